@@ -1,0 +1,35 @@
+# The project's commands. They need Python and make, nothing else; `make help` lists them.
+
+INSTALLED = .venv/installed
+
+.DEFAULT_GOAL = help
+.PHONY: help demo test up lint setup lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 8
+
+demo: $(INSTALLED) ## from sample logs to a populated graph and the answers of the sample queries
+	@.venv/bin/spotify-graph demo
+
+test: $(INSTALLED) ## the test suite
+	@.venv/bin/python -m pytest
+
+up: $(INSTALLED) ## the local Neo4j, the Dagster UI and its daemon, until Ctrl-C
+	@.venv/bin/spotify-graph up
+
+lint: $(INSTALLED) ## what CI checks besides the tests
+	@.ci/run checks
+
+setup: $(INSTALLED) ## the Python environment in .venv
+
+lock: $(INSTALLED) ## requirements.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions that fit
+	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  $(if $(UPGRADE),--upgrade) --group dev pyproject.toml --output-file requirements.lock
+
+clean: ## removes .venv and the tools' caches; data, downloads and a running Neo4j stay
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+# Made last: an interrupted installation is taken up again by the next make.
+$(INSTALLED): requirements.lock pyproject.toml .ci/install
+	@.ci/install
+	@touch $@
