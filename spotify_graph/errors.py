@@ -1,0 +1,8 @@
+"""The one error that a user is meant to read."""
+
+
+class UserError(Exception):
+    """Something that the person who runs the platform can mend.
+
+    The message is one line: it names the culprit and says what to do. The command line prints it without a traceback.
+    """

@@ -1,0 +1,225 @@
+"""The graph as data: what is stored in Neo4j, under which keys, with which types.
+
+Constraints, Cypher, staged columns, the column schemas that Dagster shows and the checks are derived from the tables at
+the end of this module. To add an event type or a property is to add an entry there.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PropertyType(StrEnum):
+    """A property's type in Neo4j."""
+
+    STRING = "STRING"
+    INTEGER = "INTEGER"
+    FLOAT = "FLOAT"
+    BOOLEAN = "BOOLEAN"
+    ZONED_DATETIME = "ZONED DATETIME"
+    STRING_LIST = "LIST<STRING>"
+
+
+@dataclass(frozen=True)
+class Property:
+    """A property of a node or a relationship.
+
+    Attributes:
+        name: its name in the graph, and of its column in the staged snapshot.
+        type: its type in the graph.
+        description: what it says, with its unit.
+        optional: whether it may be absent.
+    """
+
+    name: str
+    type: PropertyType
+    description: str
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class NodeType:
+    """The nodes of one label, which one asset publishes.
+
+    Attributes:
+        asset: the asset's key, and the name of the snapshot in the lake.
+        label: the label.
+        key: the property that identifies a node; a uniqueness constraint holds it.
+        properties: the other properties.
+        description: what a node stands for.
+    """
+
+    asset: str
+    label: str
+    key: Property
+    properties: tuple[Property, ...]
+    description: str
+
+    @property
+    def keys(self) -> tuple[Property, ...]:
+        """The columns that identify a row of the snapshot."""
+        return (self.key,)
+
+    @property
+    def columns(self) -> tuple[Property, ...]:
+        """The snapshot's columns, in order: the key, then the properties."""
+        return (self.key, *self.properties)
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One end of a relationship.
+
+    Attributes:
+        node: the nodes that it may be.
+        column: the snapshot's column that holds that node's key.
+    """
+
+    node: NodeType
+    column: str
+
+    @property
+    def as_column(self) -> Property:
+        """The endpoint as a column of the snapshot."""
+        return Property(self.column, self.node.key.type, f"{self.node.key.name} of the {self.node.label}")
+
+
+@dataclass(frozen=True)
+class RelationshipType:
+    """The relationships of one type, which one asset publishes: at most one from a start node to an end node.
+
+    Attributes:
+        asset: the asset's key, and the name of the snapshot in the lake.
+        type: the relationship type.
+        start: where it starts.
+        end: where it ends.
+        properties: its properties.
+        description: what a relationship says.
+    """
+
+    asset: str
+    type: str
+    start: Endpoint
+    end: Endpoint
+    properties: tuple[Property, ...]
+    description: str
+
+    @property
+    def keys(self) -> tuple[Property, ...]:
+        """The columns that identify a row of the snapshot."""
+        return (self.start.as_column, self.end.as_column)
+
+    @property
+    def columns(self) -> tuple[Property, ...]:
+        """The snapshot's columns, in order: both ends' keys, then the properties."""
+        return (*self.keys, *self.properties)
+
+
+GraphTable = NodeType | RelationshipType
+"""What one Neo4j asset publishes."""
+
+
+@dataclass(frozen=True)
+class EventType:
+    """A kind of event in the logs, and the relationship that its interactions become.
+
+    Attributes:
+        name: its name in the column event_type.
+        relationship: what it becomes in the graph.
+    """
+
+    name: str
+    relationship: RelationshipType
+
+
+USER = NodeType(
+    asset="user_nodes",
+    label="User",
+    key=Property("user_id", PropertyType.STRING, "The user's id, trimmed, case kept."),
+    properties=(
+        Property("devices", PropertyType.STRING_LIST, "Every device that the user was seen on, sorted."),
+        Property("first_seen", PropertyType.ZONED_DATETIME, "When the user's first event happened."),
+        Property("last_seen", PropertyType.ZONED_DATETIME, "When the user's last event happened."),
+    ),
+    description="A listener, one node whatever their devices.",
+)
+
+TRACK = NodeType(
+    asset="track_nodes",
+    label="Track",
+    key=Property("track_id", PropertyType.STRING, "The track's id, trimmed, case kept."),
+    properties=(
+        Property("title", PropertyType.STRING, "The title, where the catalogue has one.", optional=True),
+        Property("album", PropertyType.STRING, "The album, where the catalogue has one.", optional=True),
+        Property("duration_ms", PropertyType.INTEGER, "The length in milliseconds, where known.", optional=True),
+        Property("catalogued", PropertyType.BOOLEAN, "Whether the catalogue has the track; if not, events name it."),
+    ),
+    description="A track of the catalogue, played or not, or one that events name and the catalogue lacks.",
+)
+
+ARTIST = NodeType(
+    asset="artist_nodes",
+    label="Artist",
+    key=Property("name", PropertyType.STRING, "The artist's name: NFC, trimmed, inner white space collapsed."),
+    properties=(),
+    description="An artist of the catalogue.",
+)
+
+GENRE = NodeType(
+    asset="genre_nodes",
+    label="Genre",
+    key=Property("name", PropertyType.STRING, "The genre's name: NFC, trimmed, inner white space collapsed."),
+    properties=(),
+    description="A genre of the catalogue.",
+)
+
+BY = RelationshipType(
+    asset="by_edges",
+    type="BY",
+    start=Endpoint(TRACK, "track_id"),
+    end=Endpoint(ARTIST, "artist"),
+    properties=(),
+    description="The track is by the artist.",
+)
+
+IN_GENRE = RelationshipType(
+    asset="in_genre_edges",
+    type="IN_GENRE",
+    start=Endpoint(TRACK, "track_id"),
+    end=Endpoint(GENRE, "genre"),
+    properties=(),
+    description="The track belongs to the genre.",
+)
+
+
+def _interaction(event: str, participle: str) -> EventType:
+    """An event type whose interactions become (User)-[:PARTICIPLE {count, first_ts, last_ts}]->(Track)."""
+    return EventType(
+        event,
+        RelationshipType(
+            asset=f"{participle}_edges",
+            type=participle.upper(),
+            start=Endpoint(USER, "user_id"),
+            end=Endpoint(TRACK, "track_id"),
+            properties=(
+                Property("count", PropertyType.INTEGER, f"How many {event} events the user has on the track."),
+                Property("first_ts", PropertyType.ZONED_DATETIME, f"When the first {event} event happened."),
+                Property("last_ts", PropertyType.ZONED_DATETIME, f"When the last {event} event happened."),
+            ),
+            description=f"The user {participle} the track.",
+        ),
+    )
+
+
+EVENT_TYPES = (
+    _interaction("play", "played"),
+    _interaction("like", "liked"),
+    _interaction("skip", "skipped"),
+    _interaction("pause", "paused"),
+    _interaction("seek", "seeked"),
+)
+
+NODES = (TRACK, USER, ARTIST, GENRE)
+RELATIONSHIPS = (*(event.relationship for event in EVENT_TYPES), BY, IN_GENRE)
+_TABLES: tuple[GraphTable, ...] = (*NODES, *RELATIONSHIPS)
+TABLES = {table.asset: table for table in _TABLES}
+"""What each Neo4j asset publishes, by the asset's key."""

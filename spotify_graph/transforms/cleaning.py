@@ -1,0 +1,232 @@
+"""The input contract: which raw records are good, what they say, and every reason why the others are rejected.
+
+Trimmed means without Unicode white space at both ends. Ids keep their case.
+"""
+
+from datetime import datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import arrow_udf
+from pyspark.sql.types import StringType
+
+from spotify_graph.graph_model import EVENT_TYPES
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, raw_text
+
+EVENT_REASONS = (
+    "malformed_row",
+    "missing_user_id",
+    "missing_track_id",
+    "unknown_event_type",
+    "bad_event_ts",
+    "event_ts_out_of_range",
+    "bad_encoding",
+    "control_character",
+    "id_too_long",
+)
+"""Why a row of user_events is rejected, in the order in which the reasons are listed."""
+TRACK_REASONS = (
+    "malformed_row",
+    "missing_track_id",
+    "bad_encoding",
+    "control_character",
+    "id_too_long",
+    "bad_duration_ms",
+)
+"""Why a row of tracks is rejected, in the order in which the reasons are listed."""
+EVENT_VALUES = ("user_id", "track_id", "event_type", "event_ts", "session_id", "device")
+"""The columns that make two rows the same event."""
+
+_ID_BYTES = 512
+_EARLIEST = "2000-01-01 00:00:00"
+_WHITE_SPACE = (  # of Unicode's property White_Space
+    "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+_CONTROL = r"\p{Cc}"
+_CONTROL_IN_TEXT = r"[\p{Cc}&&[^\p{IsWhite_Space}]]"
+_ISO_8601 = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?([Zz]|[+-]\d\d(:?\d\d)?)?\z"
+_ISO_8601_IN_FULL = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?\z"
+
+
+def judge_events(raw: DataFrame, now: datetime) -> DataFrame:
+    """Reads the values of user events and finds what is wrong with them.
+
+    Args:
+        raw: records of USER_EVENTS, as `landing.read_landed` gives them.
+        now: the present, with a time zone; an event more than a day ahead of it is out of range.
+
+    Returns:
+        One row for each record: file, line, raw (the record's text; null for a good row), reasons (those of
+        EVENT_REASONS that apply; empty for a good row), and the values as far as they could be read: user_id, track_id,
+        event_type, event_ts (timestamp), session_id and device (null where empty).
+    """
+    values = {name: _trimmed(name) for name in EVENT_VALUES}
+    trimmed = raw.select(
+        "file", "line", "malformed", "bad_encoding", raw_text(USER_EVENTS).alias("raw"), *_named(values)
+    )
+    read = trimmed.withColumns({"event_type": F.lower("event_type"), "time": _timestamp("event_ts")})
+    latest = (now + timedelta(days=1)).isoformat()
+    in_range = F.col("time").between(F.lit(_EARLIEST).cast("timestamp"), F.lit(latest).cast("timestamp"))
+    faults = {
+        "missing_user_id": F.col("user_id") == "",
+        "missing_track_id": F.col("track_id") == "",
+        "unknown_event_type": ~F.col("event_type").isin([event.name for event in EVENT_TYPES]),
+        "bad_event_ts": F.col("event_ts").isNotNull() & F.col("time").isNull(),
+        "event_ts_out_of_range": ~in_range,
+        "control_character": F.concat_ws("", *EVENT_VALUES).rlike(_CONTROL),
+        "id_too_long": _longer_than_an_id("user_id", "track_id", "session_id"),
+    }
+    return _judged(
+        read,
+        faults,
+        EVENT_REASONS,
+        {
+            "user_id": F.col("user_id"),
+            "track_id": F.col("track_id"),
+            "event_type": F.col("event_type"),
+            # Python cannot hold every time that Spark can.
+            "event_ts": F.when(in_range, F.col("time")),
+            "session_id": _non_empty("session_id"),
+            "device": _non_empty("device"),
+        },
+    )
+
+
+def judge_tracks(raw: DataFrame) -> DataFrame:
+    """Reads the values of catalogue rows and finds what is wrong with them.
+
+    Args:
+        raw: records of TRACKS, as `landing.read_landed` gives them.
+
+    Returns:
+        One row for each record: file, line, raw (the record's text; null for a good row), reasons (those of
+        TRACK_REASONS that apply; empty for a good row), and the values as far as they could be read, null where empty:
+        track_id, title and album (trimmed), artist and genre (NFC, trimmed, each run of inner white space one space),
+        duration_ms (long).
+    """
+    trimmed = raw.select(
+        "file",
+        "line",
+        "malformed",
+        "bad_encoding",
+        raw_text(TRACKS).alias("raw"),
+        *_named({name: _trimmed(name) for name in ("track_id", "title", "album", "duration_ms")}),
+        *_named({name: _name(name) for name in ("artist", "genre")}),
+    )
+    duration = F.when(F.col("duration_ms").rlike(r"^[0-9]+\z"), F.col("duration_ms").try_cast("long"))
+    faults = {
+        "missing_track_id": F.col("track_id") == "",
+        "control_character": F.concat_ws("", "track_id", "duration_ms").rlike(_CONTROL)
+        | F.concat_ws("", "title", "album", "artist", "genre").rlike(_CONTROL_IN_TEXT),
+        "id_too_long": _longer_than_an_id("track_id", "artist", "genre"),
+        "bad_duration_ms": (F.col("duration_ms") != "") & (F.coalesce(duration, F.lit(0)) <= 0),
+    }
+    return _judged(
+        trimmed,
+        faults,
+        TRACK_REASONS,
+        {
+            "track_id": F.col("track_id"),
+            **{name: _non_empty(name) for name in ("title", "artist", "album")},
+            "duration_ms": duration,
+            "genre": _non_empty("genre"),
+        },
+    )
+
+
+def counts(reasons: tuple[str, ...]) -> list[Column]:
+    """Aggregates over judged rows, for `DataFrame.observe` or `DataFrame.agg`: counts come with the pass that is made.
+
+    Args:
+        reasons: EVENT_REASONS or TRACK_REASONS.
+
+    Returns:
+        rows_read, rejected, and one column for each reason, by its name.
+    """
+    return [
+        F.count(F.lit(1)).alias("rows_read"),
+        F.count_if(~_is_good()).alias("rejected"),
+        *(F.count_if(F.array_contains("reasons", reason)).alias(reason) for reason in reasons),
+    ]
+
+
+def rejected(judged: DataFrame) -> DataFrame:
+    """The rejected rows: file, line, raw, reasons."""
+    return judged.where(~_is_good()).select("file", "line", "raw", "reasons")
+
+
+def clean_events(judged: DataFrame) -> DataFrame:
+    """The good events, each once for each file: file and EVENT_VALUES."""
+    return judged.where(_is_good()).select("file", *EVENT_VALUES).distinct()
+
+
+def clean_tracks(judged: DataFrame) -> DataFrame:
+    """The catalogue: of each track_id's good rows the one of the last file by name and in it of the last line.
+
+    Returns:
+        track_id, title, artist, album, duration_ms, genre, and file and line that they come from.
+    """
+    values = ("title", "artist", "album", "duration_ms", "genre")
+    row = F.struct("file", "line", *values)
+    newest = judged.where(_is_good()).groupBy("track_id").agg(F.max_by(row, F.struct("file", "line")).alias("row"))
+    return newest.select("track_id", *(f"row.{name}" for name in (*values, "file", "line")))
+
+
+def _judged(
+    rows: DataFrame, faults: dict[str, Column], reasons: tuple[str, ...], values: dict[str, Column]
+) -> DataFrame:
+    malformed, bad_encoding = F.col("malformed"), F.col("bad_encoding")
+    # A malformed row has no values: each fault is null.
+    faults = {**faults, "malformed_row": malformed, "bad_encoding": bad_encoding}
+    found = F.array_compact(F.array(*(F.when(faults[reason], F.lit(reason)) for reason in reasons)))
+    return rows.select("file", "line", "raw", found.alias("reasons"), *_named(values)).withColumn(
+        "raw", F.when(~_is_good(), F.col("raw"))
+    )
+
+
+def _is_good() -> Column:
+    return F.size("reasons") == 0
+
+
+def _named(columns: dict[str, Column]) -> list[Column]:
+    return [column.alias(name) for name, column in columns.items()]
+
+
+def _trimmed(name: str) -> Column:
+    return F.btrim(F.col(name), F.lit(_WHITE_SPACE))
+
+
+def _name(name: str) -> Column:
+    return F.btrim(F.regexp_replace(_nfc(F.col(name)), r"\p{IsWhite_Space}+", " "), F.lit(" "))
+
+
+def _non_empty(name: str) -> Column:
+    return F.when(F.col(name) != "", F.col(name))
+
+
+def _longer_than_an_id(*names: str) -> Column:
+    return F.greatest(*(F.octet_length(name) for name in names)) > _ID_BYTES
+
+
+def _timestamp(name: str) -> Column:
+    """The ISO 8601 time in a column, UTC unless it has an offset; null where it is none, such as on 30 February."""
+    text = F.col(name)
+    # Spark's cast takes seconds and offsets in full only.
+    in_full = F.upper(F.translate(text, ",", "."))
+    for short, full in (
+        (r"^(.{16})(?!:)", "$1:00"),
+        (r"([+-]\d\d)\z", "$1:00"),
+        (r"([+-]\d\d)(\d\d)\z", "$1:$2"),
+    ):
+        in_full = F.regexp_replace(in_full, short, full)
+    return F.when(text.rlike(_ISO_8601_IN_FULL), text).when(text.rlike(_ISO_8601), in_full).try_cast("timestamp")
+
+
+def _normalized(text: pa.Array) -> pa.Array:
+    return pc.utf8_normalize(text, "NFC")
+
+
+_nfc = arrow_udf(_normalized, StringType())  # type: ignore[call-overload]  # its stub demands the default

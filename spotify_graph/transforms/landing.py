@@ -1,0 +1,312 @@
+"""Landed files as raw records: which files there are, which of them cannot be taken in, and what is in the others.
+
+Spark's own CSV reader loses rows silently in too many ways; `records` holds the reader that is used here, and Spark
+runs it on its executors, file by file.
+"""
+
+import gzip
+import io
+import json
+import stat
+import unicodedata
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
+from pyspark.sql.types import BooleanType, LongType, StringType, StructField, StructType
+
+from spotify_graph.errors import UserError
+from spotify_graph.transforms.records import fields_of, scan
+
+_HEADER_BYTES = 1 << 16  # no header is longer; a file without line breaks is not read whole to find that out
+_GZIP_BYTES = 1 << 20
+PART_BYTES = 16 << 20
+"""How much of a plain file one task reads."""
+
+
+@dataclass(frozen=True)
+class LandedTable:
+    """A kind of file in the landing folder.
+
+    Attributes:
+        name: what its rows are.
+        patterns: its files' names, in shell style, case-sensitive.
+        columns: the columns that its header must name, in any order.
+        optional_columns: the columns that its header may name.
+    """
+
+    name: str
+    patterns: tuple[str, ...]
+    columns: tuple[str, ...]
+    optional_columns: tuple[str, ...] = ()
+
+    @property
+    def all_columns(self) -> tuple[str, ...]:
+        """The columns of its raw records, in order."""
+        return (*self.columns, *self.optional_columns)
+
+
+TRACKS = LandedTable(
+    "tracks",
+    ("tracks*.csv", "tracks*.csv.gz"),
+    ("track_id", "artist", "album", "duration_ms", "genre"),
+    ("title",),
+)
+USER_EVENTS = LandedTable(
+    "user_events",
+    ("user_events*.csv", "user_events*.csv.gz"),
+    ("user_id", "track_id", "event_type", "event_ts", "session_id", "device"),
+)
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A file that cannot be taken in.
+
+    Attributes:
+        file: its name.
+        reason: why, in one line.
+    """
+
+    file: str
+    reason: str
+
+
+class _HeaderError(ValueError):
+    """Why a file's first line is not the header of its table."""
+
+
+def landed_files(folder: Path, table: LandedTable) -> list[Path]:
+    """The table's files in the landing folder, sorted by name; `inspect` says which of them can be read.
+
+    Files that are still being written (*.tmp, *.part, dotfiles) do not match a table's patterns.
+
+    Raises:
+        UserError: there is no such folder, or it cannot be listed.
+    """
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError as error:
+        raise UserError(
+            f"The landing folder {folder} cannot be read ({error.strerror}): point SPOTIFY_GRAPH_LANDING to the folder "
+            "that your logs land in, or write sample logs with `spotify-graph generate`."
+        ) from None
+    return [folder / name for name in sorted(names) if any(fnmatchcase(name, pattern) for pattern in table.patterns)]
+
+
+def inspect(path: Path, folder: Path, table: LandedTable) -> BadFile | None:
+    """Looks whether a landed file can be taken in, without looking at its rows. A .gz is read through once.
+
+    Returns:
+        What is wrong with it, or None.
+    """
+    name = path.name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    try:
+        reason = _fault(path, folder, table)
+    except _HeaderError as error:
+        reason = str(error)
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+        reason = f"it cannot be read: {getattr(error, 'strerror', None) or error}"
+    return BadFile(name, reason) if reason else None
+
+
+def _fault(path: Path, folder: Path, table: LandedTable) -> str | None:
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in path.name):
+        return "its name holds control characters or bytes that are not UTF-8: rename it"
+    if not path.resolve(strict=True).is_relative_to(folder.resolve(strict=True)):
+        return "it is a link that leaves the landing folder"
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
+        return "it is not a regular file"
+    if status.st_size == 0:
+        return f"it is empty: the header is missing, {','.join(table.columns)}"
+    if path.suffix == ".gz" and (reason := _gzip_fault(path)):
+        return reason
+    with _open(path) as stream:
+        _read_header(stream, table)
+    return None
+
+
+def _gzip_fault(path: Path) -> str | None:
+    try:
+        with gzip.open(path) as stream:
+            while stream.read(_GZIP_BYTES):
+                pass
+    except EOFError:
+        return "its gzip data is truncated"
+    except (gzip.BadGzipFile, zlib.error) as error:
+        return f"its gzip data is corrupt: {error}"
+    return None
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+def _read_header(stream: BinaryIO, table: LandedTable) -> list[str]:
+    """The columns that the first line names, in its order.
+
+    Raises:
+        _HeaderError: the line is not the table's header.
+    """
+    line = stream.readline(_HEADER_BYTES).removeprefix(b"\xef\xbb\xbf")
+    try:
+        fields = fields_of(line)
+        names = [field.decode().strip() for field in fields or ()]
+    except UnicodeDecodeError:
+        raise _HeaderError("its header is not UTF-8") from None
+    expected = ",".join(table.columns)
+    if not any(names):
+        raise _HeaderError(f"the header is missing: the first line should be {expected}")
+    faults = {
+        "missing": [name for name in table.columns if name not in names],
+        "unknown": [repr(name[:64]) for name in dict.fromkeys(names) if name not in table.all_columns],
+        "twice": [name for name in table.all_columns if names.count(name) > 1],
+    }
+    if any(faults.values()):
+        found = "; ".join(f"{fault}: {', '.join(culprits[:6])}" for fault, culprits in faults.items() if culprits)
+        raise _HeaderError(f"its header is not {expected} ({found})")
+    return names
+
+
+def read_landed(spark: SparkSession, files: Sequence[Path], table: LandedTable) -> DataFrame:
+    r"""Reads files that `inspect` found nothing wrong with, in parallel and not through the driver.
+
+    Args:
+        spark: the session; its executors see the files under the same paths.
+        files: the files.
+        table: what they hold.
+
+    Returns:
+        One row for each record: file (its name), line (of the record's first physical line; the header is line 1),
+        malformed (not a record of the header's width), bad_encoding (not UTF-8; such bytes appear as `\xNN`), raw (its
+        text without the line end; null where `raw_text` restores it), and the table's columns as strings, null where
+        malformed or where the file lacks an optional column.
+    """
+    if not files:  # Spark plans no data source without partitions
+        return spark.createDataFrame([], _schema(table))
+    spark.dataSource.register(_LandedFiles)
+    options = {"files": json.dumps([str(path) for path in files]), "table": table.name}
+    return spark.read.format(_LandedFiles.name()).schema(_schema(table)).options(**options).load()
+
+
+def raw_text(table: LandedTable) -> Column:
+    """The exact text of a raw record, as a column over `read_landed`'s."""
+    # concat_ws skips nulls: an optional column that the file lacks.
+    return F.coalesce(F.col("raw"), F.concat_ws(",", *table.all_columns))
+
+
+def _schema(table: LandedTable) -> StructType:
+    return StructType(
+        [
+            StructField("file", StringType()),
+            StructField("line", LongType()),
+            StructField("malformed", BooleanType()),
+            StructField("bad_encoding", BooleanType()),
+            StructField("raw", StringType()),
+            *(StructField(column, StringType()) for column in table.all_columns),
+        ]
+    )
+
+
+class _LandedFiles(DataSource):
+    """The Spark data source behind `read_landed`."""
+
+    @classmethod
+    def name(cls) -> str:
+        return "spotify_graph_landed"
+
+    def reader(self, schema: StructType) -> DataSourceReader:
+        table = {table.name: table for table in (TRACKS, USER_EVENTS)}[self.options["table"]]
+        return _LandedReader([Path(file) for file in json.loads(self.options["files"])], table)
+
+
+class _LandedReader(DataSourceReader):
+    def __init__(self, files: Sequence[Path], table: LandedTable) -> None:
+        self.files = files
+        self.table = table
+
+    def partitions(self) -> Sequence[InputPartition]:
+        return [InputPartition(part) for path in self.files for part in parts_of(path)]
+
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        yield from read_part(partition.value, self.table)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one task reads of a file.
+
+    Attributes:
+        path: the file.
+        start: the first byte; 0 is where the header is.
+        size: how many bytes; None reads to the end.
+        line: the number of the first line.
+    """
+
+    path: Path
+    start: int = 0
+    size: int | None = None
+    line: int = 1
+
+
+def parts_of(path: Path) -> list[Part]:
+    """Divides a file for parallel reading.
+
+    A plain file is cut at line ends as far as its first quote: behind that, a line end may lie inside a field.
+    """
+    if path.suffix == ".gz" or path.stat().st_size <= PART_BYTES:
+        return [Part(path)]
+    parts: list[Part] = []
+    start, line = 0, 1
+    with path.open("rb") as stream:
+        while text := stream.read(PART_BYTES):
+            text += stream.readline()
+            if b'"' in text:
+                return [*parts, Part(path, start, None, line)]
+            parts.append(Part(path, start, len(text), line))
+            start += len(text)
+            line += text.count(b"\n")
+    return parts
+
+
+def read_part(part: Part, table: LandedTable) -> Iterator[pa.RecordBatch]:
+    """Reads a part of a file without Spark, in batches with `read_landed`'s columns.
+
+    Raises:
+        ValueError: the file's header is not the table's.
+        OSError: it cannot be read; for a .gz also EOFError and zlib.error.
+    """
+    with _open(part.path) as stream:
+        header = _read_header(stream, table)
+        line = 2
+        if part.start:
+            stream.seek(part.start)
+            line = part.line
+        records = stream if part.size is None else io.BytesIO(stream.read(part.start + part.size - stream.tell()))
+        for batch in scan(records, header, line):
+            yield _as_table(batch, part.path.name, header, table)
+
+
+def _as_table(batch: pa.RecordBatch, file: str, header: Sequence[str], table: LandedTable) -> pa.RecordBatch:
+    raw = batch.column("raw")
+    if header != [column for column in table.all_columns if column in header]:
+        raw = pc.coalesce(raw, pc.binary_join_element_wise(*(batch.column(column) for column in header), ","))
+    columns = {
+        "file": pa.repeat(file, batch.num_rows),
+        **{name: batch.column(name) for name in ("line", "malformed", "bad_encoding")},
+        "raw": raw,
+        **{
+            name: batch.column(name) if name in header else pa.nulls(batch.num_rows, pa.string())
+            for name in table.all_columns
+        },
+    }
+    return pa.RecordBatch.from_pydict(columns)
