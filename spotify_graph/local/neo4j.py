@@ -1,0 +1,435 @@
+"""The local Neo4j: a real server process in the platform's home, started on demand, that outlives who started it.
+
+The running server is recognised by its command line, which names its home, and never by a number in a file: so a crash
+leaves nothing stale, and no other process can be taken for it.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import neo4j
+import psutil
+from filelock import FileLock
+from neo4j.exceptions import AuthError, DriverError, Neo4jError
+from pydantic import SecretStr
+
+from spotify_graph.errors import UserError
+from spotify_graph.local import jars
+from spotify_graph.local.java import java_home
+from spotify_graph.settings import Settings
+
+USERNAME = "neo4j"
+"""The server's one user."""
+
+_HOST = "127.0.0.1"
+_SERVER = "org.neo4j.server.Neo4jCommunity"
+_ADMIN = "org.neo4j.cli.AdminTool"
+_START_S = 240
+_STOP_S = 120
+_STORE_S = 30
+_PORTS_S = 3
+_POLL_S = 0.2
+_PORT_CHOICES = 3
+_MESSAGE_EVERY_S = 5.0
+_PAGE_CACHE = "512m"
+
+_JVM = (
+    # The modules that the server reaches into, as in Neo4j's own configuration template.
+    "--add-opens=java.base/java.nio=ALL-UNNAMED",
+    "--add-opens=java.base/java.io=ALL-UNNAMED",
+    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
+    "--enable-native-access=ALL-UNNAMED",
+    "--sun-misc-unsafe-memory-access=allow",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Dfile.encoding=UTF-8",
+)
+
+
+@dataclass(frozen=True)
+class ServerStatus:
+    """The local server at one moment.
+
+    Attributes:
+        running: whether it answers an authenticated query.
+        uri: its Bolt address; of a server that is not running, the one that it had last.
+        browser: the address of Neo4j Browser, or None where it is not running.
+        username: its user.
+        password_file: the file that holds the password, readable by its owner only.
+        pid: its process, or None.
+    """
+
+    running: bool
+    uri: str
+    browser: str | None
+    username: str
+    password_file: Path
+    pid: int | None
+
+
+@dataclass(frozen=True)
+class _Ports:
+    bolt: int = 7687
+    http: int = 7474
+
+    def are_free(self) -> bool:
+        return _is_free(self.bolt) and _is_free(self.http)
+
+
+class LocalNeo4j:
+    """The Neo4j server of one platform home.
+
+    Args:
+        settings: the installation's settings; `home` says where the server's data, logs and password are.
+        heap: the largest Java heap, in the JVM's notation.
+    """
+
+    def __init__(self, settings: Settings, *, heap: str = "2g") -> None:
+        self._settings = settings
+        self._heap = heap
+        self._root = (settings.home / "neo4j").resolve()
+        self._ports_file = self._root / "ports.json"
+        self._log = self._root / "logs" / "neo4j.log"
+        self._store = self._root / "data" / "databases"
+        self._console = self._root / "logs" / "console.log"
+        self.password_file = self._root / "password"
+
+    def start(self, say: Callable[[str], None] | None = None) -> ServerStatus:
+        """Starts the server unless it runs, and waits until it answers.
+
+        However many processes ask at once, one starts it and the others wait for the same server. It is bound to
+        127.0.0.1, on 7687 and 7474 or, where those are taken, on free ports that are remembered.
+
+        Args:
+            say: is told how a long start goes on.
+
+        Raises:
+            UserError: it does not start, its jars cannot be fetched, or the home cannot be written.
+        """
+        status = self.status()
+        if status.running:
+            return status
+        say = say or (lambda _: None)
+        with self._alone():
+            process = self._process()
+            if process is None or not self._await(process.pid, say):
+                self._launch(say)
+        return self.status()
+
+    def stop(self) -> bool:
+        """Stops the server, and waits until its process is gone.
+
+        Returns:
+            Whether there was one to stop.
+
+        Raises:
+            UserError: it does not end in time.
+        """
+        if self._process() is None:
+            return False
+        with self._alone():
+            process = self._process()
+            if process is None:
+                return False
+            process.terminate()
+            if not _until(lambda: not _alive(process), _STOP_S):
+                raise UserError(f"Neo4j (process {process.pid}) does not stop: see {self._log}, or end it with kill -9")
+            return True
+
+    def status(self) -> ServerStatus:
+        """Says whether the server runs, and where."""
+        process = self._process()
+        ports = self._ports()
+        running = process is not None and self._answers(process, ports)
+        return ServerStatus(
+            running=running,
+            uri=f"bolt://{_HOST}:{ports.bolt}",
+            browser=f"http://{_HOST}:{ports.http}/browser/" if running else None,
+            username=USERNAME,
+            password_file=self.password_file,
+            pid=process.pid if process else None,
+        )
+
+    def password(self) -> SecretStr:
+        """Reads the password.
+
+        Raises:
+            UserError: the server was never started, or the file is not readable.
+        """
+        try:
+            return SecretStr(self.password_file.read_text().strip())
+        except OSError as error:
+            raise UserError(
+                f"{self.password_file} cannot be read ({error.strerror}): start the local Neo4j first"
+            ) from None
+
+    def java_command(
+        self,
+        main_class: str,
+        *arguments: str,
+        jvm: tuple[str, ...] = (),
+        say: Callable[[str], None] | None = None,
+    ) -> list[str]:
+        """Gives the command line of a main class on the server's class path, jar by jar in the lock's order.
+
+        Args:
+            main_class: the class.
+            arguments: what it is given.
+            jvm: further options of the JVM.
+            say: is told how the download of missing jars goes on.
+
+        Raises:
+            UserError: a jar cannot be fetched.
+        """
+        java = java_home(self._settings) / "bin" / "java"
+        class_path = os.pathsep.join(map(str, jars.fetch(jars.NEO4J, say)))
+        return [str(java), *_JVM, *jvm, "-cp", class_path, main_class, *arguments]
+
+    def _launch(self, say: Callable[[str], None]) -> None:
+        # A killed server's last threads keep its store, and then its ports, for a moment.
+        store_lock = self._store / "store_lock"
+        if not _until(lambda: not _is_locked(store_lock), _STORE_S):
+            raise UserError(f"{store_lock} is held by a process that is not this home's server: end it and start again")
+        if self._ports_file.exists():
+            _until(lambda: self._ports().are_free(), _PORTS_S)
+        for _ in range(_PORT_CHOICES):
+            ports = self._choose_ports()
+            self._configure(ports)
+            self._set_initial_password(say)
+            say(f"Starting Neo4j on {_HOST}:{ports.bolt}")
+            if self._await(self._spawn(say), say):
+                return
+            # Somebody else may have taken a port since it was found free.
+            if ports.are_free():
+                break
+        raise UserError(f"Neo4j ended while it started: {self._last_error()}")
+
+    def _spawn(self, say: Callable[[str], None]) -> int:
+        """Starts the server's process and gives its id."""
+        command = self.java_command(
+            _SERVER,
+            f"--home-dir={self._root}",
+            f"--config-dir={self._root / 'conf'}",
+            jvm=(f"-Xmx{self._heap}", f"-Djava.io.tmpdir={self._root / 'tmp'}"),
+            say=say,
+        )
+        self._log.unlink(missing_ok=True)
+        # The shell ends at once and leaves the server to init: it is nobody's child, so nobody's zombie either.
+        shell = ["/bin/sh", "-c", 'log=$1; shift; "$@" >"$log" 2>&1 </dev/null & echo $!', "sh", str(self._console)]
+        started = subprocess.run(
+            [*shell, *command], stdout=subprocess.PIPE, cwd=self._root, start_new_session=True, check=True
+        )
+        return int(started.stdout)
+
+    def _await(self, pid: int, say: Callable[[str], None]) -> bool:
+        """Waits until the server answers; False if its process ended before."""
+        try:
+            process = psutil.Process(pid)
+        except psutil.NoSuchProcess:
+            return False
+        ports = self._ports()
+        started = said = time.monotonic()
+        while _alive(process):
+            if self._answers(process, ports) and _listens(process, ports.http):
+                return True
+            now = time.monotonic()
+            if now - started > _START_S:
+                raise UserError(
+                    f"Neo4j (process {process.pid}) does not answer on port {ports.bolt} after {_START_S} s: "
+                    f"{self._last_error()}"
+                )
+            if now - said > _MESSAGE_EVERY_S:
+                said = now
+                say(f"Waiting for Neo4j ({now - started:.0f} s)")
+            time.sleep(_POLL_S)
+        return False
+
+    def _answers(self, process: psutil.Process, ports: _Ports) -> bool:
+        if not _listens(process, ports.bolt):
+            return False
+        auth = (USERNAME, self.password().get_secret_value())
+        try:
+            with (
+                neo4j.GraphDatabase.driver(f"bolt://{_HOST}:{ports.bolt}", auth=auth, connection_timeout=5) as driver,
+                driver.session() as session,
+            ):
+                session.run("RETURN 1").consume()
+        except AuthError:
+            raise UserError(
+                f"the local Neo4j does not take the password in {self.password_file}: restore the file"
+            ) from None
+        except (DriverError, Neo4jError):
+            return False
+        return True
+
+    def _process(self) -> psutil.Process | None:
+        """The server's process, found by its command line."""
+        home = f"--home-dir={self._root}"
+        for process in psutil.process_iter():
+            try:
+                command = process.cmdline()
+            except psutil.Error:
+                continue
+            if _SERVER in command and home in command and _alive(process):
+                return process
+        return None
+
+    def _ports(self) -> _Ports:
+        try:
+            return _Ports(**json.loads(self._ports_file.read_text()))
+        except (OSError, ValueError, TypeError):
+            return _Ports()
+
+    def _choose_ports(self) -> _Ports:
+        last = self._ports()
+        bolt = last.bolt if _is_free(last.bolt) else _free_port()
+        http = last.http if _is_free(last.http) else _free_port()
+        _write(self._ports_file, json.dumps({"bolt": bolt, "http": http}))
+        return _Ports(bolt, http)
+
+    def _configure(self, ports: _Ports) -> None:
+        shutil.rmtree(self._root / "tmp", ignore_errors=True)
+        for folder in ("conf", "import", "logs", "plugins", "tmp"):
+            (self._root / folder).mkdir(exist_ok=True)
+        configuration = {
+            "server.default_listen_address": _HOST,
+            "server.default_advertised_address": _HOST,
+            "server.bolt.listen_address": f"{_HOST}:{ports.bolt}",
+            "server.bolt.advertised_address": f"{_HOST}:{ports.bolt}",
+            "server.http.listen_address": f"{_HOST}:{ports.http}",
+            "server.http.advertised_address": f"{_HOST}:{ports.http}",
+            "server.http.x_forward.enabled": "false",
+            "server.https.enabled": "false",
+            "dbms.security.auth_enabled": "true",
+            "initial.dbms.default_database": self._settings.neo4j_database,
+            "server.memory.pagecache.size": _PAGE_CACHE,
+            "db.tx_log.preallocate": "false",
+            "db.logs.query.enabled": "OFF",
+            # Bolt would wait 10 s for stragglers at every stop.
+            "internal.dbms.bolt.netty_server_shutdown_quiet_period_duration": "0s",
+            # Nothing is sent to anybody.
+            "dbms.usage_report.enabled": "false",
+            "dbms.fleet_manager.enabled": "false",
+            "server.fleet_discovery.enabled": "false",
+            "client.allow_telemetry": "false",
+        }
+        text = "# Written by spotify-graph at every start.\n"
+        _write(self._root / "conf" / "neo4j.conf", text + "".join(f"{k}={v}\n" for k, v in configuration.items()))
+
+    def _set_initial_password(self, say: Callable[[str], None]) -> None:
+        if (self._store / "system").exists():
+            # The database keeps its password from its first start on, and gives it to nobody.
+            if not self.password_file.exists():
+                raise UserError(
+                    f"{self.password_file} is missing: restore it, or remove {self._root} to start with nothing"
+                )
+            return
+        if not self.password_file.exists():
+            _write(self.password_file, secrets.token_hex(24))
+        # `@file` makes the tool read its argument there: process arguments are everybody's to see.
+        command = self.java_command(_ADMIN, "dbms", "set-initial-password", f"@{self.password_file}", say=say)
+        environment = os.environ | {"NEO4J_HOME": str(self._root), "NEO4J_CONF": str(self._root / "conf")}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise UserError(f"Neo4j cannot be set up: {_reason(done.stderr)}")
+
+    def _last_error(self) -> str:
+        """Why the server ended, and the log that says more."""
+        lines = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        for mark in ("Caused by: ", " ERROR "):
+            errors = [line.partition(mark)[2] for line in lines if mark in line]
+            if errors:
+                return f"{errors[-1]} (see {self._log})"
+        return f"{_reason(self._console.read_text(errors='replace'))} (see {self._console})"
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps every other start and stop of this home waiting."""
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with FileLock(self._root / "lock"):
+                yield
+        except OSError as error:
+            raise UserError(
+                f"{self._root} cannot be written ({error.strerror}): set SPOTIFY_GRAPH_HOME to a folder of yours"
+            ) from error
+
+
+def _alive(process: psutil.Process) -> bool:
+    """Whether a process, or a thread that it left behind, runs; one that nobody has buried yet does not."""
+    try:
+        return process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
+    except psutil.Error:
+        return False
+
+
+def _until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Waits for a condition; False if it does not come about in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_S)
+    return True
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    """Whether it is this process that holds the port."""
+    try:
+        sockets = process.net_connections("tcp")
+    except psutil.Error:
+        return False
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in sockets)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def _free_port() -> int:
+    # Below the ports that systems give to outgoing connections: there one would be taken again before long.
+    while not _is_free(port := 20_000 + secrets.randbelow(10_000)):
+        pass
+    return port
+
+
+def _is_locked(path: Path) -> bool:
+    try:
+        with path.open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except (BlockingIOError, PermissionError):
+        return True
+    return False
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file whole or not at all, readable by its owner only from its first byte on."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    new.replace(path)
+
+
+def _reason(output: str) -> str:
+    """What a Java program said before it gave up, in one line."""
+    noise = ("WARNING:", "Run with '--verbose'")
+    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith(noise)]
+    return " ".join(lines)[:300] or "it gave no reason"

@@ -1,0 +1,6 @@
+"""Publishes DataFrames as the nodes and relationships of a Neo4j database: write, audit, publish.
+
+`staging.stage` writes and audits a snapshot, `publication.publish` makes the database equal to it by writing only what
+differs, and `ledger.read` says what is published. A library of its own: it knows the classes of the graph model, and
+nothing of the project's tables, nor of any orchestrator.
+"""

@@ -1,0 +1,52 @@
+"""The uniqueness constraints that make keys keys, and every lookup of a node fast."""
+
+from neo4j import ManagedTransaction, Session
+from neo4j.exceptions import Neo4jError
+
+from spotify_graph.graph_model import GraphTable, NodeType
+from spotify_graph.neo4j_io import cypher
+from spotify_graph.neo4j_io.errors import EXAMPLES, PublicationError
+
+_AWAIT_S = 300
+
+
+def ensure(session: Session, table: GraphTable, *others: NodeType) -> None:
+    """Creates the constraints that writing a table needs, where they are missing, and waits until they hold.
+
+    Args:
+        session: a session of the database.
+        table: its own label, or the labels of both ends.
+        others: further labels.
+
+    Raises:
+        PublicationError: the database holds nodes that share a key, or an index that stands in the way.
+    """
+    nodes = (table,) if isinstance(table, NodeType) else (table.start.node, table.end.node)
+    for node in dict.fromkeys((*nodes, *others)):
+        try:
+            session.execute_write(_run, cypher.constraint(node))
+        except Neo4jError as error:
+            conflict = _conflict(session, table, node, error)
+            if conflict is None:
+                raise
+            raise conflict from error
+    session.execute_read(_run, f"CALL db.awaitIndexes({_AWAIT_S})")
+
+
+def _run(tx: ManagedTransaction, statement: str) -> None:
+    tx.run(statement).consume()
+
+
+def _conflict(session: Session, table: GraphTable, node: NodeType, error: Neo4jError) -> PublicationError | None:
+    what = f"{node.label}.{node.key.name}"
+    match (error.code or "").rsplit(".", 1)[-1]:
+        case "ConstraintCreationFailed":
+            keys = session.execute_read(lambda tx: tx.run(cypher.duplicate_keys(node), examples=EXAMPLES).values())
+            problem = f"the database holds {node.label} nodes that share their {node.key.name}"
+            return PublicationError(table.asset, problem, keys, "merge or delete them, then publish again")
+        case "IndexAlreadyExists" | "ConstraintAlreadyExists" | "ConstraintWithNameAlreadyExists":
+            advice = "drop it, then publish again"
+            problem = f"an index or constraint in the database stands in the way of {what} being unique"
+            return PublicationError(table.asset, problem, advice=advice)
+        case _:
+            return None

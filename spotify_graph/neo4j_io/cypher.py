@@ -1,0 +1,148 @@
+"""The statements, built from the graph model: identifiers are quoted, values are parameters.
+
+Rows travel as columns: the parameter c0 is the list of the values of a table's first column, c1 of its second, and so
+on. Times travel as integers, microseconds since 1970, because temporal values are slow to send and to read.
+"""
+
+from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType, RelationshipType
+
+_ROWS = "UNWIND range(0, size($c0) - 1) AS i"
+
+# Cypher's division rounds towards zero, so the arithmetic happens where every time is positive: after year 1.
+_YEAR_1_S = 62_135_596_800
+
+
+def quoted(identifier: str) -> str:
+    """An identifier in backticks, safe whatever it contains; Spark SQL quotes in the same way."""
+    return "`" + identifier.replace("`", "``") + "`"
+
+
+def constraint(node: NodeType) -> str:
+    """Creates the uniqueness constraint of a label's key unless it exists."""
+    return f"CREATE CONSTRAINT IF NOT EXISTS FOR (n:{quoted(node.label)}) REQUIRE n.{quoted(node.key.name)} IS UNIQUE"
+
+
+def duplicate_keys(node: NodeType) -> str:
+    """Returns `key` of a few nodes that share theirs with another one. Parameter: examples."""
+    key = f"n.{quoted(node.key.name)}"
+    return (
+        f"MATCH (n:{quoted(node.label)}) WITH {key} AS key, count(*) AS copies WHERE key IS NOT NULL AND copies > 1"
+        " RETURN key LIMIT $examples"
+    )
+
+
+def count(table: GraphTable) -> str:
+    """Returns `count`, how many nodes or relationships of the table there are."""
+    return f"MATCH {_pattern(table)} RETURN count(*) AS count"
+
+
+def any_of(table: GraphTable) -> str:
+    """Returns a row if there may be a node or relationship of the table; at once, whatever the size of the graph."""
+    if isinstance(table, NodeType):
+        return f"MATCH (n:{quoted(table.label)}) RETURN 1 LIMIT 1"
+    return f"MATCH ()-[r:{quoted(table.type)}]->() RETURN 1 LIMIT 1"
+
+
+def upsert(table: GraphTable) -> str:
+    """Creates rows, or sets all their properties, and returns `found`, the rows whose ends exist. Parameters: all."""
+    if isinstance(table, NodeType):
+        merge = f"MERGE (x:{quoted(table.label)} {{{quoted(table.key.name)}: {_sent(table.key, 0)}}})"
+    else:
+        merge = f"{_match_ends(table)} MERGE (s)-[x:{quoted(table.type)}]->(e)"
+    first = len(table.keys)
+    values = [f"x.{quoted(p.name)} = {_sent(p, i)}" for i, p in enumerate(table.properties, first)]
+    return f"{_ROWS} {merge} {'SET ' * bool(values)}{', '.join(values)} RETURN count(DISTINCT i) AS found"
+
+
+def rows_without_ends(table: RelationshipType) -> str:
+    """Returns `i`, the numbers of the rows of a batch that lack an end. Parameters: the two key columns."""
+    exist = " AND ".join(f"EXISTS {{ MATCH {_end(table, i)} }}" for i in range(2))
+    return f"{_ROWS} WITH i WHERE NOT ({exist}) RETURN i"
+
+
+def delete(table: GraphTable) -> str:
+    """Deletes rows. Parameters: the key columns."""
+    if isinstance(table, NodeType):
+        return f"{_ROWS} {_match_node(table)} DELETE n"
+    return f"{_ROWS} {_match_ends(table)} MATCH (s)-[r:{quoted(table.type)}]->(e) DELETE r"
+
+
+def delete_relationships_of(node: NodeType) -> str:
+    """Deletes relationships of some nodes; returns `types` and `count`. Parameters: c0, limit."""
+    return (
+        f"{_ROWS} {_match_node(node)} MATCH (n)-[r]-() WITH DISTINCT r LIMIT $limit WITH r, type(r) AS type DELETE r"
+        " RETURN collect(DISTINCT type) AS types, count(*) AS count"
+    )
+
+
+def export(table: GraphTable) -> str:
+    """Returns every row of a table: `rows`, lists of the columns' values and whether all have the model's types.
+
+    A value of another type reads as null. Relationships come as one list for each start node, which is many times
+    faster than one row for each relationship. Nodes whose key is missing or of another type are no rows.
+    """
+    if isinstance(table, NodeType):
+        key, others = f"n.{quoted(table.key.name)}", _read("n", table.properties)
+        found = (
+            f"WHERE {_is(key, table.key)} NOT NULL RETURN [[{', '.join([_value(key, table.key), *others])}]] AS rows"
+        )
+        return f"MATCH (n:{quoted(table.label)}) {found}"
+    (start, start_key), (end, end_key) = (
+        (quoted(end.node.label), f"{name}.{quoted(end.node.key.name)}")
+        for name, end in (("s", table.start), ("e", table.end))
+    )
+    keys = [_value(start_key, table.keys[0]), _value(end_key, table.keys[1])]
+    row = ", ".join([*keys, *_read("r", table.properties)])
+    return (
+        f"MATCH (s:{start}) WHERE {_is(start_key, table.keys[0])} NOT NULL"
+        f" RETURN COLLECT {{ MATCH (s)-[r:{quoted(table.type)}]->(e:{end})"
+        f" WHERE {_is(end_key, table.keys[1])} NOT NULL RETURN [{row}] }} AS rows"
+    )
+
+
+def _pattern(table: GraphTable) -> str:
+    if isinstance(table, NodeType):
+        return f"(:{quoted(table.label)})"
+    start, end = quoted(table.start.node.label), quoted(table.end.node.label)
+    return f"(:{start})-[:{quoted(table.type)}]->(:{end})"
+
+
+def _match_node(node: NodeType) -> str:
+    return f"MATCH (n:{quoted(node.label)} {{{quoted(node.key.name)}: {_sent(node.key, 0)}}})"
+
+
+def _match_ends(table: RelationshipType) -> str:
+    return f"MATCH {_end(table, 0, 's')} MATCH {_end(table, 1, 'e')}"
+
+
+def _end(table: RelationshipType, position: int, name: str = "") -> str:
+    node = (table.start, table.end)[position].node
+    return f"({name}:{quoted(node.label)} {{{quoted(node.key.name)}: {_sent(table.keys[position], position)}}})"
+
+
+def _sent(column: Property, position: int) -> str:
+    """The value to store, from the parameters."""
+    sent = f"$c{position}[i]"
+    if column.type is not PropertyType.ZONED_DATETIME:
+        return sent
+    shifted = f"({sent} + {_YEAR_1_S}000000)"
+    time = f"datetime({{epochSeconds: {shifted} / 1000000 - {_YEAR_1_S}, nanosecond: {shifted} % 1000000 * 1000}})"
+    return f"CASE WHEN {sent} IS NULL THEN null ELSE {time} END" if column.optional else time
+
+
+def _read(name: str, properties: tuple[Property, ...]) -> list[str]:
+    """Expressions of the properties' values, and of whether all have their types."""
+    stored = [(f"{name}.{quoted(p.name)}", p) for p in properties]
+    values = [f"CASE WHEN {_is(value, p)} THEN {_value(value, p)} END" for value, p in stored]
+    return [*values, " AND ".join(_is(value, p) for value, p in stored) or "true"]
+
+
+def _is(stored: str, column: Property) -> str:
+    return f"{stored} IS :: {column.type}"
+
+
+def _value(stored: str, column: Property) -> str:
+    if column.type is not PropertyType.ZONED_DATETIME:
+        return stored
+    # epochSeconds is rounded towards zero, epochMillis downwards.
+    return f"{stored}.epochMillis * 1000 + {stored}.microsecond % 1000"

@@ -1,0 +1,48 @@
+"""What can go wrong between a DataFrame and the database, apart from what Spark and the driver raise themselves."""
+
+from collections.abc import Iterable, Sequence
+
+EXAMPLES = 5
+"""How many culprits an error carries at most."""
+
+_SHOWN = 80
+
+
+class StagingError(Exception):
+    """The data does not fit the graph model: nothing was staged, nothing was written.
+
+    Attributes:
+        asset: whose data it is.
+        examples: the keys of up to five rows at fault.
+    """
+
+    def __init__(self, asset: str, problem: str, examples: Iterable[Sequence[object]] = ()) -> None:
+        self.asset = asset
+        self.examples = [tuple(example) for example in examples]
+        super().__init__(f"{asset}: {problem}{shown(self.examples)}")
+
+
+class PublicationError(Exception):
+    """A publication cannot go on. What it wrote before stays, and the next publication of the asset puts it right.
+
+    Attributes:
+        asset: whose publication it is.
+        examples: the keys of up to five rows at fault.
+    """
+
+    def __init__(self, asset: str, problem: str, examples: Iterable[Sequence[object]] = (), advice: str = "") -> None:
+        self.asset = asset
+        self.examples = [tuple(example) for example in examples]
+        super().__init__(f"{asset}: {problem}{shown(self.examples)}{advice and f'; {advice}'}")
+
+
+def shown(examples: Sequence[Sequence[object]]) -> str:
+    """Lists keys for a message, on one line and none at length."""
+    if not examples:
+        return ""
+    return ", e.g. " + ", ".join("-".join(_short(value) for value in example) for example in examples)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

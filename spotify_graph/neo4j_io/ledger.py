@@ -1,0 +1,194 @@
+"""The publication ledger: in the published database itself, what is published, and what was left half done.
+
+One node `_Publication` for each asset. It says `publishing` from before the first batch until after the last, so an
+interrupted publication shows. Its token names the publication in charge: each batch checks it in its own transaction,
+under the node's lock, so that of two publications of an asset only the later one writes.
+"""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from neo4j import Driver, ManagedTransaction, Session, Transaction
+
+from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
+from spotify_graph.neo4j_io.errors import PublicationError
+from spotify_graph.neo4j_io.staging import Snapshot
+
+NODE = NodeType(
+    asset="",
+    label="_Publication",
+    key=Property("asset", PropertyType.STRING, "The published asset."),
+    properties=(),
+    description="What is published of one asset.",
+)
+"""The ledger's own label, for its constraint."""
+
+
+class Status(StrEnum):
+    """How far a publication is."""
+
+    PUBLISHING = "publishing"
+    """Under way, or interrupted: the graph may hold a part of it."""
+    PUBLISHED = "published"
+    """The graph equals the snapshot."""
+    DISTURBED = "disturbed"
+    """It was published, and relationships of it went with nodes that were deleted since."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One entry of the ledger.
+
+    Attributes:
+        asset: the asset.
+        version: the snapshot's version.
+        status: how far it is.
+        rows: how many rows the snapshot has.
+        fingerprint: the snapshot's fingerprint.
+        started_at: when the publication began.
+        heartbeat_at: when it last wrote, or None before its first batch.
+        finished_at: when it was published, or None.
+        inserted: how many rows it inserted, or None before it is published.
+        changed: how many rows it changed, likewise.
+        deleted: how many rows it deleted, likewise.
+    """
+
+    asset: str
+    version: str
+    status: Status
+    rows: int
+    fingerprint: str
+    started_at: datetime
+    heartbeat_at: datetime | None = None
+    finished_at: datetime | None = None
+    inserted: int | None = None
+    changed: int | None = None
+    deleted: int | None = None
+
+    def holds(self, snapshot: Snapshot) -> bool:
+        """Whether this is a finished publication of the snapshot's content."""
+        return self.status is Status.PUBLISHED and self.fingerprint == snapshot.fingerprint
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right of one publication to write its asset, until another one claims it.
+
+    Attributes:
+        asset: the asset.
+        token: names this publication in the ledger.
+    """
+
+    asset: str
+    token: str
+
+    def check(self, tx: ManagedTransaction | Transaction) -> None:
+        """Makes sure that the claim holds until the transaction ends. Belongs at the transaction's end.
+
+        Writing to the entry locks it: a later claim waits for this transaction and then sees what it wrote, and this
+        transaction sees an earlier one.
+
+        Raises:
+            PublicationError: another publication took over.
+        """
+        found = tx.run(
+            "MATCH (p:_Publication {asset: $asset}) SET p.heartbeat_at = $now RETURN p.token AS token",
+            asset=self.asset,
+            now=datetime.now(UTC),
+        ).single()
+        if found is None or found["token"] != self.token:
+            problem = "another publication took over, or nodes that its relationships need were deleted meanwhile"
+            raise PublicationError(self.asset, problem, advice="publish again when no other run is publishing")
+
+
+def read(driver: Driver, database: str) -> dict[str, Publication]:
+    """Reads the ledger.
+
+    Args:
+        driver: a driver of the server.
+        database: the database.
+
+    Returns:
+        The entries by asset; none where nothing was ever published.
+    """
+    with driver.session(database=database) as session:
+        return session.execute_read(_entries)
+
+
+def find(session: Session, asset: str) -> Publication | None:
+    """Reads the entry of one asset."""
+    return session.execute_read(_entries).get(asset)
+
+
+def claim(session: Session, table: GraphTable, snapshot: Snapshot) -> tuple[Claim, Publication | None]:
+    """Takes an asset over for the publication of a snapshot.
+
+    Returns:
+        The claim, and what the ledger said before.
+    """
+    mine = Claim(table.asset, secrets.token_hex(16))
+    entry = {
+        "asset": table.asset,
+        "version": snapshot.version,
+        "status": Status.PUBLISHING,
+        "rows": snapshot.rows,
+        "fingerprint": snapshot.fingerprint,
+        "started_at": datetime.now(UTC),
+        "token": mine.token,
+    }
+    if not isinstance(table, NodeType):
+        entry["relationship_type"] = table.type
+
+    def take(tx: ManagedTransaction) -> Publication | None:
+        # The first statement locks the entry, so that the second reads what no other publication is about to change.
+        tx.run("MERGE (p:_Publication {asset: $asset}) SET p.token = $token", entry).consume()
+        previous = _entries(tx).get(table.asset)
+        tx.run("MATCH (p:_Publication {asset: $asset}) SET p = $entry", asset=table.asset, entry=entry).consume()
+        return previous
+
+    return mine, session.execute_write(take)
+
+
+def finish(session: Session, mine: Claim, inserted: int, changed: int, deleted: int) -> None:
+    """Records that the graph now equals the claimed snapshot.
+
+    Raises:
+        PublicationError: another publication took over.
+    """
+    done = {
+        "status": Status.PUBLISHED,
+        "finished_at": datetime.now(UTC),
+        "inserted": inserted,
+        "changed": changed,
+        "deleted": deleted,
+    }
+
+    def record(tx: ManagedTransaction) -> None:
+        tx.run("MATCH (p:_Publication {asset: $asset}) SET p += $done", asset=mine.asset, done=done).consume()
+        mine.check(tx)
+
+    session.execute_write(record)
+
+
+def disturb(tx: ManagedTransaction, relationship_types: Iterable[str]) -> None:
+    """Records that relationships of these types were deleted with their nodes; ends publications under way."""
+    tx.run(
+        "MATCH (p:_Publication) WHERE p.relationship_type IN $types SET p.status = $status REMOVE p.token",
+        types=list(relationship_types),
+        status=Status.DISTURBED,
+    ).consume()
+
+
+def _entries(tx: ManagedTransaction) -> dict[str, Publication]:
+    found = tx.run("MATCH (p:_Publication) WHERE p.status IS NOT NULL RETURN properties(p) AS entry ORDER BY p.asset")
+    return {record["entry"]["asset"]: _publication(record["entry"]) for record in found}
+
+
+def _publication(entry: dict[str, Any]) -> Publication:
+    known = {field.name: entry.get(field.name) for field in fields(Publication)}
+    times = {name: value.to_native() for name, value in known.items() if name.endswith("_at") and value is not None}
+    return Publication(**{**known, **times, "status": Status(entry["status"])})
