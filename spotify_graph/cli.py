@@ -1,0 +1,324 @@
+"""The command `spotify-graph`.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage. Answers go to stdout, progress and errors to stderr.
+"""
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+from filelock import FileLock, Timeout
+
+from spotify_graph import console
+from spotify_graph.errors import UserError
+from spotify_graph.settings import Settings
+
+if TYPE_CHECKING:
+    from spotify_graph.local.neo4j import LocalNeo4j
+    from spotify_graph.queries import Parameter, Rows
+    from spotify_graph.runs import RunReport
+
+# What a command needs is imported inside it: Spark, Dagster and the driver take seconds, `--help` should not.
+
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class _Command(click.Group):
+    """Turns an error into one line on stderr and exit code 1; with --debug, anywhere, the traceback is shown."""
+
+    def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
+        """Runs the command and exits."""
+        arguments = list(sys.argv[1:] if args is None else args)
+        debug = "--debug" in arguments
+        try:
+            return super().main([argument for argument in arguments if argument != "--debug"], *more, **extra)
+        except Exception as error:
+            if debug:
+                raise
+            lines = str(error).strip().splitlines() or [type(error).__name__]
+            hint = "" if isinstance(error, UserError) else f" ({type(error).__name__}; --debug shows where)"
+            click.echo(f"spotify-graph: {lines[0]}{hint}", err=True)
+            sys.exit(1)
+
+
+@click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks; may stand anywhere.")
+@click.version_option(package_name="spotify-graph")
+def main() -> None:
+    """Listening logs in, a living recommendation graph in Neo4j out."""
+
+
+@main.command()
+@click.option("--tracks", type=click.IntRange(0), help="How many tracks.", show_default="3,000")
+@click.option("--users", type=click.IntRange(0), help="How many users.", show_default="1,500")
+@click.option("--events", type=click.IntRange(0), help="How many events.", show_default="375,000")
+@click.option("--seed", type=int, help="Equal seeds give equal files.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="The folder to write to.", show_default="the landing folder"
+)
+@click.option("--overwrite", is_flag=True, help="Replace a tracks.csv and user_events.csv that are there.")
+def generate(
+    tracks: int | None, users: int | None, events: int | None, seed: int | None, out: Path | None, overwrite: bool
+) -> None:
+    """Write sample logs with planted tastes, and beside their folder the truth about those tastes."""
+    given = {"tracks": tracks, "users": users, "events": events, "seed": seed}
+    _generate(
+        out or Settings.load().landing, overwrite, **{name: value for name, value in given.items() if value is not None}
+    )
+
+
+@main.command()
+@click.option("--select", "selection", default="*", show_default=True, help="Assets, in Dagster's selection syntax.")
+def materialize(selection: str) -> None:
+    """Take in every landed file and bring the graph up to date."""
+    if not _materialize(Settings.load(), selection).complete:
+        sys.exit(1)
+
+
+@main.command()
+def demo() -> None:
+    """Generate sample logs if nothing has landed, materialize everything, and show what came out."""
+    from spotify_graph import showcase, status
+    from spotify_graph.resources.neo4j import connect
+
+    settings = Settings.load()
+    settings.make_home()
+    program = (
+        "spotify-graph"
+        if shutil.which("spotify-graph")
+        else os.path.relpath(Path(sys.executable).with_name("spotify-graph"))
+    )
+    if not settings.landing.is_dir() or not status.landed(settings):
+        console.say(f"Nothing has landed in {settings.landing}: generating sample logs")
+        _generate(settings.landing, overwrite=False)
+    report = _materialize(settings, "*")
+    if report.failures:
+        sys.exit(1)
+    with connect(settings) as driver:
+        console.heading("The graph")
+        console.records(status.counts(driver, settings.neo4j_database), status.COUNT_COLUMNS, as_json=False)
+        for command, answer in showcase.sample_answers(driver, settings.neo4j_database):
+            console.heading(f"$ {program} {command}")
+            _show_rows(replace(answer, rows=answer.rows[: showcase.ROWS]), as_json=False)
+            if len(answer.rows) > showcase.ROWS:
+                console.tell(f"... and {len(answer.rows) - showcase.ROWS} more rows")
+    console.heading("Next")
+    for command, purpose in showcase.NEXT_COMMANDS:
+        console.tell(f"{program} {command:<38}{purpose}")
+    if settings.neo4j_uri is None:
+        _tell_server(_local_neo4j())
+    if not report.complete:
+        sys.exit(1)
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="The UI's port.")
+def up(port: int) -> None:
+    """Run Neo4j, the Dagster webserver and the daemon until Ctrl-C."""
+    from spotify_graph import runs
+    from spotify_graph.local.dagster import serve
+    from spotify_graph.local.neo4j import LocalNeo4j
+    from spotify_graph.resources.neo4j import connect
+
+    settings = Settings.load()
+    settings.make_home()
+    only_one = FileLock(settings.home / "up.lock", timeout=0)
+    try:
+        only_one.acquire()
+    except Timeout:
+        raise UserError(f"`spotify-graph up` runs already for {settings.home}: use that one, or end it first") from None
+    with runs.instance(settings) as dagster:
+        runs.end_orphans(dagster)
+    local = LocalNeo4j(settings) if settings.neo4j_uri is None else None
+    ours = local is not None and not local.status().running
+    try:
+        with connect(settings, console.say):
+            console.say("Starting the Dagster webserver and daemon")
+
+        def ready(url: str) -> None:
+            console.tell(f"Dagster UI      {url}")
+            if local:
+                _tell_server(local)
+            else:
+                console.tell(f"Neo4j           {settings.neo4j_uri}")
+            console.tell("Ctrl-C stops everything.")
+
+        serve(settings, port, ready)
+    finally:
+        if local and ours:
+            console.say("Stopping Neo4j")
+            local.stop()
+        only_one.release()
+
+
+@main.group()
+def neo4j() -> None:
+    """Start, stop and look at the local Neo4j server."""
+
+
+@neo4j.command()
+@as_json
+def start(as_json: bool) -> None:
+    """Start the local server, unless it runs."""
+    local = _local_neo4j()
+    local.start(console.say)
+    _show_server(local, as_json)
+
+
+@neo4j.command()
+def stop() -> None:
+    """Stop the local server."""
+    console.tell("Neo4j is stopped." if _local_neo4j().stop() else "Neo4j was not running.")
+
+
+@neo4j.command("status")
+@as_json
+def neo4j_status(as_json: bool) -> None:
+    """Say whether the local server runs, and where."""
+    _show_server(_local_neo4j(), as_json)
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--param", "-p", "parameters", multiple=True, metavar="K=V", help="A parameter of the query; repeatable.")
+@click.option("--list", "listing", is_flag=True, help="List the queries and their parameters.")
+@as_json
+def query(name: str | None, parameters: Sequence[str], listing: bool, as_json: bool) -> None:
+    """Run the sample query NAME."""
+    from spotify_graph import queries
+    from spotify_graph.resources.neo4j import connect
+
+    if listing:
+        _list_queries(as_json)
+        return
+    if name is None:
+        raise click.UsageError("name a query, or list them with --list")
+    chosen = queries.get(name)
+    bound = chosen.bind(dict(_key_value(parameter) for parameter in parameters))
+    settings = Settings.load()
+    with connect(settings, console.say) as driver:
+        _show_rows(queries.run(driver, settings.neo4j_database, chosen, bound), as_json)
+
+
+@main.command()
+@click.option("--file", help="Only rows of this file.")
+@click.option("--reason", help="Only rows with this reason among theirs.")
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many rows to show at most.")
+@as_json
+def rejects(file: str | None, reason: str | None, limit: int, as_json: bool) -> None:
+    """Show the rejected rows with every reason, by file and line."""
+    from spotify_graph.io_managers.lake import Lake
+    from spotify_graph.rejects import COLUMNS, REASONS, rejected
+
+    if reason is not None and reason not in REASONS:
+        raise click.UsageError(f"there is no reason {reason!r}; there are {', '.join(REASONS)}")
+    rows, count = rejected(Lake(Settings.load().lake), file, reason, limit)
+    console.records(rows, COLUMNS, as_json)
+    if count > len(rows):
+        console.say(f"{len(rows):,} of {count:,} rows; --limit shows more")
+
+
+@main.command()
+@as_json
+def status(as_json: bool) -> None:
+    """Say what is landed, cleaned, rejected and published, with counts and times."""
+    from spotify_graph import runs
+    from spotify_graph import status as report
+
+    settings = Settings.load()
+    with runs.instance(settings) as instance:
+        assets = report.assets(instance)
+    files = report.landed(settings) if settings.landing.is_dir() else []
+    if as_json:
+        console.document({"landing": str(settings.landing), "landed": files, "assets": assets})
+        return
+    console.heading(f"Landed in {settings.landing}")
+    console.records(files, report.FILE_COLUMNS, as_json=False)
+    console.heading("Assets")
+    console.records(assets, report.ASSET_COLUMNS, as_json=False)
+
+
+def _generate(out: Path, overwrite: bool, **arguments: int) -> None:
+    from spotify_graph import sample_data
+
+    there = [file.name for file in (out / "tracks.csv", out / "user_events.csv") if file.exists()]
+    if there and not overwrite:
+        raise UserError(f"{out} already holds {' and '.join(there)}: give --out another folder, or --overwrite")
+    truth = out.parent / f"{out.name}_truth"
+    with console.progress("events") as bar:
+        task = bar.add_task("events", total=None)
+        made = sample_data.generate(
+            out, truth=truth, progress=lambda done, total: bar.update(task, completed=done, total=total), **arguments
+        )
+    console.say(f"Wrote {made.tracks} and {made.user_events}; the truth about their tastes is in {truth}")
+
+
+def _materialize(settings: Settings, selection: str) -> "RunReport":
+    from spotify_graph import runs
+
+    with console.err.status("") as status:
+        report = runs.materialize(settings, selection, console.say, status.update)
+    for line in (*report.failures, *report.held_back):
+        console.say(f"spotify-graph: {line}")
+    return report
+
+
+def _list_queries(as_json: bool) -> None:
+    from spotify_graph import queries
+
+    rows = [
+        {"query": query.name, "answers": query.description, "parameters": [_described(p) for p in query.parameters]}
+        for query in queries.load().values()
+    ]
+    console.records(rows, ("query", "answers", "parameters"), as_json)
+
+
+def _described(parameter: "Parameter") -> str:
+    default = getattr(parameter, "default", None)
+    return parameter.name if default is None else f"{parameter.name}={default}"
+
+
+def _show_rows(answer: "Rows", as_json: bool) -> None:
+    console.records([dict(zip(answer.columns, row, strict=True)) for row in answer.rows], answer.columns, as_json)
+
+
+def _show_server(local: "LocalNeo4j", as_json: bool) -> None:
+    status = local.status()
+    if as_json:
+        fields = ("running", "uri", "browser", "username", "password_file")
+        console.document({field: getattr(status, field) for field in fields})
+    elif status.running:
+        _tell_server(local)
+    else:
+        console.tell("Neo4j is not running; `spotify-graph neo4j start` starts it.")
+
+
+def _tell_server(local: "LocalNeo4j") -> None:
+    status = local.status()
+    console.tell(f"Neo4j           {status.uri}")
+    console.tell(f"Neo4j Browser   {status.browser}  (user {status.username}, password in {status.password_file})")
+
+
+def _local_neo4j() -> "LocalNeo4j":
+    from spotify_graph.local.neo4j import LocalNeo4j
+
+    settings = Settings.load()
+    if settings.neo4j_uri is not None:
+        raise UserError(f"NEO4J_URI is {settings.neo4j_uri}: that server is used, and there is no local one to manage")
+    return LocalNeo4j(settings)
+
+
+def _key_value(parameter: str) -> tuple[str, str]:
+    name, equals, value = parameter.partition("=")
+    if not equals or not name:
+        raise click.UsageError(f"--param takes K=V, not {parameter!r}")
+    return name, value
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""The entry point of Dagster: every asset, resource and job of the platform."""
+
+from typing import Any
+
+import dagster as dg
+
+from spotify_graph.assets import cleaned, edges, nodes, raw
+from spotify_graph.io_managers.neo4j import Neo4jIOManager
+from spotify_graph.io_managers.parquet import ParquetIOManager
+from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.spark import SparkResource
+from spotify_graph.settings import Settings
+
+
+def build_defs(**overrides: Any) -> dg.Definitions:
+    """The platform's definitions.
+
+    Args:
+        overrides: resources by key, in place of the platform's own.
+    """
+    settings = Settings.load()
+    spark = overrides.pop("spark", SparkResource(master=settings.spark_master))
+    neo4j = overrides.pop("neo4j", Neo4jResource())
+    resources = {
+        "spark": spark,
+        "neo4j": neo4j,
+        "io_manager": ParquetIOManager(spark=spark, root=str(settings.lake)),
+        "neo4j_io_manager": Neo4jIOManager(spark=spark, neo4j=neo4j, root=str(settings.lake / "graph")),
+    }
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules([raw, cleaned, nodes, edges]),
+        resources=resources | overrides,
+        # One process and one Spark session for a run; nothing passes between assets except through their IO managers.
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What the webserver and the daemon load."""
+    return build_defs()

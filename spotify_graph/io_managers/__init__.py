@@ -1,0 +1,1 @@
+"""Where assets are kept: the Parquet lake, and Neo4j."""

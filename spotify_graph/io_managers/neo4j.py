@@ -1,0 +1,82 @@
+"""The IO manager that publishes an asset's DataFrame to Neo4j."""
+
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+
+import dagster as dg
+from pydantic import Field
+from pyspark.sql import DataFrame
+
+from spotify_graph.graph_model import TABLES, GraphTable
+from spotify_graph.neo4j_io import ledger, publication, staging
+from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.spark import SparkResource
+
+_SECONDS_BETWEEN_MESSAGES = 5
+
+
+class Neo4jIOManager(dg.ConfigurableIOManager):
+    """Stages a DataFrame as a snapshot in the lake, then publishes what differs from the last publication.
+
+    The asset's key says which table of the graph model it is.
+    """
+
+    spark: dg.ResourceDependency[SparkResource]
+    neo4j: dg.ResourceDependency[Neo4jResource]
+    root: str = Field(description="The folder of the staged snapshots.")
+
+    def handle_output(self, context: dg.OutputContext, obj: DataFrame) -> None:
+        """Stages, audits and publishes."""
+        started = monotonic()
+        table, root = _table(context), Path(self.root)
+        snapshot = staging.stage(obj, table, root)
+        result = publication.publish(
+            self.neo4j.driver,
+            self.neo4j.database,
+            table,
+            snapshot,
+            self.spark.spark_session,
+            progress=_Progress(context.log.info),
+        )
+        context.add_output_metadata(
+            {
+                "dagster/row_count": result.rows,
+                "inserted": result.inserted,
+                "changed": result.changed,
+                "deleted": result.deleted,
+                "version": result.version,
+                "seconds": round(monotonic() - started, 2),
+            }
+        )
+
+    def load_input(self, context: dg.InputContext) -> DataFrame:
+        """The snapshot that was published last.
+
+        Raises:
+            FileNotFoundError: nothing was published, or the last publication was not finished.
+        """
+        table = _table(context)
+        published = ledger.read(self.neo4j.driver, self.neo4j.database).get(table.asset)
+        if published is None or published.status is ledger.Status.PUBLISHING:
+            raise FileNotFoundError(f"no publication of {table.asset} is finished: materialize it first")
+        path = Path(self.root) / table.asset / published.version
+        return self.spark.spark_session.read.parquet(str(path))
+
+
+class _Progress:
+    """Tells every few seconds how far a long publication is, and how fast."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._started = self._said = monotonic()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = monotonic()
+        if now - self._said > _SECONDS_BETWEEN_MESSAGES:
+            self._said = now
+            self._say(f"{done:,} of {total:,} rows written, {done / (now - self._started):,.0f} a second")
+
+
+def _table(context: dg.OutputContext | dg.InputContext) -> GraphTable:
+    return TABLES[context.asset_key.path[-1]]

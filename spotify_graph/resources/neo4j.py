@@ -1,0 +1,90 @@
+"""The connection to Neo4j: to the server that the settings name, or else to the local one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+from neo4j import Driver, GraphDatabase, NotificationDisabledClassification
+from neo4j.exceptions import AuthError, ClientError, ConfigurationError, DriverError, ServiceUnavailable
+
+from spotify_graph.errors import UserError
+from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.settings import Settings
+
+
+@contextmanager
+def connect(settings: Settings, say: Callable[[str], None] | None = None) -> Iterator[Driver]:
+    """A driver of the server in use, which has answered.
+
+    Without `NEO4J_URI`, that is the local server; it's started where it isn't running.
+
+    Args:
+        settings: where to connect, and as whom.
+        say: told what a long start is doing.
+
+    Raises:
+        UserError: the server can't be reached, or refuses the user, the password or the database.
+    """
+    auth: tuple[str, str] | None
+    if settings.neo4j_uri is None:
+        local = LocalNeo4j(settings)
+        status = local.start(say)
+        uri, username, auth = status.uri, status.username, (status.username, local.password().get_secret_value())
+    else:
+        uri, username, password = settings.neo4j_uri, settings.neo4j_username, settings.neo4j_password
+        auth = (username, password.get_secret_value()) if password else None
+    try:
+        driver = GraphDatabase.driver(
+            uri,
+            auth=auth,
+            # A server under load is slow to answer; one that is not there refuses at once.
+            connection_timeout=30,
+            # A label or a type that the database has not met yet is a young graph, not a mistake to warn about.
+            notifications_disabled_classifications=[NotificationDisabledClassification.UNRECOGNIZED],
+        )
+    except (ConfigurationError, ValueError) as error:
+        raise UserError(f"NEO4J_URI: {error}") from None
+    with driver:
+        try:
+            # Unlike a managed transaction, this fails at the first attempt and not after 30 s of them.
+            with driver.session(database=settings.neo4j_database) as session:
+                session.run("RETURN 1").consume()
+        except AuthError:
+            raise UserError(
+                f"Neo4j at {uri} refuses user {username!r}: check NEO4J_USERNAME and NEO4J_PASSWORD"
+            ) from None
+        except (ServiceUnavailable, DriverError, OSError) as error:
+            raise UserError(
+                f"Neo4j at {uri} can't be reached: check NEO4J_URI, or unset it to use a local server"
+                f" ({str(error).splitlines()[0]})"
+            ) from None
+        except ClientError as error:
+            raise UserError(
+                f"Neo4j at {uri}, database {settings.neo4j_database!r}: {error.message}; check NEO4J_DATABASE"
+            ) from None
+        yield driver
+
+
+class Neo4jResource(dg.ConfigurableResource["Neo4jResource"]):
+    """The driver of the server in use, for a run.
+
+    Where it connects comes from the settings and not from run configuration, so that no password reaches the UI.
+    """
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Neo4jResource"]:
+        """Connects, and closes the driver with the run."""
+        settings = Settings.load()
+        with connect(settings, context.log.info if context.log else None) as driver:
+            self._driver, self._database = driver, settings.neo4j_database
+            yield self
+
+    @property
+    def driver(self) -> Driver:
+        """The driver, connected."""
+        return self._driver
+
+    @property
+    def database(self) -> str:
+        """The database that holds the graph."""
+        return self._database

@@ -1,0 +1,62 @@
+"""Where the platform stands: what has landed, what the lake holds, what is published."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+from neo4j import Driver
+
+from spotify_graph.definitions import build_defs
+from spotify_graph.graph_model import NODES, RELATIONSHIPS
+from spotify_graph.neo4j_io import publication
+from spotify_graph.settings import Settings
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, landed_files
+
+ASSET_COLUMNS = ("group", "asset", "rows", "inserted", "changed", "deleted", "at")
+FILE_COLUMNS = ("file", "bytes", "modified")
+COUNT_COLUMNS = ("what", "count")
+
+
+def landed(settings: Settings) -> list[dict[str, Any]]:
+    """The landed files: name, size in bytes, time of the last change.
+
+    Raises:
+        UserError: there is no landing folder.
+    """
+    files = [file for table in (TRACKS, USER_EVENTS) for file in landed_files(settings.landing, table)]
+    return [
+        {"file": file.name, "bytes": file.lstat().st_size, "modified": _time(file.lstat().st_mtime)} for file in files
+    ]
+
+
+def assets(instance: dg.DagsterInstance) -> list[dict[str, Any]]:
+    """Every asset with what its latest materialization says: rows, what was written, when."""
+    graph = build_defs().resolve_asset_graph()
+    rows = []
+    for key in graph.toposorted_asset_keys:
+        record = instance.get_latest_materialization_event(key)
+        latest = record.asset_materialization if record else None
+        found = {name: value.value for name, value in latest.metadata.items()} if latest else {}
+        rows.append(
+            {
+                "group": graph.get(key).group_name,
+                "asset": key.to_user_string(),
+                "rows": found.get("dagster/row_count"),
+                "inserted": found.get("inserted"),
+                "changed": found.get("changed"),
+                "deleted": found.get("deleted"),
+                "at": _time(record.timestamp) if record else None,
+            }
+        )
+    return rows
+
+
+def counts(driver: Driver, database: str) -> list[dict[str, Any]]:
+    """How many nodes of each label and relationships of each type the graph holds."""
+    rows = [{"what": f"(:{node.label})", "count": publication.count(driver, database, node)} for node in NODES]
+    rows += [{"what": f"[:{edge.type}]", "count": publication.count(driver, database, edge)} for edge in RELATIONSHIPS]
+    return rows
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
