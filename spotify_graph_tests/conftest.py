@@ -1,0 +1,64 @@
+"""One Spark session and one Neo4j for the whole suite, in a home of its own."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from neo4j import Driver, GraphDatabase
+from pyspark.sql import SparkSession
+
+from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.resources.spark import SparkResource
+from spotify_graph.settings import Settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The suite's SPOTIFY_GRAPH_HOME; what the person who runs the tests has set plays no part."""
+    folder = tmp_path_factory.mktemp("home")
+    ours = ("SPOTIFY_GRAPH_", "NEO4J_", "SPARK_", "DAGSTER_")
+    before = dict(os.environ)
+    for name in [name for name in os.environ if name.startswith(ours)]:
+        del os.environ[name]
+    os.environ |= {"SPOTIFY_GRAPH_HOME": str(folder), "SPARK_MASTER": "local[2]"}
+    yield folder
+    os.environ.clear()
+    os.environ |= before
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """The suite's Spark session."""
+    session = SparkResource(master="local[2]", driver_memory="2g", shuffle_partitions=2).start()
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def local_neo4j() -> Iterator[LocalNeo4j]:
+    """The suite's Neo4j server, up."""
+    server = LocalNeo4j(Settings.load())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def neo4j_driver(local_neo4j: LocalNeo4j) -> Iterator[Driver]:
+    """A driver of the suite's server."""
+    uri = local_neo4j.status().uri
+    assert uri
+    with GraphDatabase.driver(uri, auth=("neo4j", local_neo4j.password().get_secret_value())) as driver:
+        yield driver
+
+
+@pytest.fixture
+def clean_graph(neo4j_driver: Driver) -> Driver:
+    """A driver of a database without nodes, constraints and indexes."""
+    neo4j_driver.execute_query("MATCH (n) DETACH DELETE n")
+    for record in neo4j_driver.execute_query("SHOW CONSTRAINTS YIELD name").records:
+        neo4j_driver.execute_query(f"DROP CONSTRAINT `{record['name']}`")
+    # A plan that was made for an earlier test's graph would be used for this one's.
+    neo4j_driver.execute_query("CALL db.clearQueryCaches()")
+    return neo4j_driver

@@ -1,0 +1,70 @@
+"""The platform as a user meets it: a home, a landing folder, the command, and the graph that it fills."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from neo4j import Driver
+
+from spotify_graph.cli import main
+from spotify_graph.local.neo4j import LocalNeo4j
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One installation, with a graph of its own on the suite's server.
+
+    Attributes:
+        home: its SPOTIFY_GRAPH_HOME.
+        landing: its landing folder.
+        driver: a driver of its graph.
+    """
+
+    home: Path
+    landing: Path
+    driver: Driver
+
+    def run(self, *arguments: str) -> Result:
+        """Runs `spotify-graph` with these arguments, in this process: the suite's Spark session is used."""
+        return CliRunner().invoke(main, list(arguments))
+
+    def succeed(self, *arguments: str) -> str:
+        """Runs the command, which must exit with 0, and returns what it printed on stdout."""
+        result = self.run(*arguments)
+        assert result.exit_code == 0, result.output
+        return str(result.stdout)
+
+    def land(self, name: str, *lines: str) -> None:
+        """Puts a file into the landing folder."""
+        self.landing.mkdir(parents=True, exist_ok=True)
+        (self.landing / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def assets(self) -> dict[str, dict[str, Any]]:
+        """What `status` says of each asset."""
+        return {row["asset"]: row for row in json.loads(self.succeed("status", "--json"))["assets"]}
+
+    def written(self) -> dict[str, tuple[int, int, int]]:
+        """Rows inserted, changed and deleted by the latest run, for each asset of the graph that wrote something."""
+        what = {name: (row["inserted"], row["changed"], row["deleted"]) for name, row in self.assets().items()}
+        return {name: counts for name, counts in what.items() if counts[0] is not None and any(counts)}
+
+    def ask(self, cypher: str, **parameters: Any) -> list[dict[str, Any]]:
+        """The rows that a query returns."""
+        return [record.data() for record in self.driver.execute_query(cypher, parameters_=parameters).records]
+
+
+@contextmanager
+def installed(folder: Path, server: LocalNeo4j, driver: Driver) -> Iterator[Platform]:
+    """An installation in the folder, connected to the server, whose graph is empty."""
+    driver.execute_query("MATCH (n) CALL (n) { DETACH DELETE n }")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPOTIFY_GRAPH_HOME", str(folder))
+        patch.setenv("DAGSTER_HOME", str(folder / "dagster"))
+        patch.setenv("NEO4J_URI", str(server.status().uri))
+        patch.setenv("NEO4J_PASSWORD", server.password().get_secret_value())
+        yield Platform(folder, folder / "landing", driver)

@@ -1,0 +1,314 @@
+"""The input contract, value by value: each value below is one row of a single wide scenario, judged once by Spark."""
+
+import gzip
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, Observation, Row, SparkSession
+
+from spotify_graph.transforms.cleaning import (
+    EVENT_REASONS,
+    TRACK_REASONS,
+    clean_events,
+    clean_tracks,
+    counts,
+    judge_events,
+    judge_tracks,
+    rejected,
+)
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, landed_files, read_landed
+
+NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
+LONG = "x" * 512
+LONG_IN_BYTES = "é" * 256  # 512 bytes, 256 characters
+
+Event = tuple[str, str, str, str, str, str]
+
+
+def event(
+    user: str = "u",
+    track: str = "t",
+    kind: str = "play",
+    ts: str = "2024-01-01 00:00:00",
+    session: str = "s",
+    device: str = "mobile",
+) -> Event:
+    return user, track, kind, ts, session, device
+
+
+def quoted(fields: Iterable[str]) -> str:
+    return ",".join('"' + field.replace('"', '""') + '"' for field in fields)
+
+
+GOOD_TIMES = {
+    "2024-01-01 00:00:00": datetime(2024, 1, 1),
+    "2024-01-01T00:00:00Z": datetime(2024, 1, 1),
+    "2024-01-01T00:00:00z": datetime(2024, 1, 1),
+    "2024-01-01T10:20": datetime(2024, 1, 1, 10, 20),
+    "2024-01-01 10:20Z": datetime(2024, 1, 1, 10, 20),
+    "2024-01-01 10:20+02": datetime(2024, 1, 1, 8, 20),
+    "2024-01-01T10:20:30.5": datetime(2024, 1, 1, 10, 20, 30, 500_000),
+    "2024-01-01T10:20:30,123456": datetime(2024, 1, 1, 10, 20, 30, 123_456),
+    "2024-01-01T10:20:30.123456789Z": datetime(2024, 1, 1, 10, 20, 30, 123_456),
+    "2024-01-01T00:30:00+01:00": datetime(2023, 12, 31, 23, 30),
+    "2024-01-01T00:30:00-0330": datetime(2024, 1, 1, 4),
+    "2024-01-01T00:30:00,25+0530": datetime(2023, 12, 31, 19, 0, 0, 250_000),
+    "2024-02-29 23:59:59": datetime(2024, 2, 29, 23, 59, 59),
+    "2000-01-01 00:00:00": datetime(2000, 1, 1),  # the earliest
+    "2024-06-02T12:00:00Z": datetime(2024, 6, 2, 12),  # the latest: a day ahead of NOW
+    " 2024-01-01 00:00:00\t": datetime(2024, 1, 1),
+}
+"""Spellings of ISO 8601 that the contract takes, and their time in UTC."""
+
+BAD_TIMES = [
+    "",
+    "2024",  # Spark's cast would take it for 1 January
+    "2024-01-01",
+    "2024-01-01 10",
+    "2024-1-1 00:00:00",
+    "24-01-01 00:00:00",
+    "2024-02-30 00:00:00",
+    "2023-02-29 00:00:00",
+    "2024-13-01 00:00:00",
+    "2024-01-01 24:00:00",
+    "2024-01-01 10:60:00",
+    "2024-01-01 10:20:60",
+    "2024-01-01  10:20:30",
+    "2024-01-01 10:20:30.",
+    "2024-01-01 10:20:30.1234567890",
+    "2024-01-01 10:20:30 Europe/Berlin",
+    "2024-01-01 10:20:30 UTC",
+    "2024-01-01 10:20:30+5",
+    "2024-01-01 10:20:30+19:00",
+    "12024-01-01 10:20:30",
+    "+2024-01-01 10:20:30",
+    "1704067200",
+    "01/02/2024 10:20",
+    "yesterday",
+    "٢٠٢٤-01-01 00:00:00",  # digits, but not ASCII's
+    "2024-01-01t10:20:30",
+]
+TIMES_OUT_OF_RANGE = [
+    "1999-12-31 23:59:59.999999",
+    "2000-01-01T00:30:00+01:00",
+    "1970-01-01 00:00:00",
+    "0000-01-01 00:00:00",
+    "2024-06-02 12:00:00.000001",
+    "2024-06-02T11:30:00-01:00",
+    "9999-12-31 23:59:59",
+    "9999-12-31T23:59:59-18:00",  # the year 10000, which Python cannot hold
+]
+
+REJECTED: list[tuple[Event, list[str]]] = [
+    *((event(ts=ts), ["bad_event_ts"]) for ts in BAD_TIMES),
+    *((event(ts=ts), ["event_ts_out_of_range"]) for ts in TIMES_OUT_OF_RANGE),
+    (event(user=""), ["missing_user_id"]),
+    (event(user=" \t\u3000\u2028"), ["missing_user_id"]),
+    (event(track="\u00a0"), ["missing_track_id"]),
+    (event(kind=""), ["unknown_event_type"]),
+    (event(kind="share"), ["unknown_event_type"]),
+    (event(kind="play!"), ["unknown_event_type"]),
+    (event(user="a\x00b"), ["control_character"]),
+    (event(user="\x1fa"), ["control_character"]),  # Python strips it, but it is no white space
+    (event(track="a\nb"), ["control_character"]),
+    (event(session="a\tb"), ["control_character"]),
+    (event(device="a\x9fb"), ["control_character"]),
+    (event(kind="pl\x00ay"), ["unknown_event_type", "control_character"]),
+    (event(ts="2024-01-01 00:00:00\x00"), ["bad_event_ts", "control_character"]),
+    (event(user=LONG + "x"), ["id_too_long"]),
+    (event(track=LONG_IN_BYTES + "x"), ["id_too_long"]),
+    (event(session=LONG + "é"), ["id_too_long"]),
+    (
+        ("", " ", "?", "?", "s\x00" + LONG, ""),
+        [
+            "missing_user_id",
+            "missing_track_id",
+            "unknown_event_type",
+            "bad_event_ts",
+            "control_character",
+            "id_too_long",
+        ],
+    ),
+]
+CLEANED: list[tuple[Event, tuple[Any, ...]]] = [
+    *((event(ts=ts), ("u", "t", "play", time, "s", "mobile")) for ts, time in GOOD_TIMES.items()),
+    (event(user="\u2003 U \u0085"), ("U", "t", "play", datetime(2024, 1, 1), "s", "mobile")),
+    (event(user="U"), ("U", "t", "play", datetime(2024, 1, 1), "s", "mobile")),  # the same, trimmed
+    (event(user="\ufeffu"), ("\ufeffu", "t", "play", datetime(2024, 1, 1), "s", "mobile")),  # no white space
+    (event(kind=" LiKe "), ("u", "t", "like", datetime(2024, 1, 1), "s", "mobile")),
+    (event(session=" ", device=""), ("u", "t", "play", datetime(2024, 1, 1), None, None)),
+    (
+        event(device='smart speaker, "kitchen"'),
+        ("u", "t", "play", datetime(2024, 1, 1), "s", 'smart speaker, "kitchen"'),
+    ),
+    (event(user=LONG, track=LONG_IN_BYTES), (LONG, LONG_IN_BYTES, "play", datetime(2024, 1, 1), "s", "mobile")),
+    (event(device=LONG + "x"), ("u", "t", "play", datetime(2024, 1, 1), "s", LONG + "x")),  # no key
+]
+BAD_LINES: list[tuple[bytes, str, list[str]]] = [
+    (b"u,t,play", "u,t,play", ["malformed_row"]),
+    (b'u,t,play,2024-01-01 00:00:00,s,"mobile', 'u,t,play,2024-01-01 00:00:00,s,"mobile', ["malformed_row"]),
+    (b"\xff", "\\xff", ["malformed_row", "bad_encoding"]),
+    (b"u,t,play,2024-01-01 00:00:00,s,caf\xe9", "u,t,play,2024-01-01 00:00:00,s,caf\\xe9", ["bad_encoding"]),
+    (b",t,stop,2024,s,\xe9\x01", ",t,stop,2024,s,\\xe9\x01", [
+        "missing_user_id", "unknown_event_type", "bad_event_ts", "bad_encoding", "control_character",
+    ]),
+]  # fmt: skip
+
+
+def judged(spark: SparkSession, folder: Path, table: LandedTable, files: dict[str, bytes]) -> DataFrame:
+    for name, text in files.items():
+        (folder / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    raw = read_landed(spark, landed_files(folder, table), table)
+    return judge_events(raw, NOW) if table is USER_EVENTS else judge_tracks(raw)
+
+
+@pytest.fixture(scope="module")
+def events(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> DataFrame:
+    """The whole scenario in one file, and its good half again in another; kept, for each test looks at it."""
+    header = ",".join(USER_EVENTS.columns).encode()
+    good = [quoted(fields).encode() for fields, _ in CLEANED]
+    bad = [quoted(fields).encode() for fields, _ in REJECTED]
+    files = {
+        "user_events_1.csv": b"\n".join([header, *good, *bad, *(line for line, _, _ in BAD_LINES), b""]),
+        "user_events_2.csv.gz": b"\r\n".join([header, *good, *good]),
+    }
+    return judged(spark, tmp_path_factory.mktemp("landing"), USER_EVENTS, files).localCheckpoint()
+
+
+def test_each_bad_event_is_rejected_with_its_text_and_every_reason(events: DataFrame) -> None:
+    found = {row.raw: row.reasons for row in rejected(events).collect()}
+    assert found == {quoted(fields): reasons for fields, reasons in REJECTED} | {
+        text: reasons for _, text, reasons in BAD_LINES
+    }
+
+
+def test_a_rejected_row_is_found_in_its_file_by_its_line(events: DataFrame) -> None:
+    first = rejected(events).where("reasons[0] = 'malformed_row'").orderBy("line").first()
+    assert first is not None
+    lines_before = 1 + len(CLEANED) + sum(1 + quoted(fields).count("\n") for fields, _ in REJECTED)
+    assert (first.file, first.line) == ("user_events_1.csv", lines_before + 1)
+
+
+def test_good_events_are_cleaned_and_kept_once_for_each_file(events: DataFrame) -> None:
+    rows = clean_events(events).collect()
+    expected = {values for _, values in CLEANED}
+    for file in ("user_events_1.csv", "user_events_2.csv.gz"):
+        assert sorted(map(str, (tuple(row)[1:] for row in rows if row.file == file))) == sorted(map(str, expected))
+
+
+def test_what_is_read_is_cleaned_a_duplicate_or_rejected(events: DataFrame) -> None:
+    seen = Observation()
+    cleaned = clean_events(events.observe(seen, *counts(EVENT_REASONS))).count()
+    duplicates = 3 * len(CLEANED) - 2 * len({values for _, values in CLEANED})
+    assert seen.get["rows_read"] == 3 * len(CLEANED) + len(REJECTED) + len(BAD_LINES)
+    assert seen.get["rejected"] == len(REJECTED) + len(BAD_LINES)
+    assert seen.get["rows_read"] == cleaned + duplicates + seen.get["rejected"]
+    every = [reason for reasons in [r for _, r in REJECTED] + [r for _, _, r in BAD_LINES] for reason in reasons]
+    assert {reason: seen.get[reason] for reason in EVENT_REASONS} == {
+        reason: every.count(reason) for reason in EVENT_REASONS
+    }
+
+
+TRACK_FILES = {
+    "tracks_1.csv": "\n".join(
+        [
+            "track_id,title,artist,album,duration_ms,genre",
+            "plain,Title,Artist,Album,1000,Genre",
+            " id , a  b , A\u3000 \tB ,  C  D, 007 , g ",
+            '"lines","two\nlines","two\r\nlines","x\ny",1,"g\n"',
+            "composed,,Beyonc\u00e9,,,",
+            "decomposed,,Beyonce\u0301,,,",
+            "case,,BEYONC\u00c9,,,",
+            "empty,,,,,",
+            "biggest,,,,9223372036854775807,",
+            "wins,old,old,old,1,old",
+            "wins,new,,,2,",
+            "wins,rejected,x,x,0,x",
+            "file,in file 1,,,,",
+            ",no id,,,,",
+            "zero,,,,0,",
+            "negative,,,,-1,",
+            "decimal,,,,1000.0,",
+            "words,,,,3 minutes,",
+            "too big,,,,9223372036854775808,",
+            "other digits,,,,\u0661,",
+            f"{LONG}x,,,,,",
+            f"long artist,,{LONG}x,,,",
+            f"long genre,,,,,{LONG_IN_BYTES}x",
+            f"long title,{LONG}x,,{LONG}x,,",
+            f"shrinks,,{'e' + chr(0x301)}{'x' * 510},,,",  # 513 bytes as landed, 512 once composed
+            "control,\x07,,,,",
+            "control artist,,a\x00b,,,",
+            "control\tid,,,,,",
+            "a,b",
+            "every,\x00,,,x\x01," + "g" * 513,
+        ]
+    ),
+    "tracks_2.csv": "track_id,artist,album,duration_ms,genre\nfile,in file 2,,,\n",
+}
+CATALOGUE: dict[str, tuple[Any, ...]] = {
+    "plain": ("Title", "Artist", "Album", 1000, "Genre"),
+    "id": ("a  b", "A B", "C  D", 7, "g"),
+    "lines": ("two\nlines", "two lines", "x\ny", 1, "g"),
+    "composed": (None, "Beyonc\u00e9", None, None, None),
+    "decomposed": (None, "Beyonc\u00e9", None, None, None),
+    "case": (None, "BEYONC\u00c9", None, None, None),
+    "empty": (None,) * 5,
+    "biggest": (None, None, None, 2**63 - 1, None),
+    "wins": ("new", None, None, 2, None),
+    "file": (None, "in file 2", None, None, None),
+    "long title": (LONG + "x", None, LONG + "x", None, None),
+    "shrinks": (None, "é" + "x" * 510, None, None, None),
+}
+REJECTED_TRACKS = {
+    "wins,rejected": ["bad_duration_ms"],
+    ",no id": ["missing_track_id"],
+    "zero": ["bad_duration_ms"],
+    "negative": ["bad_duration_ms"],
+    "decimal": ["bad_duration_ms"],
+    "words": ["bad_duration_ms"],
+    "too big": ["bad_duration_ms"],
+    "other digits": ["bad_duration_ms"],
+    LONG: ["id_too_long"],
+    "long artist": ["id_too_long"],
+    "long genre": ["id_too_long"],
+    "control,": ["control_character"],
+    "control artist": ["control_character"],
+    "control\tid": ["control_character"],
+    "a,b": ["malformed_row"],
+    "every": ["control_character", "id_too_long", "bad_duration_ms"],
+}
+"""The reasons for each bad row of the catalogue, by how its text begins."""
+
+
+@pytest.fixture(scope="module")
+def tracks(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> DataFrame:
+    """The catalogue's scenario, judged."""
+    files = {name: text.encode() for name, text in TRACK_FILES.items()}
+    return judged(spark, tmp_path_factory.mktemp("landing"), TRACKS, files).localCheckpoint()
+
+
+def test_the_catalogue_holds_the_newest_good_row_of_each_track(tracks: DataFrame) -> None:
+    def values(row: Row) -> tuple[Any, ...]:
+        return row.title, row.artist, row.album, row.duration_ms, row.genre
+
+    assert {row.track_id: values(row) for row in clean_tracks(tracks).collect()} == CATALOGUE
+
+
+def test_each_bad_track_is_rejected_with_every_reason(tracks: DataFrame) -> None:
+    rows = rejected(tracks).collect()
+    assert len(rows) == len(REJECTED_TRACKS)
+    for start, reasons in REJECTED_TRACKS.items():
+        assert [row.reasons for row in rows if row.raw.startswith(start)] == [reasons], start
+
+
+def test_counts_of_tracks_come_by_reason(tracks: DataFrame) -> None:
+    row = tracks.agg(*counts(TRACK_REASONS)).first()
+    assert row is not None
+    superseded = ["wins,old", "file,in file 1"]
+    assert row.rows_read == len(CATALOGUE) + len(superseded) + len(REJECTED_TRACKS)
+    assert row.rejected == len(REJECTED_TRACKS)
+    assert row.bad_duration_ms == sum("bad_duration_ms" in reasons for reasons in REJECTED_TRACKS.values())

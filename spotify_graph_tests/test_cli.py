@@ -1,0 +1,153 @@
+"""What the command says when something is wrong: one line that names the culprit, and the promised exit code."""
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from spotify_graph.cli import main
+from spotify_graph.local.neo4j import LocalNeo4j
+
+
+@pytest.fixture(autouse=True)
+def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home that nothing was written to yet."""
+    monkeypatch.setenv("SPOTIFY_GRAPH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home" / "dagster"))
+    return tmp_path / "home"
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def fails_with_one_line(result: Result, *expected: str) -> None:
+    assert result.exit_code == 1
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    for part in expected:
+        assert part in lines[0]
+
+
+def landed(home: Path) -> None:
+    result = run("generate", "--tracks", "3", "--users", "2", "--events", "10")
+    assert result.exit_code == 0, result.output
+    assert (home / "landing" / "tracks.csv").exists()
+
+
+def test_materialize_without_a_landing_folder_says_where_it_looked_and_writes_nothing(installation: Path) -> None:
+    fails_with_one_line(run("materialize"), str(installation / "landing"), "SPOTIFY_GRAPH_LANDING", "generate")
+    assert not (installation / "lake").exists()
+    assert not (installation / "neo4j").exists()
+
+
+def test_materialize_with_an_empty_landing_folder_says_what_is_missing(installation: Path) -> None:
+    (installation / "landing").mkdir(parents=True)
+    fails_with_one_line(run("materialize"), "tracks*.csv", str(installation / "landing"))
+
+
+def test_a_server_that_does_not_answer_is_named(installation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    landed(installation)
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        uri = f"bolt://127.0.0.1:{reserved.getsockname()[1]}"
+        monkeypatch.setenv("NEO4J_URI", uri)
+        fails_with_one_line(run("materialize"), uri, "NEO4J_URI")
+    assert not (installation / "lake").exists()
+
+
+def test_a_wrong_password_is_said_without_the_password(
+    installation: Path, local_neo4j: LocalNeo4j, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed(installation)
+    monkeypatch.setenv("NEO4J_URI", str(local_neo4j.status().uri))
+    monkeypatch.setenv("NEO4J_PASSWORD", "not-the-password")
+    result = run("materialize")
+    fails_with_one_line(result, "NEO4J_PASSWORD")
+    assert "not-the-password" not in result.output
+
+
+def test_a_uri_that_is_none_is_named(installation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    landed(installation)
+    monkeypatch.setenv("NEO4J_URI", "localhost")
+    fails_with_one_line(run("materialize"), "NEO4J_URI")
+
+
+def test_a_uri_with_a_password_in_it_is_refused_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEO4J_URI", "bolt://neo4j:hunter2@127.0.0.1:7687")
+    result = run("materialize")
+    fails_with_one_line(result, "NEO4J_URI", "NEO4J_PASSWORD")
+    assert "hunter2" not in result.output
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A file where the folder should be: unlike a mode, it stops root too.
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("SPOTIFY_GRAPH_HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "file" / "dagster"))
+    for command in (["generate"], ["neo4j", "start"], ["demo"]):
+        fails_with_one_line(run(*command), str(tmp_path / "file"))
+
+
+def test_a_selection_that_is_not_valid_is_quoted(installation: Path) -> None:
+    landed(installation)
+    fails_with_one_line(run("materialize", "--select", "++"), "--select", "'++'")
+    fails_with_one_line(run("materialize", "--select", "no_such_asset"), "no_such_asset")
+
+
+def test_generate_does_not_overwrite_logs_unless_told_to(installation: Path) -> None:
+    landed(installation)
+    before = (installation / "landing" / "tracks.csv").read_bytes()
+    fails_with_one_line(run("generate", "--seed", "2"), "tracks.csv", "--overwrite")
+    assert (installation / "landing" / "tracks.csv").read_bytes() == before
+    assert run("generate", "--tracks", "3", "--events", "10", "--seed", "2", "--overwrite").exit_code == 0
+    assert (installation / "landing" / "tracks.csv").read_bytes() != before
+
+
+def test_wrong_usage_exits_with_2() -> None:
+    assert run("materialise").exit_code == 2
+    assert run("generate", "--tracks", "many").exit_code == 2
+    assert run("query").exit_code == 2
+    assert run("query", "top_liked_tracks", "-p", "novalue").exit_code == 2
+
+
+def test_an_unknown_query_exits_with_1_and_names_those_that_are_near() -> None:
+    fails_with_one_line(run("query", "top_liked_track"), "top_liked_tracks")
+
+
+def test_queries_are_listed_as_json_with_their_parameters() -> None:
+    result = run("query", "--list", "--json")
+    listed = {row["query"]: row["parameters"] for row in json.loads(result.stdout)}
+    assert "user_id" in listed["top_liked_tracks"]
+
+
+def test_the_local_server_says_as_json_that_it_is_not_running() -> None:
+    result = run("neo4j", "status", "--json")
+    assert result.exit_code == 0
+    assert json.loads(result.stdout)["running"] is False
+
+
+def test_managing_the_local_server_is_refused_where_another_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NEO4J_URI", "bolt://127.0.0.1:1")
+    fails_with_one_line(run("neo4j", "start"), "NEO4J_URI")
+
+
+def test_status_of_a_new_installation_lists_every_asset_and_nothing_landed() -> None:
+    result = run("status", "--json")
+    assert result.exit_code == 0
+    report = json.loads(result.stdout)
+    assert report["landed"] == []
+    assert {row["asset"] for row in report["assets"]} >= {"raw_tracks", "played_edges"}
+    assert all(row["at"] is None for row in report["assets"])
+
+
+def test_rejects_before_anything_is_cleaned_says_what_to_run() -> None:
+    fails_with_one_line(run("rejects"), "spotify-graph materialize")
+
+
+def test_debug_shows_the_traceback(installation: Path) -> None:
+    result = run("materialize", "--debug")
+    assert result.exception is not None
+    assert not isinstance(result.exception, SystemExit)

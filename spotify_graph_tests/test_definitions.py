@@ -1,0 +1,71 @@
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from spotify_graph.definitions import build_defs
+from spotify_graph.graph_model import NODES, RELATIONSHIPS, TABLES
+from spotify_graph.settings import PROJECT_ROOT
+
+GROUPS = {
+    "raw": {"raw_tracks", "raw_user_events"},
+    "cleaned": {"cleaned_events", "rejected_events", "cleaned_tracks", "rejected_tracks", "interactions"},
+    "nodes": {"track_nodes", "user_nodes", "artist_nodes", "genre_nodes"},
+    "edges": {
+        *("played_edges", "liked_edges", "skipped_edges", "paused_edges", "seeked_edges"),
+        *("by_edges", "in_genre_edges"),
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def specs() -> dict[str, dg.AssetSpec]:
+    return {spec.key.to_user_string(): spec for spec in build_defs().resolve_all_asset_specs()}
+
+
+def test_the_assets_are_those_of_the_design_in_their_groups(specs: dict[str, dg.AssetSpec]) -> None:
+    found = {group: {name for name, spec in specs.items() if spec.group_name == group} for group in GROUPS}
+    assert found == GROUPS
+    assert len(specs) == sum(map(len, GROUPS.values()))
+
+
+def test_every_asset_says_what_it_is_whose_it_is_and_what_columns_it_has(specs: dict[str, dg.AssetSpec]) -> None:
+    for name, spec in specs.items():
+        assert spec.description, name
+        assert spec.owners == ["team:data-platform"], name
+        assert spec.kinds, name
+        assert spec.metadata["dagster/column_schema"].columns, name
+
+
+def test_the_columns_of_an_asset_of_the_graph_are_those_of_the_model(specs: dict[str, dg.AssetSpec]) -> None:
+    for name, table in TABLES.items():
+        shown = [(column.name, column.type) for column in specs[name].metadata["dagster/column_schema"].columns]
+        assert shown == [(column.name, column.type.value) for column in table.columns]
+
+
+def test_a_relationship_waits_for_the_nodes_at_both_ends(specs: dict[str, dg.AssetSpec]) -> None:
+    for edge in RELATIONSHIPS:
+        upstream = {dep.asset_key.to_user_string() for dep in specs[edge.asset].deps}
+        assert upstream >= {edge.start.node.asset, edge.end.node.asset}
+
+
+def test_the_graph_model_names_every_label_and_type_once() -> None:
+    assert len({node.label for node in NODES}) == len(NODES)
+    assert len({edge.type for edge in RELATIONSHIPS}) == len(RELATIONSHIPS)
+
+
+def test_the_workspace_loads_the_definitions_that_this_package_has() -> None:
+    workspace = yaml.safe_load((PROJECT_ROOT / "workspace.yaml").read_text())
+    assert workspace["load_from"][0]["python_module"]["module_name"] == "spotify_graph.definitions"
+
+
+def test_the_dagster_instance_keeps_everything_under_its_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "dagster.yaml").write_text((PROJECT_ROOT / "dagster.yaml").read_text())
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with dg.DagsterInstance.get() as instance:
+        assert instance.storage_directory().startswith(str(tmp_path))
+        assert instance.telemetry_enabled is False
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue is not None
+        assert queue.max_concurrent_runs == 1

@@ -1,0 +1,101 @@
+"""The snapshots from a catalogue and a log that are small enough to be read at a glance."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from spotify_graph.graph_model import EVENT_TYPES, TABLES, PropertyType
+from spotify_graph.transforms import graph_tables
+from spotify_graph.transforms.interactions import interactions
+
+DAY = [datetime(2024, 1, day) for day in range(1, 8)]
+EVENTS = [
+    ("a.csv", "u1", "t1", "play", DAY[1], "s1", "web"),
+    ("a.csv", "u1", "t1", "play", DAY[3], "s1", "mobile"),
+    ("b.csv", "u1", "t1", "play", DAY[3], "s1", "mobile"),  # the same event, in another file
+    ("a.csv", "u1", "t1", "like", DAY[4], "s1", None),  # no device: none to list
+    ("a.csv", "u2", "lost", "seek", DAY[2], None, None),  # a track that the catalogue lacks
+]
+TRACKS = [
+    ("t1", "Title", "Artist", "Album", 1000, "Genre", "tracks.csv", 2),
+    ("t2", None, "Artist", None, None, None, "tracks.csv", 3),  # never played
+    ("t3", None, None, None, None, "Genre", "tracks.csv", 4),
+]
+TYPES = {
+    PropertyType.STRING: "string",
+    PropertyType.INTEGER: "bigint",
+    PropertyType.BOOLEAN: "boolean",
+    PropertyType.ZONED_DATETIME: "timestamp",
+    PropertyType.STRING_LIST: "array<string>",
+}
+
+
+@pytest.fixture(scope="module")
+def tables(spark: SparkSession) -> dict[str, DataFrame]:
+    """Each asset's snapshot."""
+    events = spark.createDataFrame(
+        EVENTS,
+        "file string, user_id string, track_id string, event_type string, event_ts timestamp, "
+        "session_id string, device string",
+    )
+    tracks = spark.createDataFrame(
+        TRACKS,
+        "track_id string, title string, artist string, album string, duration_ms long, genre string, "
+        "file string, line long",
+    )
+    counted = interactions(events).localCheckpoint()
+    return {
+        "user_nodes": graph_tables.user_nodes(events),
+        "track_nodes": graph_tables.track_nodes(tracks, counted),
+        "artist_nodes": graph_tables.artist_nodes(tracks),
+        "genre_nodes": graph_tables.genre_nodes(tracks),
+        "by_edges": graph_tables.by_edges(tracks),
+        "in_genre_edges": graph_tables.in_genre_edges(tracks),
+        **{event.relationship.asset: graph_tables.interaction_edges(counted, event) for event in EVENT_TYPES},
+    }
+
+
+def rows(table: DataFrame) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row) for row in table.collect()), key=str)
+
+
+def test_every_table_of_the_model_has_exactly_its_columns(tables: dict[str, DataFrame]) -> None:
+    assert tables.keys() == TABLES.keys()
+    for asset, table in TABLES.items():
+        found = [(field.name, field.dataType.simpleString()) for field in tables[asset].schema]
+        assert found == [(column.name, TYPES[column.type]) for column in table.columns]
+
+
+def test_a_user_with_two_devices_is_one_node(tables: dict[str, DataFrame]) -> None:
+    assert rows(tables["user_nodes"]) == [
+        ("u1", ["mobile", "web"], DAY[1], DAY[4]),
+        ("u2", [], DAY[2], DAY[2]),
+    ]
+
+
+def test_a_track_is_a_node_when_the_catalogue_or_an_event_names_it(tables: dict[str, DataFrame]) -> None:
+    assert rows(tables["track_nodes"]) == [
+        ("lost", None, None, None, False),
+        ("t1", "Title", "Album", 1000, True),
+        ("t2", None, None, None, True),
+        ("t3", None, None, None, True),
+    ]
+
+
+def test_an_artist_or_a_genre_of_two_tracks_is_one_node(tables: dict[str, DataFrame]) -> None:
+    assert rows(tables["artist_nodes"]) == [("Artist",)]
+    assert rows(tables["genre_nodes"]) == [("Genre",)]
+
+
+def test_a_track_without_an_artist_or_a_genre_has_no_such_edge(tables: dict[str, DataFrame]) -> None:
+    assert rows(tables["by_edges"]) == [("t1", "Artist"), ("t2", "Artist")]
+    assert rows(tables["in_genre_edges"]) == [("t1", "Genre"), ("t3", "Genre")]
+
+
+def test_events_of_a_pair_and_type_are_one_edge(tables: dict[str, DataFrame]) -> None:
+    assert rows(tables["played_edges"]) == [("u1", "t1", 2, DAY[1], DAY[3])]
+    assert rows(tables["liked_edges"]) == [("u1", "t1", 1, DAY[4], DAY[4])]
+    assert rows(tables["seeked_edges"]) == [("u2", "lost", 1, DAY[2], DAY[2])]
+    assert rows(tables["skipped_edges"]) == rows(tables["paused_edges"]) == []

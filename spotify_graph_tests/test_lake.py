@@ -1,0 +1,47 @@
+from pathlib import Path
+
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from spotify_graph.io_managers.lake import Lake
+
+
+def _values(spark: SparkSession, lake: Lake) -> list[int]:
+    return sorted(row.n for row in lake.read(spark, "numbers").collect())
+
+
+def test_what_was_written_last_is_what_is_read(spark: SparkSession, tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    assert lake.write("numbers", spark.createDataFrame([(1,)], "n long")).rows == 1
+    assert lake.write("numbers", spark.createDataFrame([(2,), (3,)], "n long")).rows == 2
+    assert _values(spark, lake) == [2, 3]
+
+
+def test_a_version_can_be_computed_from_the_one_before(spark: SparkSession, tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.write("numbers", spark.createDataFrame([(1,)], "n long"))
+    lake.write("numbers", lake.read(spark, "numbers").withColumn("n", F.col("n") + 1))
+    assert _values(spark, lake) == [2]
+
+
+def test_a_write_that_fails_leaves_the_last_good_version_and_no_debris(spark: SparkSession, tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    good = lake.write("numbers", spark.createDataFrame([(1,)], "n long"))
+    failing = spark.createDataFrame([("1",), ("not a number",)], "s string").select(F.col("s").cast("long").alias("n"))
+    with pytest.raises(PySparkException, match="CAST_INVALID_INPUT"):
+        lake.write("numbers", failing)
+    assert _values(spark, lake) == [1]
+    assert {entry.name for entry in (tmp_path / "numbers").iterdir()} == {"CURRENT", good.path.name}
+
+
+def test_no_rows_are_a_version_too(spark: SparkSession, tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    assert lake.write("numbers", spark.createDataFrame([], "n long")).rows == 0
+    assert _values(spark, lake) == []
+
+
+def test_an_asset_that_was_never_written_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="numbers is not in the lake"):
+        Lake(tmp_path).read(spark, "numbers")

@@ -1,0 +1,228 @@
+"""The local Neo4j, as a real server: the suite's own, and another that is killed, hindered and stopped."""
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import urlopen
+
+import psutil
+import pytest
+from neo4j import Driver, GraphDatabase
+from neo4j.exceptions import AuthError
+
+from spotify_graph.errors import UserError
+from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.settings import Settings
+
+START = """
+import json, sys
+from pathlib import Path
+from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.settings import Settings
+status = LocalNeo4j(Settings(SPOTIFY_GRAPH_HOME=Path(sys.argv[1])), heap="512m").start()
+print(json.dumps([status.pid, status.uri, status.browser]))
+"""
+
+
+@dataclass
+class OwnServer:
+    """A server that two processes started at the same moment, while somebody else held the usual ports.
+
+    Attributes:
+        server: the server.
+        answers: what the two processes were told: pid, uri, browser.
+        commands: every argument of every process that was seen on this machine meanwhile.
+    """
+
+    server: LocalNeo4j
+    answers: list[list[str]]
+    commands: set[str]
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnServer]:
+    home = tmp_path_factory.mktemp("a home with spaces") / "not there yet"
+    server = LocalNeo4j(Settings(SPOTIFY_GRAPH_HOME=home), heap="512m")
+    commands: set[str] = set()
+    with ExitStack() as stack:
+        for port in (7687, 7474):
+            hold(port, stack)
+        starters = [
+            stack.enter_context(subprocess.Popen([sys.executable, "-c", START, home], stdout=subprocess.PIPE))
+            for _ in range(2)
+        ]
+        done = threading.Event()
+        watcher = threading.Thread(target=watch, args=(commands, done))
+        watcher.start()
+        # It returns only when nobody holds the pipes any more: the server does not.
+        answers = [json.loads(starter.communicate(timeout=300)[0]) for starter in starters]
+        done.set()
+        watcher.join()
+    yield OwnServer(server, answers, commands)
+    server.stop()
+
+
+def hold(port: int, stack: ExitStack) -> bool:
+    """Listens on a port; False if somebody does already."""
+    holder = stack.enter_context(socket.socket())
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        holder.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    holder.listen()
+    return True
+
+
+def watch(commands: set[str], done: threading.Event) -> None:
+    while not done.wait(0.2):
+        for process in psutil.process_iter():
+            try:
+                commands.update(process.cmdline())
+            except psutil.Error:
+                continue
+
+
+def driver(server: LocalNeo4j, password: str | None = None) -> Driver:
+    return GraphDatabase.driver(server.status().uri, auth=("neo4j", password or server.password().get_secret_value()))
+
+
+def port(uri: str) -> int:
+    return int(uri.rpartition(":")[2].partition("/")[0])
+
+
+def test_the_password_file_is_for_its_owner_only(local_neo4j: LocalNeo4j) -> None:
+    assert local_neo4j.password_file.stat().st_mode & 0o777 == 0o600
+    assert local_neo4j.password_file.parent.stat().st_mode & 0o077 == 0
+
+
+def test_a_wrong_password_is_refused(local_neo4j: LocalNeo4j) -> None:
+    with driver(local_neo4j, "wrong") as wrong, pytest.raises(AuthError):
+        wrong.execute_query("RETURN 1")
+    with driver(local_neo4j) as right:
+        assert right.execute_query("RETURN 1 AS one").records[0]["one"] == 1
+
+
+def test_it_listens_on_127_0_0_1_only(local_neo4j: LocalNeo4j) -> None:
+    status = local_neo4j.status()
+    assert status.browser is not None
+    listening = [
+        (each.laddr.ip.removeprefix("::ffff:"), each.laddr.port)
+        for each in psutil.Process(status.pid).net_connections("tcp")
+        if each.status == psutil.CONN_LISTEN
+    ]
+    assert sorted(listening) == sorted([("127.0.0.1", port(status.uri)), ("127.0.0.1", port(status.browser))])
+
+
+def test_neo4j_browser_is_served(local_neo4j: LocalNeo4j) -> None:
+    address = local_neo4j.status().browser
+    assert address is not None
+    with urlopen(address) as answer:  # noqa: S310
+        assert answer.status == 200
+        assert b"<title>Neo4j Browser</title>" in answer.read()
+
+
+def test_starting_a_server_that_runs_changes_nothing(local_neo4j: LocalNeo4j) -> None:
+    before = local_neo4j.status()
+    assert before.running
+    assert local_neo4j.start() == before
+
+
+def test_two_processes_that_start_it_at_once_get_one_server(own: OwnServer) -> None:
+    status = own.server.status()
+    assert status.running
+    assert own.answers == [[status.pid, status.uri, status.browser]] * 2
+
+
+def test_ports_that_are_taken_are_left_alone(own: OwnServer) -> None:
+    _, uri, browser = own.answers[0]
+    assert port(uri) != 7687
+    assert port(browser) != 7474
+
+
+def test_the_password_is_in_no_other_file_and_no_command_line(own: OwnServer) -> None:
+    password = own.server.password().get_secret_value()
+    assert len(password) >= 32
+    assert any("set-initial-password" in argument for argument in own.commands)
+    assert not [argument for argument in own.commands if password in argument]
+    root = own.server.password_file.parent
+    files = [path for path in root.rglob("*") if path.is_file() and path != own.server.password_file]
+    assert root / "conf" / "neo4j.conf" in files
+    assert root / "logs" / "neo4j.log" in files
+    assert not [path for path in files if password.encode() in path.read_bytes()]
+
+
+def test_a_killed_server_starts_again_with_its_data_and_replaces_a_port_that_was_taken(own: OwnServer) -> None:
+    before = own.server.start()
+    with driver(own.server) as bolt:
+        bolt.execute_query("CREATE (:Survivor {name: 'me'})")
+    psutil.Process(before.pid).kill()
+    with ExitStack() as stack:
+        deadline = time.monotonic() + 30
+        while not hold(port(before.uri), stack):
+            assert time.monotonic() < deadline
+        assert not own.server.status().running
+        after = own.server.start()
+    assert after.pid != before.pid
+    assert after.uri != before.uri
+    assert after.browser == before.browser
+    assert own.server.status() == after
+    with driver(own.server) as bolt:
+        assert bolt.execute_query("MATCH (s:Survivor) RETURN s.name AS name").records[0]["name"] == "me"
+
+
+def test_stop_leaves_no_process_and_says_whether_there_was_one(own: OwnServer) -> None:
+    process = psutil.Process(own.server.start().pid)
+    assert own.server.stop()
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    assert (own.server.status().running, own.server.status().pid) == (False, None)
+    assert not own.server.stop()
+
+
+def test_a_lost_password_file_is_named_before_anything_starts(own: OwnServer) -> None:
+    own.server.stop()
+    kept = own.server.password_file.rename(own.server.password_file.with_name("kept"))
+    with pytest.raises(UserError, match=r"^.*/neo4j/password is missing: restore it"):
+        own.server.start()
+    kept.rename(own.server.password_file)
+    assert own.server.status().pid is None
+
+
+def test_a_server_that_does_not_start_says_why_and_where_its_log_is(tmp_path: Path) -> None:
+    server = LocalNeo4j(Settings(SPOTIFY_GRAPH_HOME=tmp_path), heap="1m")
+    with pytest.raises(
+        UserError, match=r"^Neo4j ended while it started: [^\n]*heap[^\n]* \(see [^\n]*/logs/\w+.log\)$"
+    ):
+        server.start()
+    assert server.status().pid is None
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    server = LocalNeo4j(Settings(SPOTIFY_GRAPH_HOME=tmp_path / "file" / "home"))
+    with pytest.raises(UserError, match=r"^.*file/home/neo4j cannot be written .*SPOTIFY_GRAPH_HOME"):
+        server.start()
+    assert not server.stop()
+
+
+def test_a_database_that_another_process_holds_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock = tmp_path / "neo4j" / "data" / "databases" / "store_lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    monkeypatch.setattr("spotify_graph.local.neo4j._STORE_S", 0.1)
+    holding = "import fcntl, sys; f = open(sys.argv[1], 'r+b'); fcntl.lockf(f, fcntl.LOCK_EX); print(); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", holding, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(UserError, match=r"store_lock is held by a process"):
+            LocalNeo4j(Settings(SPOTIFY_GRAPH_HOME=tmp_path)).start()
+        holder.communicate("\n")

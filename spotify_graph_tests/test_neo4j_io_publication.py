@@ -1,0 +1,429 @@
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from neo4j import Driver
+from pyspark.sql import SparkSession
+
+from spotify_graph.graph_model import Endpoint, GraphTable, NodeType, Property, PropertyType, RelationshipType
+from spotify_graph.neo4j_io import cypher, ledger
+from spotify_graph.neo4j_io.errors import PublicationError
+from spotify_graph.neo4j_io.publication import PublicationResult, count, publish
+from spotify_graph.neo4j_io.staging import Snapshot, stage
+
+DATABASE = "neo4j"
+
+PERSON = NodeType(
+    asset="people",
+    label="Person",
+    key=Property("name", PropertyType.STRING, ""),
+    properties=(
+        Property("born", PropertyType.ZONED_DATETIME, "", optional=True),
+        Property("tags", PropertyType.STRING_LIST, ""),
+        Property("visits", PropertyType.INTEGER, "", optional=True),
+        Property("score", PropertyType.FLOAT, ""),
+        Property("active", PropertyType.BOOLEAN, ""),
+    ),
+    description="",
+)
+CITY = NodeType("cities", "City", Property("title", PropertyType.STRING, ""), (), "")
+LIVES_IN = RelationshipType(
+    asset="homes",
+    type="LIVES_IN",
+    start=Endpoint(PERSON, "person"),
+    end=Endpoint(CITY, "city"),
+    properties=(
+        Property("count", PropertyType.INTEGER, ""),
+        Property("since", PropertyType.ZONED_DATETIME, "", optional=True),
+    ),
+    description="",
+)
+ODD = NodeType(
+    asset="odd",
+    label="Od`d la.bel",
+    key=Property("the `key` of. it", PropertyType.STRING, ""),
+    properties=(Property("va`lue.x", PropertyType.STRING, "", optional=True),),
+    description="",
+)
+
+SCHEMAS = {
+    PERSON: "name string, born timestamp, tags array<string>, visits int, score double, active boolean",
+    CITY: "title string",
+    LIVES_IN: "person string, city string, count long, since timestamp",
+    ODD: "`the ``key`` of. it` string, `va``lue.x` string",
+}
+
+SOON = datetime(2024, 2, 29, 23, 59, 59, 999999, tzinfo=UTC)
+EARLY = datetime(1969, 12, 31, 23, 59, 58, 1, tzinfo=UTC)
+LAST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
+
+Row = tuple[Any, ...]
+
+
+def person(
+    name: str,
+    born: datetime | None = SOON,
+    tags: tuple[str, ...] = (),
+    visits: int | None = 1,
+    score: float = 0.1,
+    active: bool = True,
+) -> Row:
+    return (name, born, list(tags), visits, score, active)
+
+
+ANN, BOB, CID = person("Ann", EARLY, ("x", "y")), person("Bob", None, (), None, -1e300), person("Cid", LAST)
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A database, and the lake that it is published from."""
+
+    driver: Driver
+    spark: SparkSession
+    root: Path
+
+    def stage(self, table: GraphTable, *rows: Row) -> Snapshot:
+        frame = self.spark.createDataFrame([tuple(row) for row in rows], SCHEMAS[table])
+        return stage(frame.coalesce(1), table, self.root)
+
+    def publish(self, table: GraphTable, *rows: Row, **options: Any) -> PublicationResult:
+        return self.publish_snapshot(table, self.stage(table, *rows), **options)
+
+    def publish_snapshot(self, table: GraphTable, snapshot: Snapshot, **options: Any) -> PublicationResult:
+        return publish(self.driver, DATABASE, table, snapshot, self.spark, **options)
+
+    def ask(self, query: str, **parameters: Any) -> list[list[Any]]:
+        records = self.driver.execute_query(query, parameters_=parameters, database_=DATABASE).records
+        return [[_native(value) for value in record.values()] for record in records]
+
+    def people(self) -> list[dict[str, Any]]:
+        return [row[0] for row in self.ask("MATCH (p:Person) RETURN properties(p) ORDER BY p.name")]
+
+    def homes(self) -> list[list[Any]]:
+        query = "MATCH (p)-[r:LIVES_IN]->(c) RETURN p.name, c.title, properties(r) ORDER BY p.name, c.title"
+        return self.ask(query)
+
+    def entry(self, table: GraphTable) -> ledger.Publication:
+        return ledger.read(self.driver, DATABASE)[table.asset]
+
+    def last_commit(self) -> Any:
+        """Names the database's last committed transaction, whoever made it."""
+        with self.driver.session(database=DATABASE) as session:
+            session.run("RETURN 1").consume()
+            return session.last_bookmarks().raw_values
+
+
+@pytest.fixture
+def graph(clean_graph: Driver, spark: SparkSession, tmp_path: Path) -> Graph:
+    return Graph(clean_graph, spark, tmp_path / "lake")
+
+
+class InterruptedPublicationError(Exception):
+    """Stands for whatever ends a publication half way."""
+
+
+def stop_after_first_batch(_done: int, _total: int) -> None:
+    raise InterruptedPublicationError
+
+
+def as_properties(*people: Row) -> list[dict[str, Any]]:
+    """People as the graph should hold them: without the properties that have no value."""
+    names = [column.name for column in PERSON.columns]
+    return [{k: v for k, v in zip(names, row, strict=True) if v is not None} for row in people]
+
+
+def _native(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _native(inner) for name, inner in value.items()}
+    return value.to_native() if hasattr(value, "to_native") else value
+
+
+def written(result: PublicationResult) -> tuple[int, int, int]:
+    return result.inserted, result.changed, result.deleted
+
+
+def test_the_first_publication_inserts_every_row_to_the_last_property(graph: Graph) -> None:
+    steps: list[tuple[int, int]] = []
+    result = graph.publish(PERSON, ANN, BOB, CID, batch_rows=2, progress=lambda *step: steps.append(step))
+    assert graph.people() == as_properties(ANN, BOB, CID)
+    assert written(result) == (3, 0, 0)
+    assert (result.rows, result.skipped) == (3, False)
+    assert steps == [(2, 3), (3, 3)]
+    assert count(graph.driver, DATABASE, PERSON) == 3
+    entry = graph.entry(PERSON)
+    assert (entry.status, entry.version, entry.rows) == (ledger.Status.PUBLISHED, result.version, 3)
+    assert (entry.inserted, entry.changed, entry.deleted) == (3, 0, 0)
+    assert entry.finished_at is not None
+    assert entry.started_at <= entry.finished_at
+
+
+def test_the_same_content_again_writes_nothing_at_all(graph: Graph) -> None:
+    first = graph.publish(PERSON, ANN, BOB)
+    before, commit = graph.entry(PERSON), graph.last_commit()
+    again = graph.publish(PERSON, BOB, ANN)
+    assert written(again) == (0, 0, 0)
+    assert again.skipped
+    assert again.version == first.version
+    assert graph.last_commit() == commit
+    assert graph.entry(PERSON) == before
+    assert [version.name for version in (graph.root / "people").iterdir()] == [first.version]
+
+
+def test_a_published_snapshot_published_again_stays_in_the_lake(graph: Graph) -> None:
+    snapshot = graph.stage(CITY, ("Rome",))
+    graph.publish_snapshot(CITY, snapshot)
+    assert graph.publish_snapshot(CITY, snapshot).skipped
+    assert Snapshot.load(snapshot.path) == snapshot
+
+
+def test_only_what_differs_is_written_and_vanished_rows_vanish(graph: Graph) -> None:
+    graph.publish(PERSON, ANN, BOB, CID)
+    graph.driver.execute_query("MATCH (p:Person {name: 'Ann'}) SET p.note = 'by hand'")
+    new_ann, dan = person("Ann", None, ("y", "x"), None), person("Dan")
+    steps: list[tuple[int, int]] = []
+    result = graph.publish(PERSON, new_ann, CID, dan, progress=lambda *step: steps.append(step))
+    assert written(result) == (1, 1, 1)
+    assert steps[-1] == (3, 3)
+    ann, *others = as_properties(new_ann, CID, dan)
+    assert graph.people() == [ann | {"note": "by hand"}, *others]
+
+
+def test_no_rows_empty_the_graph(graph: Graph) -> None:
+    graph.publish(CITY, ("Rome",), ("Oslo",))
+    assert written(graph.publish(CITY)) == (0, 0, 2)
+    assert count(graph.driver, DATABASE, CITY) == 0
+    assert written(graph.publish(CITY, ("Rome",))) == (1, 0, 0)
+
+
+def test_relationships_join_their_nodes_by_key_once_for_each_pair(graph: Graph) -> None:
+    graph.publish(PERSON, ANN, BOB)
+    graph.publish(CITY, ("Rome",), ("Oslo",))
+    result = graph.publish(LIVES_IN, ("Ann", "Rome", 1, SOON), ("Ann", "Oslo", 2, None), ("Bob", "Rome", 3, EARLY))
+    assert written(result) == (3, 0, 0)
+    result = graph.publish(LIVES_IN, ("Ann", "Rome", 1, None), ("Bob", "Oslo", 2, LAST), ("Bob", "Rome", 3, EARLY))
+    assert written(result) == (1, 1, 1)
+    assert graph.homes() == [
+        ["Ann", "Rome", {"count": 1}],
+        ["Bob", "Oslo", {"count": 2, "since": LAST}],
+        ["Bob", "Rome", {"count": 3, "since": EARLY}],
+    ]
+    assert count(graph.driver, DATABASE, LIVES_IN) == 3
+
+
+def test_a_relationship_without_its_node_is_refused_with_its_keys_and_the_batch_is_not_written(graph: Graph) -> None:
+    graph.publish(PERSON, ANN)
+    graph.publish(CITY, ("Rome",))
+    rows = [("Ann", "Rome", 1, None), ("Ann", "Paris", 1, None), ("O'Neil", "Rome", 1, None)]
+    with pytest.raises(PublicationError) as caught:
+        graph.publish(LIVES_IN, *rows)
+    assert sorted(caught.value.examples) == [("Ann", "Paris"), ("O'Neil", "Rome")]
+    message = str(caught.value)
+    assert message.startswith("homes: 2 LIVES_IN of a batch lack their Person or City, e.g. ")
+    assert message.endswith("; publish people and cities first")
+    assert graph.homes() == []
+    assert graph.entry(LIVES_IN).status == ledger.Status.PUBLISHING
+
+
+def test_odd_names_and_keys_are_data_and_not_cypher(graph: Graph) -> None:
+    keys = ["'", '"', "`", "\\", "a\nb", "🎵", "}) DETACH DELETE (n", "$c0[i]", "ÅÅ", " x ", "NULL"]
+    read = "MATCH (n:`Od``d la.bel`) RETURN n.`the ``key`` of. it`, n.`va``lue.x`"
+    graph.publish(ODD, *((key, key[::-1]) for key in keys))
+    assert {tuple(row) for row in graph.ask(read)} == {(key, key[::-1]) for key in keys}
+    assert written(graph.publish(ODD, *((key, None) for key in keys[1:]))) == (0, len(keys) - 1, 1)
+    assert {tuple(row) for row in graph.ask(read)} == {(key, None) for key in keys[1:]}
+
+
+def test_an_interrupted_first_publication_is_repaired_by_other_content(graph: Graph) -> None:
+    names = ["Ann", "Bob", "Cid", "Dan", "Eve"]
+    with pytest.raises(InterruptedPublicationError):
+        graph.publish(PERSON, *map(person, names), batch_rows=2, progress=stop_after_first_batch)
+    assert graph.entry(PERSON).status == ledger.Status.PUBLISHING
+    assert len(graph.people()) == 2
+    left, gone = (row["name"] for row in graph.people())
+    wanted = [person(left, visits=7), *(person(name) for name in names if name not in (left, gone))]
+    result = graph.publish(PERSON, *wanted)
+    assert written(result) == (3, 1, 1)
+    assert graph.people() == as_properties(*sorted(wanted))
+    assert graph.entry(PERSON).status == ledger.Status.PUBLISHED
+
+
+def test_after_an_interrupted_change_the_old_content_can_be_published_again(graph: Graph) -> None:
+    old, new = [ANN, BOB, CID], [person(name, visits=9) for name in ("Ann", "Bob", "Cid")]
+    graph.publish(PERSON, *old)
+    with pytest.raises(InterruptedPublicationError):
+        graph.publish(PERSON, *new, batch_rows=1, progress=stop_after_first_batch)
+    result = graph.publish(PERSON, *old)
+    assert written(result) == (0, 1, 0)
+    assert graph.people() == as_properties(*old)
+
+
+def test_an_interrupted_publication_of_relationships_is_repaired(graph: Graph) -> None:
+    graph.publish(PERSON, ANN, BOB, CID)
+    graph.publish(CITY, ("Rome",))
+    rows = [(name, "Rome", 1, since) for name, since in (("Ann", None), ("Bob", EARLY), ("Cid", LAST))]
+    with pytest.raises(InterruptedPublicationError):
+        graph.publish(LIVES_IN, *rows, batch_rows=2, progress=stop_after_first_batch)
+    assert written(graph.publish(LIVES_IN, *rows)) == (1, 0, 0)
+    assert graph.homes() == [[name, city, _home(number, since)] for name, city, number, since in rows]
+
+
+def _home(number: int, since: datetime | None) -> dict[str, Any]:
+    return {"count": number} | ({"since": since} if since else {})
+
+
+@pytest.mark.parametrize("loss", [shutil.rmtree, lambda root: next(root.rglob("*.parquet")).write_bytes(b"")])
+def test_without_its_snapshot_the_database_itself_is_compared(graph: Graph, loss: Callable[[Path], Any]) -> None:
+    graph.publish(PERSON, ANN, BOB, CID)
+    loss(graph.root)
+    new_bob = person("Bob", visits=5)
+    assert written(graph.publish(PERSON, ANN, new_bob)) == (0, 1, 1)
+    assert graph.people() == as_properties(ANN, new_bob)
+
+
+def test_a_lost_snapshot_whose_content_is_staged_again_is_back_without_a_write(graph: Graph) -> None:
+    version = graph.publish(PERSON, ANN, BOB).version
+    shutil.rmtree(graph.root)
+    commit = graph.last_commit()
+    assert graph.publish(PERSON, ANN, BOB).version == version
+    assert graph.last_commit() == commit
+    assert Snapshot.load(graph.root / "people" / version).rows == 2
+
+
+def test_what_the_ledger_does_not_know_of_is_brought_in_line(graph: Graph) -> None:
+    graph.publish(PERSON, BOB)
+    graph.publish(CITY, ("Rome",))
+    graph.publish(LIVES_IN, ("Bob", "Rome", 1, SOON))
+    graph.driver.execute_query("""
+        MATCH (p:_Publication) DELETE p
+        WITH DISTINCT 1 AS once
+        MATCH (bob:Person {name: 'Bob'}), (rome:City)
+        SET bob.visits = 'many'
+        CREATE (bob)-[:LIVES_IN {count: 1}]->(rome), (:Person {name: 'Stranger'})
+    """)
+    assert written(graph.publish(PERSON, BOB)) == (0, 1, 1)
+    assert graph.people() == as_properties(BOB)
+    graph.publish(LIVES_IN, ("Bob", "Rome", 1, SOON))
+    assert graph.homes() == [["Bob", "Rome", {"count": 1, "since": SOON}]]
+
+
+def test_a_new_property_of_the_model_reaches_every_row(graph: Graph) -> None:
+    graph.publish(CITY, ("Rome",), ("Oslo",))
+    with_size = NodeType("cities", "City", CITY.key, (Property("size", PropertyType.INTEGER, "", optional=True),), "")
+    frame = graph.spark.createDataFrame([("Rome", 3), ("Oslo", None)], "title string, size int")
+    result = graph.publish_snapshot(with_size, stage(frame, with_size, graph.root))
+    assert written(result) == (0, 1, 0)
+    assert graph.ask("MATCH (c:City) RETURN c.title, c.size ORDER BY c.title") == [["Oslo", None], ["Rome", 3]]
+
+
+def test_a_node_goes_with_its_relationships_and_their_next_publication_puts_them_back(graph: Graph) -> None:
+    names = ["Ann", "Bob", "Cid", "Dan", "Eve"]
+    homes = [(name, city, 1, None) for name in names for city in ("Oslo", "Rome")]
+    graph.publish(PERSON, *map(person, names))
+    graph.publish(CITY, ("Rome",), ("Oslo",))
+    graph.publish(LIVES_IN, *homes)
+    # Rome has more relationships than one transaction deletes.
+    assert written(graph.publish(CITY, ("Oslo",), batch_rows=2)) == (0, 0, 1)
+    assert [row[:2] for row in graph.homes()] == [[name, "Oslo"] for name in names]
+    assert graph.entry(LIVES_IN).status == ledger.Status.DISTURBED
+    graph.publish(CITY, ("Rome",), ("Oslo",))
+    assert written(graph.publish(LIVES_IN, *homes)) == (5, 0, 0)
+    assert graph.homes() == [[name, city, {"count": 1}] for name, city, *_ in homes]
+    assert graph.entry(LIVES_IN).status == ledger.Status.PUBLISHED
+
+
+def test_nodes_deleted_under_a_publication_of_their_relationships_end_it(graph: Graph) -> None:
+    graph.publish(PERSON, ANN, BOB)
+    graph.publish(CITY, ("Oslo",), ("Rome",))
+    homes = [("Ann", "Oslo", 1, None), ("Bob", "Oslo", 1, None)]
+
+    def delete_people(_done: int, _total: int) -> None:
+        graph.publish(PERSON)
+
+    with pytest.raises(PublicationError, match="another publication took over, or nodes"):
+        graph.publish(LIVES_IN, *homes, ("Ann", "Rome", 1, None), batch_rows=3, progress=delete_people)
+    assert graph.entry(LIVES_IN).status == ledger.Status.DISTURBED
+
+
+def test_of_two_publications_of_an_asset_the_later_one_holds(graph: Graph) -> None:
+    later: list[PublicationResult] = []
+
+    def publish_other(_done: int, _total: int) -> None:
+        if not later:
+            later.append(graph.publish(CITY, ("Oslo",)))
+
+    with pytest.raises(PublicationError, match="cities: another publication took over"):
+        graph.publish(CITY, ("Rome",), ("Bonn",), ("Kyiv",), batch_rows=1, progress=publish_other)
+    assert written(later[0]) == (1, 0, 1)
+    assert graph.ask("MATCH (c:City) RETURN c.title") == [["Oslo"]]
+    assert graph.entry(CITY).version == later[0].version
+
+
+def test_a_claim_waits_for_a_batch_that_is_being_committed(graph: Graph) -> None:
+    snapshot = graph.stage(CITY, ("Rome",))
+    graph.publish_snapshot(CITY, snapshot)
+
+    def claim() -> ledger.Claim:
+        with graph.driver.session(database=DATABASE) as other:
+            return ledger.claim(other, CITY, snapshot)[0]
+
+    with graph.driver.session(database=DATABASE) as session, ThreadPoolExecutor(1) as pool:
+        first, _ = ledger.claim(session, CITY, snapshot)
+        with session.begin_transaction() as batch:
+            first.check(batch)
+            second = pool.submit(claim)
+            deadline = time.monotonic() + 30
+            while not graph.ask("SHOW TRANSACTIONS YIELD status WHERE status STARTS WITH 'Blocked' RETURN status"):
+                assert time.monotonic() < deadline
+            assert not second.done()
+            batch.commit()
+        second.result(timeout=30)
+        with session.begin_transaction() as batch, pytest.raises(PublicationError, match="took over"):
+            first.check(batch)
+
+
+def test_nodes_that_share_a_key_are_reported_before_anything_is_written(graph: Graph) -> None:
+    graph.driver.execute_query("CREATE (:City {title: 'Rome'}), (:City {title: 'Rome'})")
+    with pytest.raises(PublicationError) as caught:
+        graph.publish(CITY, ("Oslo",))
+    assert str(caught.value) == (
+        "cities: the database holds City nodes that share their title, e.g. 'Rome'; "
+        "merge or delete them, then publish again"
+    )
+    assert graph.ask("MATCH (n) RETURN labels(n), n.title") == [[["City"], "Rome"]] * 2
+
+
+def test_a_snapshot_of_another_table_is_refused(graph: Graph) -> None:
+    with pytest.raises(PublicationError, match=r"was staged as \(:`City` {`title`: STRING}\); stage it again"):
+        graph.publish_snapshot(PERSON, graph.stage(CITY, ("Rome",)))
+    assert ledger.read(graph.driver, DATABASE) == {}
+
+
+def test_an_index_in_the_way_of_the_constraint_is_reported(graph: Graph) -> None:
+    graph.driver.execute_query("CREATE INDEX in_the_way FOR (c:City) ON (c.title)")
+    try:
+        with pytest.raises(PublicationError, match=r"stands in the way of City.title being unique; drop it"):
+            graph.publish(CITY, ("Oslo",))
+    finally:
+        graph.driver.execute_query("DROP INDEX in_the_way")
+
+
+@pytest.mark.parametrize("statement", [cypher.upsert, cypher.delete])
+@pytest.mark.parametrize("table", [PERSON, LIVES_IN])
+def test_no_write_scans_the_graph(graph: Graph, table: GraphTable, statement: Callable[[GraphTable], str]) -> None:
+    graph.publish(PERSON)
+    graph.publish(CITY)
+    columns: dict[str, Any] = {f"c{i}": [] for i in range(len(table.columns))}
+    plan = graph.driver.execute_query(f"EXPLAIN {statement(table)}", columns).summary.plan
+    operators = _operators(plan)
+    assert any("Unique" in name for name in operators)
+    assert not [name for name in operators if "Scan" in name]
+
+
+def _operators(plan: Any) -> list[str]:
+    return [plan["operatorType"], *(name for child in plan.get("children", []) for name in _operators(child))]

@@ -1,0 +1,170 @@
+"""From landed files to the graph on logs that fit on a page, with what the design promises of awkward ones."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import cast
+
+import pytest
+from neo4j import Driver
+from pyspark.sql import DataFrame, SparkSession
+
+from spotify_graph.definitions import build_defs
+from spotify_graph.graph_model import TABLES
+from spotify_graph.io_managers.lake import Lake
+from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph_tests.platform import Platform, installed
+
+DTYPES = {"long": "bigint"}
+"""What Spark calls a type in a list of columns, where it differs from its name in SQL."""
+
+TRACKS = (
+    "track_id,title,artist,album,duration_ms,genre",
+    "t1,One,Ann,First,180000,jazz",
+    "t2,Two,Ann,First,,jazz",
+    't3,"Three, or more",Bob,Second,210000,rock',
+    "unplayed,Nobody's,,,200000,",
+    "t1,One (remastered),Ann,First,181000,jazz",
+)
+EVENTS = (
+    "user_id,track_id,event_type,event_ts,session_id,device",
+    "u1,t1,play,2026-01-01T10:00:00Z,s1,mobile",
+    "u1,t1,play,2026-01-01 10:00:00,s1,mobile",
+    "u1,t1, PLAY ,2026-01-02T10:00:00.123456+01:00,s2,desktop",
+    "u1,t2,like,2026-01-02T10:05:00Z,s2,desktop",
+    "u2,t3,skip,2026-01-03T10:00:00Z,s3,web",
+    "u2,uncatalogued,play,2026-01-03T11:00:00Z,s3,web",
+    ",t1,play,2026-01-03T11:00:00Z,s3,web",
+    "u2,t1,dance,not a time,s3,web",
+)
+
+
+@pytest.fixture(scope="module")
+def platform(
+    tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver, spark: SparkSession
+) -> Iterator[Platform]:
+    with installed(tmp_path_factory.mktemp("small_logs"), local_neo4j, neo4j_driver) as platform:
+        platform.land("tracks.csv", *TRACKS)
+        platform.land("user_events.csv", *EVENTS)
+        platform.succeed("materialize")
+        yield platform
+
+
+def test_a_user_with_two_devices_is_one_node(platform: Platform) -> None:
+    [user] = platform.ask("MATCH (u:User {user_id: 'u1'}) RETURN u.devices AS devices, u.first_seen AS first")
+    assert user["devices"] == ["desktop", "mobile"]
+    assert user["first"].to_native() == datetime(2026, 1, 1, 10, tzinfo=UTC)
+
+
+def test_plays_of_a_track_are_one_relationship_with_their_count_and_times(platform: Platform) -> None:
+    rows = platform.ask(
+        "MATCH (:User {user_id: 'u1'})-[r:PLAYED]->(:Track {track_id: 't1'})"
+        " RETURN r.count AS count, r.first_ts AS first, r.last_ts AS last"
+    )
+    assert [row["count"] for row in rows] == [2]
+    assert rows[0]["first"].to_native() == datetime(2026, 1, 1, 10, tzinfo=UTC)
+    assert rows[0]["last"].to_native() == datetime(2026, 1, 2, 9, 0, 0, 123456, tzinfo=UTC)
+
+
+def test_the_newest_row_of_a_track_wins(platform: Platform) -> None:
+    [track] = platform.ask("MATCH (t:Track {track_id: 't1'}) RETURN t.title AS title, t.duration_ms AS duration")
+    assert track == {"title": "One (remastered)", "duration": 181000}
+
+
+def test_a_track_that_nobody_played_has_a_node(platform: Platform) -> None:
+    rows = platform.ask("MATCH (t:Track {track_id: 'unplayed'}) RETURN t.catalogued AS it, COUNT { (t)--() } AS degree")
+    assert rows == [{"it": True, "degree": 0}]
+
+
+def test_a_track_without_a_catalogue_row_has_a_node_that_says_so(platform: Platform) -> None:
+    [track] = platform.ask("MATCH (t:Track {track_id: 'uncatalogued'}) RETURN properties(t) AS it")
+    assert track["it"] == {"track_id": "uncatalogued", "catalogued": False}
+
+
+def test_every_asset_of_the_lake_has_the_columns_that_it_declares(platform: Platform, spark: SparkSession) -> None:
+    lake = Lake(platform.home / "lake")
+    for spec in build_defs().resolve_all_asset_specs():
+        name = spec.key.to_user_string()
+        if name not in TABLES:
+            declared = [(column.name, column.type) for column in spec.metadata["dagster/column_schema"].columns]
+            assert lake.read(spark, name).dtypes == [(name, DTYPES.get(type_, type_)) for name, type_ in declared]
+
+
+def test_an_asset_of_the_graph_can_be_read_as_it_was_published(platform: Platform) -> None:
+    users = cast("DataFrame", build_defs().load_asset_value("user_nodes", python_type=DataFrame))
+    assert sorted((user.user_id, user.devices) for user in users.collect()) == [
+        ("u1", ["desktop", "mobile"]),
+        ("u2", ["web"]),
+    ]
+
+
+def test_an_asset_whose_publication_was_interrupted_cannot_be_read(platform: Platform) -> None:
+    platform.ask("MATCH (p:_Publication {asset: 'genre_nodes'}) SET p.status = 'publishing'")
+    with pytest.raises(FileNotFoundError, match="no publication of genre_nodes is finished"):
+        build_defs().load_asset_value("genre_nodes", python_type=DataFrame)
+    # The database itself is compared, and found to be as it should.
+    platform.succeed("materialize", "--select", "genre_nodes")
+    assert platform.assets()["genre_nodes"]["inserted"] == 0
+    build_defs().load_asset_value("genre_nodes", python_type=DataFrame)
+
+
+def test_rejected_rows_are_counted_and_the_rest_goes_on(platform: Platform) -> None:
+    assets = platform.assets()
+    good_and_distinct = len(EVENTS) - 1 - 2 - 1
+    assert assets["rejected_events"]["rows"] == 2
+    assert assets["cleaned_events"]["rows"] == good_and_distinct
+    assert platform.ask("MATCH (u:User) RETURN count(*) AS users") == [{"users": 2}]
+
+
+def test_rejected_rows_are_shown_by_file_and_reason_with_their_text(platform: Platform) -> None:
+    lines = {number: text for number, text in enumerate(EVENTS, 1) if text.startswith(",") or "dance" in text}
+    rows = json.loads(platform.succeed("rejects", "--json"))
+    assert {row["line"]: row["raw"] for row in rows} == lines
+    assert [row["reasons"] for row in rows] == [["missing_user_id"], ["unknown_event_type", "bad_event_ts"]]
+    only = json.loads(platform.succeed("rejects", "--file", "user_events.csv", "--reason", "bad_event_ts", "--json"))
+    assert only == rows[1:]
+    assert json.loads(platform.succeed("rejects", "--file", "other.csv", "--json")) == []
+    assert platform.run("rejects", "--reason", "bad_luck").exit_code == 2
+    assert "1 of 2 rows" in platform.run("rejects", "--limit", "1").stderr
+
+
+def test_assets_that_are_computed_together_are_selected_together(platform: Platform) -> None:
+    before = platform.assets()
+    platform.succeed("materialize", "--select", "cleaned_tracks")
+    after = platform.assets()
+    assert {name for name in after if after[name]["at"] != before[name]["at"]} == {"cleaned_tracks", "rejected_tracks"}
+
+
+def test_a_deleted_row_disappears_from_the_graph_and_nothing_else_is_written(platform: Platform) -> None:
+    platform.land("user_events.csv", *(line for line in EVENTS if ",skip," not in line))
+    platform.succeed("materialize")
+    assert platform.ask("MATCH ()-[r:SKIPPED]->() RETURN count(r) AS skips") == [{"skips": 0}]
+    # u2 was first seen in the row that went.
+    assert platform.written() == {"skipped_edges": (0, 0, 1), "user_nodes": (0, 1, 0)}
+
+
+def test_a_file_that_cannot_be_read_is_held_back_alone_and_the_exit_code_says_so(platform: Platform) -> None:
+    platform.land("user_events_2.csv", "who,what", "u9,t9")
+    platform.land("user_events_3.csv", EVENTS[0], "u3,t1,play,2026-01-04T10:00:00Z,s9,tv")
+    result = platform.run("materialize")
+    assert result.exit_code == 1
+    assert "user_events_2.csv" in result.stderr
+    assert platform.ask("MATCH (u:User) RETURN u.user_id AS id ORDER BY id") == [
+        {"id": "u1"},
+        {"id": "u2"},
+        {"id": "u3"},
+    ]
+
+
+def test_everything_that_leaves_the_logs_leaves_the_graph(platform: Platform) -> None:
+    for file in platform.landing.iterdir():
+        file.unlink()
+    platform.land("tracks.csv", *TRACKS[:2])
+    platform.land("user_events.csv", EVENTS[0], EVENTS[1])
+    platform.succeed("materialize")
+    nodes = platform.ask(
+        "MATCH (n) WHERE NOT n:_Publication RETURN labels(n)[0] AS label, count(*) AS n ORDER BY label"
+    )
+    assert [(row["label"], row["n"]) for row in nodes] == [("Artist", 1), ("Genre", 1), ("Track", 1), ("User", 1)]
+    edges = platform.ask("MATCH ()-[r]->() RETURN type(r) AS type ORDER BY type")
+    assert [row["type"] for row in edges] == ["BY", "IN_GENRE", "PLAYED"]

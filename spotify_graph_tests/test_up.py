@@ -1,0 +1,69 @@
+"""`spotify-graph up` as a real process: what the UI answers, and what is left when it is stopped."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+
+from spotify_graph.graph_model import TABLES
+from spotify_graph.local.neo4j import LocalNeo4j
+
+_START_S = 180
+
+_ASSETS = (
+    "{ assetNodes { assetKey { path } groupName isMaterializable kinds owners { ... on TeamAssetOwner { team } } } }"
+)
+
+
+@pytest.fixture
+def up(tmp_path: Path, local_neo4j: LocalNeo4j) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """The running command and its UI's address."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {
+        "SPOTIFY_GRAPH_HOME": str(tmp_path / "home"),
+        "NEO4J_URI": local_neo4j.status().uri,
+        "NEO4J_PASSWORD": local_neo4j.password().get_secret_value(),
+    }
+    with (tmp_path / "output").open("w") as output:
+        command = [sys.executable, "-m", "spotify_graph.cli", "up", "--port", str(port)]
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, text=True)
+    try:
+        deadline = time.monotonic() + _START_S
+        while f"http://127.0.0.1:{port}" not in (tmp_path / "output").read_text():
+            assert process.poll() is None, (tmp_path / "output").read_text()
+            assert time.monotonic() < deadline, (tmp_path / "output").read_text()
+            time.sleep(0.1)
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        process.kill()
+        process.wait()
+
+
+def ask(url: str, query: str) -> Any:
+    return requests.post(f"{url}/graphql", json={"query": query}, timeout=60).json()["data"]
+
+
+def test_the_ui_shows_the_asset_graph_and_ctrl_c_leaves_no_process(up: tuple[subprocess.Popen[str], str]) -> None:
+    process, url = up
+    nodes = {node["assetKey"]["path"][0]: node for node in ask(url, _ASSETS)["assetNodes"]}
+    assert {node["groupName"] for node in nodes.values()} == {"raw", "cleaned", "nodes", "edges"}
+    for name in TABLES:
+        assert nodes[name]["isMaterializable"]
+        assert "neo4j" in nodes[name]["kinds"]
+        assert nodes[name]["owners"] == [{"team": "data-platform"}]
+    family = psutil.Process(process.pid).children(recursive=True)
+    assert family
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    assert [relative for relative in family if relative.is_running()] == []
