@@ -1,17 +1,20 @@
 """The platform as a user meets it: a home, a landing folder, the command, and the graph that it fills."""
 
+import contextvars
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner, Result
 from neo4j import Driver
+from pyspark.sql import DataFrame
 
 from spotify_graph.cli import main
+from spotify_graph.definitions import build_defs
 from spotify_graph.local.neo4j import LocalNeo4j
 
 
@@ -52,6 +55,15 @@ class Platform:
         """Rows inserted, changed and deleted by the latest run, for each asset of the graph that wrote something."""
         what = {name: (row["inserted"], row["changed"], row["deleted"]) for name, row in self.assets().items()}
         return {name: counts for name, counts in what.items() if counts[0] is not None and any(counts)}
+
+    def value(self, asset: str) -> DataFrame:
+        """What an asset holds, as its IO manager reads it.
+
+        Dagster makes instances of its own for that. Where reading fails they end with the garbage, and then put an
+        instance that is gone in the place of the current one: a context of its own keeps that apart.
+        """
+        read = contextvars.copy_context().run(build_defs().load_asset_value, asset, python_type=DataFrame)
+        return cast("DataFrame", read)
 
     def ask(self, cypher: str, **parameters: Any) -> list[dict[str, Any]]:
         """The rows that a query returns."""

@@ -3,11 +3,10 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import cast
 
 import pytest
 from neo4j import Driver
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import TABLES
@@ -91,8 +90,7 @@ def test_every_asset_of_the_lake_has_the_columns_that_it_declares(platform: Plat
 
 
 def test_an_asset_of_the_graph_can_be_read_as_it_was_published(platform: Platform) -> None:
-    users = cast("DataFrame", build_defs().load_asset_value("user_nodes", python_type=DataFrame))
-    assert sorted((user.user_id, user.devices) for user in users.collect()) == [
+    assert sorted((user.user_id, user.devices) for user in platform.value("user_nodes").collect()) == [
         ("u1", ["desktop", "mobile"]),
         ("u2", ["web"]),
     ]
@@ -101,11 +99,11 @@ def test_an_asset_of_the_graph_can_be_read_as_it_was_published(platform: Platfor
 def test_an_asset_whose_publication_was_interrupted_cannot_be_read(platform: Platform) -> None:
     platform.ask("MATCH (p:_Publication {asset: 'genre_nodes'}) SET p.status = 'publishing'")
     with pytest.raises(FileNotFoundError, match="no publication of genre_nodes is finished"):
-        build_defs().load_asset_value("genre_nodes", python_type=DataFrame)
+        platform.value("genre_nodes")
     # The database itself is compared, and found to be as it should.
     platform.succeed("materialize", "--select", "genre_nodes")
     assert platform.assets()["genre_nodes"]["inserted"] == 0
-    build_defs().load_asset_value("genre_nodes", python_type=DataFrame)
+    platform.value("genre_nodes")
 
 
 def test_rejected_rows_are_counted_and_the_rest_goes_on(platform: Platform) -> None:
