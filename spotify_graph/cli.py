@@ -93,7 +93,7 @@ def demo() -> None:
         if shutil.which("spotify-graph")
         else os.path.relpath(Path(sys.executable).with_name("spotify-graph"))
     )
-    if not settings.landing.is_dir() or not status.landed(settings):
+    if not settings.landing.is_dir() or not status.files(settings):
         console.say(f"Nothing has landed in {settings.landing}: generating sample logs")
         _generate(settings.landing, overwrite=False)
     report = _materialize(settings, "*")
@@ -224,6 +224,36 @@ def rejects(file: str | None, reason: str | None, limit: int, as_json: bool) -> 
 
 
 @main.command()
+@click.argument("file")
+def forget(file: str) -> None:
+    """Take a FILE's contribution out of lake and graph, on purpose."""
+    from spotify_graph import runs
+
+    with console.err.status("") as status:
+        entry, report = runs.forget(Settings.load(), file, console.say, status.update)
+    in_graph = entry.in_force.counts["cleaned"] if entry.in_force else 0
+    rejected = entry.latest.counts.get("rejected", 0)
+    console.tell(f"{file} is forgotten: {in_graph:,} good rows and {rejected:,} rejected ones are out of the lake.")
+    for asset, written in report.written.items():
+        console.tell(f"{asset}: " + ", ".join(f"{rows:,} {what}" for what, rows in written.items()))
+    _tell_report(report)
+
+
+@main.command()
+@click.argument("version")
+@click.option("--because", required=True, help="Why it may go on into the graph; kept with the version.")
+def accept(version: str, because: str) -> None:
+    """Let a refused VERSION through, and bring the graph up to date."""
+    from spotify_graph import runs
+
+    settings = Settings.load()
+    runs.accept(settings, version, because)
+    console.say(f"{version} is accepted: {because}")
+    if not _materialize(settings, "*").complete:
+        sys.exit(1)
+
+
+@main.command()
 @as_json
 def status(as_json: bool) -> None:
     """Say what is landed, cleaned, rejected and published, with counts and times."""
@@ -233,11 +263,11 @@ def status(as_json: bool) -> None:
     settings = Settings.load()
     with runs.instance(settings) as instance:
         assets = report.assets(instance)
-    files = report.landed(settings) if settings.landing.is_dir() else []
+    files = report.files(settings) if settings.landing.is_dir() else []
     if as_json:
-        console.document({"landing": str(settings.landing), "landed": files, "assets": assets})
+        console.document({"landing": str(settings.landing), "files": files, "assets": assets})
         return
-    console.heading(f"Landed in {settings.landing}")
+    console.heading(f"Files, landing in {settings.landing}")
     console.records(files, report.FILE_COLUMNS, as_json=False)
     console.heading("Assets")
     console.records(assets, report.ASSET_COLUMNS, as_json=False)
@@ -266,6 +296,13 @@ def _materialize(settings: Settings, selection: str) -> "RunReport":
     for line in (*report.failures, *report.held_back):
         console.say(f"spotify-graph: {line}")
     return report
+
+
+def _tell_report(report: "RunReport") -> None:
+    for line in (*report.failures, *report.held_back):
+        console.say(f"spotify-graph: {line}")
+    if report.failures:
+        sys.exit(1)
 
 
 def _list_queries(as_json: bool) -> None:

@@ -1,12 +1,17 @@
-"""The entry point of Dagster: every asset, resource and job of the platform."""
+"""The entry point of Dagster: every asset, resource, job, sensor and schedule of the platform."""
 
 from typing import Any
 
 import dagster as dg
 
 from spotify_graph.assets import cleaned, edges, nodes, raw
+from spotify_graph.automation.accept import accept
+from spotify_graph.automation.jobs import JOBS
+from spotify_graph.automation.schedules import SCHEDULES
+from spotify_graph.automation.sensors import SENSORS
 from spotify_graph.io_managers.neo4j import Neo4jIOManager
 from spotify_graph.io_managers.parquet import ParquetIOManager
+from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
@@ -24,12 +29,16 @@ def build_defs(**overrides: Any) -> dg.Definitions:
     resources = {
         "spark": spark,
         "neo4j": neo4j,
+        "gates": Gates.from_settings(settings),
         "io_manager": ParquetIOManager(spark=spark, root=str(settings.lake)),
         "neo4j_io_manager": Neo4jIOManager(spark=spark, neo4j=neo4j, root=str(settings.lake / "graph")),
     }
     return dg.Definitions(
         assets=dg.load_assets_from_modules([raw, cleaned, nodes, edges]),
         resources=resources | overrides,
+        jobs=[*JOBS, accept],
+        schedules=SCHEDULES,
+        sensors=SENSORS,
         # One process and one Spark session for a run; nothing passes between assets except through their IO managers.
         executor=dg.in_process_executor,
     )

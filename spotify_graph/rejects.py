@@ -1,5 +1,6 @@
 """The rejected rows, as people look at them: by file and by reason."""
 
+from contextlib import suppress
 from typing import Any
 
 import pyarrow.compute as pc
@@ -12,8 +13,6 @@ from spotify_graph.transforms.cleaning import EVENT_REASONS, TRACK_REASONS
 COLUMNS = ("file", "line", "reasons", "raw")
 REASONS = tuple(dict.fromkeys((*EVENT_REASONS, *TRACK_REASONS)))
 """Every reason that there is."""
-
-_ASSETS = ("rejected_tracks", "rejected_events")
 
 
 def rejected(lake: Lake, file: str | None, reason: str | None, limit: int) -> tuple[list[dict[str, Any]], int]:
@@ -31,7 +30,12 @@ def rejected(lake: Lake, file: str | None, reason: str | None, limit: int) -> tu
     Raises:
         UserError: nothing was cleaned yet.
     """
-    paths = [path for name in _ASSETS if (path := lake.current(name)) is not None]
+    entries = lake.entries("rejected_events")
+    if file is not None:
+        entries = [entry for entry in entries if entry == f"rejected_events/{file}"]
+    paths = [lake.current(entry).path for entry in entries]
+    with suppress(FileNotFoundError):
+        paths.append(lake.current("rejected_tracks").path)
     if not paths:
         raise UserError("nothing is cleaned yet: run `spotify-graph materialize` first")
     rows = ds.dataset([ds.dataset(path, format="parquet") for path in paths])

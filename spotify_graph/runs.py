@@ -5,27 +5,35 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import dagster as dg
 import psutil
 from dagster import DagsterEventType, EventLogEntry
+from pyspark.sql import SparkSession
 
-from spotify_graph.assets.raw import must_have_landed
+from spotify_graph.automation.partitions import FILES
 from spotify_graph.definitions import build_defs
 from spotify_graph.errors import UserError
+from spotify_graph.io_managers.intake import PARTITIONED, Entry, IntakeLedger
+from spotify_graph.landed import TABLES, look, release_forgotten
 from spotify_graph.resources.neo4j import connect
+from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import PROJECT_ROOT, Settings
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable
 
 _PROCESS_TAG = "spotify_graph/process"
 """Names the process that makes a run, so that a run whose process was killed can be told from one under way."""
 
 
+_WRITTEN = ("inserted", "changed", "deleted")
+_SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_HELD_BACK = {"refused", "unfit"}
 _UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _ORPHANED = "The process of this run ended before the run did. Materialize again."
 
@@ -36,11 +44,13 @@ class RunReport:
 
     Attributes:
         failures: for each asset that failed, one line that says why.
-        held_back: for each check that did not pass, one line that says what it found.
+        held_back: for each file and version that a gate keeps out, one line that says why.
+        written: for each asset of the graph that was written to, how many rows were inserted, changed and deleted.
     """
 
     failures: tuple[str, ...]
     held_back: tuple[str, ...]
+    written: Mapping[str, Mapping[str, int]]
 
     @property
     def complete(self) -> bool:
@@ -83,7 +93,9 @@ def end_orphans(dagster: dg.DagsterInstance) -> None:
 def materialize(
     settings: Settings, selection: str, say: Callable[[str], None], working: Callable[[str], None]
 ) -> RunReport:
-    """Materializes assets, and tells how they come along.
+    """Takes in the landed files that are new or changed, then materializes the rest of the selection.
+
+    A selection of nothing but assets by file is materialized for every landed file.
 
     Args:
         settings: the installation's settings.
@@ -95,39 +107,142 @@ def materialize(
         UserError: the selection is not valid, or selects nothing; nothing has landed; Neo4j does not answer.
     """
     defs = build_defs()
-    graph = defs.resolve_asset_graph()
+    keys = _selected(defs, selection)
+    # Known at once, before Neo4j and Spark are started for nothing.
+    by_file = {table.name: keys & _by_file(table) for table in TABLES}
+    rest = keys - set().union(*by_file.values())
+    release_forgotten(settings)
+    files = look(settings)
+    if not files:
+        raise UserError(
+            f"no {TRACKS.patterns[0]} and no {USER_EVENTS.patterns[0]} in {settings.landing}: put the logs there,"
+            " set SPOTIFY_GRAPH_LANDING, or make some with `spotify-graph generate`"
+        )
+    todo = [
+        file for file in files if by_file[file.table.name] and (file.pending or (not rest and file.path and file.entry))
+    ]
+    with connect(settings, say):
+        pass
+    watcher = _Watcher(say, working, total=sum(len(by_file[file.table.name]) for file in todo) + len(rest))
+    watcher.held_back += [f"{file.name}: {file.note}" for file in files if file.path and file.state in _HELD_BACK]
+    for file in files:
+        if file.path and file.state == "forgotten":
+            say(f"{file.name}: {file.note}")
+    working("starting Spark")
+    with instance(settings) as dagster, _one_session(defs):
+        for file in todo:
+            partitions = FILES[file.table.name]
+            dagster.add_dynamic_partitions(str(partitions.name), [file.name])
+            _run(defs, dagster, by_file[file.table.name], watcher, file.name)
+        if rest:
+            _run(defs, dagster, rest, watcher)
+    return watcher.report()
+
+
+def forget(
+    settings: Settings, file: str, say: Callable[[str], None], working: Callable[[str], None]
+) -> tuple[Entry, RunReport]:
+    """Takes a file's contribution out of the lake, and then out of the graph.
+
+    Args:
+        settings: the installation's settings.
+        file: the file's name.
+        say: told a line for each asset that is done.
+        working: told what is being worked on now.
+
+    Returns:
+        What was known of the file, and how the graph's refresh went.
+
+    Raises:
+        UserError: the file is not in the lake; Neo4j does not answer.
+    """
+    found = [it for it in look(settings) if it.name == file and it.entry]
+    if not found:
+        known = ", ".join(it.name for it in look(settings) if it.entry) or "none"
+        raise UserError(f"{file} is not in the lake; there: {known}")
+    with connect(settings, say):
+        pass
+    table, defs = found[0].table, build_defs()
+    with instance(settings) as dagster:
+        entry = IntakeLedger(settings.lake, table).forget(file)
+        dagster.delete_dynamic_partition(str(FILES[table.name].name), file)
+        rest = _selected(defs, "*").difference(*(_by_file(it) for it in TABLES))
+        watcher = _Watcher(say, working, total=len(rest))
+        working("starting Spark")
+        with _one_session(defs):
+            _run(defs, dagster, rest, watcher)
+    assert entry  # noqa: S101 it was found above
+    return entry, watcher.report()
+
+
+def accept(settings: Settings, version: str, because: str) -> None:
+    """Records an operator's decision to let a refused version through, in a run that has it as its configuration.
+
+    Raises:
+        UserError: no version of that name waits for a decision.
+    """
+    config = {"ops": {"accept_version": {"config": {"version": version, "because": because}}}, **_SILENT}
+    with instance(settings) as dagster:
+        job = build_defs().resolve_job_def("accept")
+        result = job.execute_in_process(instance=dagster, run_config=config, raise_on_error=False)
+        if not result.success:
+            errors = [event.step_failure_data.error for event in result.get_step_failure_events()]
+            raise UserError(_cause(errors[0]) if errors else f"see run {result.run_id} in the Dagster UI")
+
+
+def _selected(defs: dg.Definitions, selection: str) -> set[dg.AssetKey]:
     try:
         with warnings.catch_warnings():
             # Dagster's own parser calls a beta parameter of Dagster's.
             warnings.simplefilter("ignore", dg.BetaWarning)
             # Assets that are computed together, such as the good rows and the rejected ones, are materialized together.
-            keys = dg.AssetSelection.from_string(selection).required_multi_asset_neighbors().resolve(graph)
+            selected = dg.AssetSelection.from_string(selection).required_multi_asset_neighbors()
+            keys = selected.resolve(defs.resolve_asset_graph())
     except Exception as error:  # noqa: BLE001 the parser raises errors of several libraries
         raise UserError(f"--select {selection!r}: {_first_line(error)}") from None
     if not keys:
         raise UserError(f"--select {selection!r} selects no asset; `spotify-graph status` lists them")
-    # Known at once, before Neo4j and Spark are started for nothing.
-    for table in (TRACKS, USER_EVENTS):
-        if dg.AssetKey(f"raw_{table.name}") in keys:
-            must_have_landed(settings.landing, table)
-    with connect(settings, say):
-        pass
+    return set(keys)
+
+
+def _by_file(table: LandedTable) -> set[dg.AssetKey]:
+    return {dg.AssetKey(name) for name in PARTITIONED[table.name]}
+
+
+@contextmanager
+def _one_session(defs: dg.Definitions) -> Iterator[None]:
+    """Several runs share one Spark session: each joins the one that it finds, and leaves it running."""
+    resource = cast("SparkResource", (defs.resources or {})["spark"])
+    if SparkSession.getActiveSession():
+        yield
+        return
+    session = resource.start()
+    try:
+        yield
+    finally:
+        session.stop()
+
+
+def _run(
+    defs: dg.Definitions,
+    dagster: dg.DagsterInstance,
+    keys: set[dg.AssetKey],
+    watcher: "_Watcher",
+    file: str | None = None,
+) -> None:
     run_id = str(uuid4())
-    watcher = _Watcher(say, working, total=len(keys))
-    working("starting Spark")
-    with instance(settings) as dagster:
-        dagster.add_event_listener(run_id, watcher)
-        result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
-            instance=dagster,
-            run_id=run_id,
-            asset_selection=sorted(keys),
-            tags={_PROCESS_TAG: _this_process()},
-            raise_on_error=False,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
-        )
-    if not result.success and not watcher.failures:
+    dagster.add_event_listener(run_id, watcher)
+    result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=dagster,
+        run_id=run_id,
+        asset_selection=sorted(keys),
+        partition_key=file,
+        tags={_PROCESS_TAG: _this_process()},
+        raise_on_error=False,
+        run_config=_SILENT,
+    )
+    if not result.success and not watcher.failures and not watcher.held_back:
         watcher.failures.append(f"the run failed before its first step; see run {run_id} in the Dagster UI")
-    return RunReport(tuple(watcher.failures), tuple(watcher.held_back))
 
 
 def _this_process() -> str:
@@ -153,6 +268,11 @@ class _Watcher:
         self._materialized = 0
         self.failures: list[str] = []
         self.held_back: list[str] = []
+        self.written: dict[str, dict[str, int]] = {}
+
+    def report(self) -> RunReport:
+        """What was seen."""
+        return RunReport(tuple(self.failures), tuple(self.held_back), self.written)
 
     def __call__(self, entry: EventLogEntry) -> None:
         event = entry.dagster_event
@@ -166,24 +286,36 @@ class _Watcher:
             case DagsterEventType.ASSET_MATERIALIZATION:
                 self._materialized += 1
                 materialization = event.step_materialization_data.materialization
-                shown = {name: value.value for name, value in materialization.metadata.items()}
-                self._say(f"[{self._materialized:>2}/{self._total}]  {_materialized(materialization.asset_key, shown)}")
+                shown: dict[str, Any] = {name: value.value for name, value in materialization.metadata.items()}
+                written = {name: shown[name] for name in _WRITTEN if shown.get(name)}
+                if written:
+                    self.written[materialization.asset_key.to_user_string()] = written
+                line = _materialized(materialization.asset_key, materialization.partition, shown)
+                self._say(f"[{self._materialized:>2}/{self._total}]  {line}")
             case DagsterEventType.ASSET_CHECK_EVALUATION:
                 evaluation = event.asset_check_evaluation_data
-                if not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR:
-                    name = f"{evaluation.asset_key.to_user_string()}, check {evaluation.check_name}"
-                    self.held_back.append(f"{name}: {evaluation.description or 'did not pass'}")
-            case DagsterEventType.STEP_FAILURE if event.step_failure_data.error:
-                self.failures.append(f"{entry.step_key}: {_cause(event.step_failure_data.error)}")
-            case DagsterEventType.RUN_FAILURE if event.job_failure_data.error and not self.failures:
+                if not evaluation.passed:
+                    asset = evaluation.asset_key.to_user_string()
+                    name = f"{asset}, {event.partition}" if event.partition else asset
+                    line = f"{name}, check {evaluation.check_name}: {evaluation.description or 'did not pass'}"
+                    if evaluation.severity == dg.AssetCheckSeverity.ERROR:
+                        self.held_back.append(line)
+                    else:
+                        self._say(f"warning: {line}")
+            case DagsterEventType.STEP_FAILURE if error := event.step_failure_data.error:
+                # A gate that failed is in held_back already.
+                if error.cls_name != "DagsterAssetCheckFailedError":
+                    self.failures.append(f"{entry.step_key}: {_cause(error)}")
+            case DagsterEventType.RUN_FAILURE if event.job_failure_data.error and not (self.failures or self.held_back):
                 self.failures.append(_cause(event.job_failure_data.error))
 
 
-def _materialized(key: dg.AssetKey, metadata: Mapping[str, Any]) -> str:
+def _materialized(key: dg.AssetKey, partition: str | None, metadata: Mapping[str, Any]) -> str:
     rows = metadata.get("dagster/row_count")
     seconds = f"{metadata['seconds']:>6.1f} s" if "seconds" in metadata else ""
-    written = ", ".join(f"{metadata[what]:,} {what}" for what in ("inserted", "changed", "deleted") if what in metadata)
-    return f"{key.to_user_string():<18}{rows if rows is not None else '':>12,} rows {seconds}  {written}".rstrip()
+    written = ", ".join(f"{metadata[what]:,} {what}" for what in _WRITTEN if what in metadata)
+    name = f"{key.to_user_string()}" + (f" {partition}" if partition else "")
+    return f"{name:<18}{rows if rows is not None else '':>12,} rows {seconds}  {written}".rstrip()
 
 
 def _cause(error: Any) -> str:

@@ -27,6 +27,8 @@ class Settings(BaseSettings):
         neo4j_database: `NEO4J_DATABASE`.
         spark_master: `SPARK_MASTER`.
         java_home: `SPOTIFY_GRAPH_JAVA_HOME`, a JVM to use in place of the one in the Python environment.
+        gates: `SPOTIFY_GRAPH_GATES`, a JSON object with thresholds of the gates, by the names in `resources.gates`.
+        failure_webhook: `SPOTIFY_GRAPH_FAILURE_WEBHOOK`, an address that is sent a JSON record of each failed run.
     """
 
     model_config = SettingsConfigDict(
@@ -41,6 +43,8 @@ class Settings(BaseSettings):
     neo4j_database: str = Field("neo4j", validation_alias="NEO4J_DATABASE")
     spark_master: str = Field("local[*]", validation_alias="SPARK_MASTER")
     java_home: Path | None = Field(None, validation_alias="SPOTIFY_GRAPH_JAVA_HOME")
+    gates: dict[str, float] = Field({}, validation_alias="SPOTIFY_GRAPH_GATES")
+    failure_webhook: SecretStr | None = Field(None, validation_alias="SPOTIFY_GRAPH_FAILURE_WEBHOOK")
 
     @field_validator("home", "landing", "java_home")
     @classmethod

@@ -8,25 +8,41 @@ from neo4j import Driver
 
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import NODES, RELATIONSHIPS
+from spotify_graph.landed import LandedFile, look
 from spotify_graph.neo4j_io import publication
 from spotify_graph.settings import Settings
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, landed_files
 
 ASSET_COLUMNS = ("group", "asset", "rows", "inserted", "changed", "deleted", "at")
-FILE_COLUMNS = ("file", "bytes", "modified")
+FILE_COLUMNS = ("file", "state", "landed", "rows", "rejected", "in graph", "note")
 COUNT_COLUMNS = ("what", "count")
 
 
-def landed(settings: Settings) -> list[dict[str, Any]]:
-    """The landed files: name, size in bytes, time of the last change.
+def files(settings: Settings) -> list[dict[str, Any]]:
+    """Every file that has landed or is in the lake.
+
+    Returns:
+        For each: file, state (as in `landed.LandedFile`), landed (when it was changed last; None where it has left the
+        landing folder), rows and rejected (of the content that was examined last), in graph (how many good rows the
+        graph is made from), note (why it is held back).
 
     Raises:
         UserError: there is no landing folder.
     """
-    files = [file for table in (TRACKS, USER_EVENTS) for file in landed_files(settings.landing, table)]
-    return [
-        {"file": file.name, "bytes": file.lstat().st_size, "modified": _time(file.lstat().st_mtime)} for file in files
-    ]
+    return [_file(file) for file in look(settings)]
+
+
+def _file(file: LandedFile) -> dict[str, Any]:
+    entry = file.entry
+    counts = entry.latest.counts if entry else {}
+    return {
+        "file": file.name,
+        "state": file.state,
+        "landed": _time(file.path.lstat().st_mtime) if file.path else None,
+        "rows": counts.get("rows_read"),
+        "rejected": counts.get("rejected"),
+        "in graph": entry.in_force.counts["cleaned"] if entry and entry.in_force else None,
+        "note": file.note,
+    }
 
 
 def assets(instance: dg.DagsterInstance) -> list[dict[str, Any]]:

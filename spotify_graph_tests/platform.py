@@ -71,11 +71,12 @@ class Platform:
 
 
 @contextmanager
-def installed(folder: Path, server: LocalNeo4j, driver: Driver) -> Iterator[Platform]:
-    """An installation in the folder, connected to the server, whose graph is empty."""
+def installed(folder: Path, server: LocalNeo4j, driver: Driver, **gates: float) -> Iterator[Platform]:
+    """An installation in the folder with these thresholds of gates, connected to the server, whose graph is empty."""
     driver.execute_query("MATCH (n) CALL (n) { DETACH DELETE n }")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPOTIFY_GRAPH_HOME", str(folder))
+        patch.setenv("SPOTIFY_GRAPH_GATES", json.dumps(gates))
         patch.setenv("DAGSTER_HOME", str(folder / "dagster"))
         patch.setenv("NEO4J_URI", str(server.status().uri))
         patch.setenv("NEO4J_PASSWORD", server.password().get_secret_value())

@@ -9,7 +9,7 @@ from spotify_graph.io_managers.lake import Lake
 
 
 def _values(spark: SparkSession, lake: Lake) -> list[int]:
-    return sorted(row.n for row in lake.read(spark, "numbers").collect())
+    return sorted(row.n for row in lake.current("numbers").read(spark).collect())
 
 
 def test_what_was_written_last_is_what_is_read(spark: SparkSession, tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_what_was_written_last_is_what_is_read(spark: SparkSession, tmp_path: Pa
 def test_a_version_can_be_computed_from_the_one_before(spark: SparkSession, tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     lake.write("numbers", spark.createDataFrame([(1,)], "n long"))
-    lake.write("numbers", lake.read(spark, "numbers").withColumn("n", F.col("n") + 1))
+    lake.write("numbers", lake.current("numbers").read(spark).withColumn("n", F.col("n") + 1))
     assert _values(spark, lake) == [2]
 
 
@@ -44,4 +44,4 @@ def test_no_rows_are_a_version_too(spark: SparkSession, tmp_path: Path) -> None:
 
 def test_an_asset_that_was_never_written_is_named(spark: SparkSession, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="numbers is not in the lake"):
-        Lake(tmp_path).read(spark, "numbers")
+        Lake(tmp_path).current("numbers")

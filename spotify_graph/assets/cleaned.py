@@ -1,53 +1,136 @@
 """The group cleaned: good rows with their types, bad rows with their reasons, and the interactions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 from pyspark.sql import DataFrame, Observation
+from pyspark.sql import functions as F
 
-from spotify_graph.assets.schema import OWNERS, columns
+from spotify_graph.assets.schema import OWNERS, columns, ddl, table_columns
+from spotify_graph.automation.conditions import COMBINES_FILES
+from spotify_graph.automation.partitions import LOG_FILES
+from spotify_graph.checks import gates as gate
+from spotify_graph.checks import rules
+from spotify_graph.io_managers.intake import Entry, Intake, IntakeLedger
+from spotify_graph.io_managers.lake import Lake, LakeVersion, read_all
+from spotify_graph.io_managers.parquet import GATED
+from spotify_graph.io_managers.verdicts import Verdict
+from spotify_graph.resources.gates import Gates
+from spotify_graph.resources.spark import SparkResource
+from spotify_graph.settings import Settings
 from spotify_graph.transforms import cleaning
-from spotify_graph.transforms.interactions import interactions as count_interactions
+from spotify_graph.transforms import interactions as counting
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, raw_schema
 
 _COMMON: dict[str, Any] = {"group_name": "cleaned", "kinds": {"parquet", "spark"}, "owners": OWNERS}
 
 _ID = ("user_id", "string", "The user's id, trimmed."), ("track_id", "string", "The track's id, trimmed.")
-_REJECTED = columns(
+_REJECTED = (
     ("file", "string", "The landed file's name."),
     ("line", "long", "The row's first line in the file; the header is line 1."),
     ("raw", "string", "The row's text."),
     ("reasons", "array<string>", "Every reason that applies."),
+)
+_EVENTS = (
+    ("file", "string", "The landed file's name."),
+    *_ID,
+    ("event_type", "string", "play, skip, like, pause or seek."),
+    ("event_ts", "timestamp", "When it happened, UTC, microseconds."),
+    ("session_id", "string", "The session, where known."),
+    ("device", "string", "The device, where known."),
+)
+_TRACKS = (
+    _ID[1],
+    ("title", "string", "The title, where the catalogue has one."),
+    ("artist", "string", "The artist's name, where the catalogue has one."),
+    ("album", "string", "The album, where the catalogue has one."),
+    ("duration_ms", "long", "The length in milliseconds, where known."),
+    ("genre", "string", "The genre's name, where the catalogue has one."),
+    ("file", "string", "The file of the newest row."),
+    ("line", "long", "The line of the newest row."),
+)
+_INTERACTIONS = (
+    *_ID,
+    ("event_type", "string", "play, skip, like, pause or seek."),
+    ("count", "long", "How many such events the user has on the track."),
+    ("first_ts", "timestamp", "When the first one happened, UTC."),
+    ("last_ts", "timestamp", "When the last one happened, UTC."),
+)
+
+_EVENT_GATES = (
+    gate.SCHEMA,
+    gate.ROWS_ADD_UP,
+    gate.REJECTED_SHARE,
+    gate.DUPLICATE_SHARE,
+    gate.KEYS_PRESENT,
+    gate.EVENT_TYPES_ALLOWED,
+    gate.TIMES_IN_RANGE,
+)
+_CATALOGUE_GATES = (gate.SCHEMA, gate.ROWS_ADD_UP, gate.KEYS_PRESENT)
+_INTERACTION_GATES = (
+    gate.SCHEMA,
+    gate.KEYS_PRESENT,
+    gate.EVENT_TYPES_ALLOWED,
+    gate.COUNTS_POSITIVE,
+    gate.TIMES_IN_ORDER,
+    gate.NO_DROP,
+    gate.FRESHNESS,
 )
 
 
 @dg.multi_asset(
     outs={
         "cleaned_events": dg.AssetOut(
-            **_COMMON,
-            description="Every good event, once for each file.",
-            metadata=columns(
-                ("file", "string", "The landed file's name."),
-                *_ID,
-                ("event_type", "string", "play, skip, like, pause or seek."),
-                ("event_ts", "timestamp", "When it happened, UTC, microseconds."),
-                ("session_id", "string", "The session, where known."),
-                ("device", "string", "The device, where known."),
-            ),
+            **_COMMON, description="Every good event of a file, once.", metadata=columns(*_EVENTS)
         ),
         "rejected_events": dg.AssetOut(
-            **_COMMON, description="Every row of the event files that was refused, and why.", metadata=_REJECTED
+            **_COMMON,
+            description="Every row of an event file that was refused, and why.",
+            metadata=columns(*_REJECTED),
         ),
-    }
+    },
+    deps=["raw_user_events"],
+    partitions_def=LOG_FILES,
+    check_specs=[it.spec("cleaned_events") for it in _EVENT_GATES],
 )
-def clean_events(raw_user_events: DataFrame) -> Iterator[dg.Output[DataFrame]]:
-    """Judges the landed events."""
-    judged = cleaning.judge_events(raw_user_events, datetime.now(UTC))
-    found = Observation()
-    counted = judged.observe(found, *cleaning.counts(cleaning.EVENT_REASONS))
-    yield dg.Output(cleaning.clean_events(counted), "cleaned_events")
-    yield _rejected(judged, found, "rejected_events")
+def clean_events(
+    context: dg.AssetExecutionContext, spark: SparkResource, gates: Gates
+) -> Iterator[dg.Output[DataFrame] | dg.AssetCheckResult]:
+    """Judges the events of a landed file. The verdict on the file is kept with the version that it is about."""
+    file, now = context.partition_key, datetime.now(UTC)
+    lake, ledger = _lake_and_ledger(USER_EVENTS)
+    raw = lake.current(f"raw_user_events/{file}")
+    judged = cleaning.judge_events(raw.read(spark.spark_session), now)
+    seen, kept = Observation(), Observation()
+    events = cleaning.clean_events(judged.observe(seen, *cleaning.counts(cleaning.EVENT_REASONS)))
+    row_rules = rules.of_events(now)
+    cleaned = events.observe(kept, *cleaning.kept_counts(), *rules.broken_counts(row_rules)).drop(cleaning.COPIES)
+    yield dg.Output(cleaned, "cleaned_events", metadata={"raw_version": raw.name})
+    counts = {**seen.get, **kept.get}
+    bad_rows = cleaning.rejected(judged)
+    by_reason = {reason: counts[reason] for reason in cleaning.EVENT_REASONS}
+    found = {"rows_read": counts["rows_read"], "rejected": counts["rejected"], **by_reason}
+    yield _rejected(bad_rows, found, "rejected_events")
+    findings = [
+        gate.schema(cleaned, table_columns(_EVENTS)),
+        gate.rows_add_up(raw.rows, counts["kept"], counts["duplicates"], counts["rejected"]),
+        gate.rejected_share(counts["rows_read"], counts["rejected"], by_reason, gates, bad_rows),
+        gate.duplicate_share(counts["rows_read"], counts["duplicates"], gates),
+        *rules.findings(row_rules, counts, cleaned),
+    ]
+    intake = Intake(
+        digest=raw.about["digest"],
+        bytes=raw.about["bytes"],
+        at=now.isoformat(timespec="seconds"),
+        verdict=Verdict(tuple(findings)),
+        version=lake.current(f"cleaned_events/{file}").name,
+        counts={**found, "cleaned": counts["kept"], "duplicates": counts["duplicates"]},
+    )
+    ledger.record(file, intake)
+    yield from (gate.result(finding, "cleaned_events") for finding in findings)
 
 
 @dg.multi_asset(
@@ -55,50 +138,146 @@ def clean_events(raw_user_events: DataFrame) -> Iterator[dg.Output[DataFrame]]:
         "cleaned_tracks": dg.AssetOut(
             **_COMMON,
             description="The catalogue: the newest good row of each track.",
-            metadata=columns(
-                _ID[1],
-                ("title", "string", "The title, where the catalogue has one."),
-                ("artist", "string", "The artist's name, where the catalogue has one."),
-                ("album", "string", "The album, where the catalogue has one."),
-                ("duration_ms", "long", "The length in milliseconds, where known."),
-                ("genre", "string", "The genre's name, where the catalogue has one."),
-                ("file", "string", "The file of the newest row."),
-                ("line", "long", "The line of the newest row."),
-            ),
+            metadata=columns(*_TRACKS) | {GATED: True},
+            automation_condition=COMBINES_FILES,
         ),
         "rejected_tracks": dg.AssetOut(
-            **_COMMON, description="Every row of the catalogue files that was refused, and why.", metadata=_REJECTED
+            **_COMMON,
+            description="Every row of the catalogue files that was refused, and why.",
+            metadata=columns(*_REJECTED),
+            automation_condition=COMBINES_FILES,
         ),
-    }
+    },
+    deps=["raw_tracks"],
+    check_specs=[it.spec("cleaned_tracks") for it in _CATALOGUE_GATES],
 )
-def clean_tracks(raw_tracks: DataFrame) -> Iterator[dg.Output[DataFrame]]:
-    """Judges the landed catalogue."""
-    judged = cleaning.judge_tracks(raw_tracks)
-    found = Observation()
-    counted = judged.observe(found, *cleaning.counts(cleaning.TRACK_REASONS))
-    yield dg.Output(cleaning.clean_tracks(counted), "cleaned_tracks")
-    yield _rejected(judged, found, "rejected_tracks")
+def clean_tracks(spark: SparkResource) -> Iterator[dg.Output[DataFrame] | dg.AssetCheckResult]:
+    """Combines the catalogue files that the gates let through."""
+    lake, ledger = _lake_and_ledger(TRACKS)
+    entries, in_force = ledger.entries(), ledger.in_force()
+    latest = [lake.current(f"raw_tracks/{entry.file}") for entry in entries.values() if entry.latest.version]
+    judged = cleaning.judge_tracks(read_all(spark.spark_session, in_force.values(), raw_schema(TRACKS)))
+    seen, kept = Observation(), Observation()
+    tracks = cleaning.clean_tracks(judged.observe(seen, *cleaning.counts(cleaning.TRACK_REASONS)))
+    row_rules = rules.of_catalogue()
+    cleaned = tracks.observe(kept, *cleaning.kept_counts(), *rules.broken_counts(row_rules)).drop(cleaning.COPIES)
+    yield dg.Output(cleaned, "cleaned_tracks", metadata=_sources(in_force, entries))
+    counts = {**seen.get, **kept.get}
+    of_latest = cleaning.judge_tracks(read_all(spark.spark_session, latest, raw_schema(TRACKS)))
+    yield _rejected(cleaning.rejected(of_latest), _sum(entries.values(), cleaning.TRACK_REASONS), "rejected_tracks")
+    findings = [
+        gate.schema(cleaned, table_columns(_TRACKS)),
+        gate.rows_add_up(
+            sum(version.rows for version in in_force.values()), counts["kept"], counts["duplicates"], counts["rejected"]
+        ),
+        *rules.findings(row_rules, counts, cleaned),
+    ]
+    lake.judge("cleaned_tracks", lake.current("cleaned_tracks"), Verdict(tuple(findings)))
+    yield from (gate.result(finding, "cleaned_tracks") for finding in findings)
+
+
+class InteractionsConfig(dg.Config):
+    """How interactions are brought up to date."""
+
+    full: bool = Field(False, description="Count everything anew, not only what changed.")
 
 
 @dg.asset(
     group_name="cleaned",
     kinds={"parquet", "spark"},
     owners=OWNERS,
-    metadata=columns(
-        *_ID,
-        ("event_type", "string", "play, skip, like, pause or seek."),
-        ("count", "long", "How many such events the user has on the track."),
-        ("first_ts", "timestamp", "When the first one happened, UTC."),
-        ("last_ts", "timestamp", "When the last one happened, UTC."),
-    ),
+    deps=["cleaned_events"],
+    metadata=columns(*_INTERACTIONS) | {GATED: True},
+    automation_condition=COMBINES_FILES,
+    check_specs=[it.spec("interactions") for it in _INTERACTION_GATES],
 )
-def interactions(cleaned_events: DataFrame) -> DataFrame:
-    """One row for each user, track and event type."""
-    return count_interactions(cleaned_events)
+def interactions(
+    config: InteractionsConfig, spark: SparkResource, gates: Gates
+) -> Iterator[dg.Output[DataFrame] | dg.MaterializeResult[DataFrame] | dg.AssetCheckResult]:
+    """One row for each user, track and event type, over the event files that the gates let through.
+
+    Only the pairs of user and track that files which came, changed or went have events of are counted anew.
+    """
+    session, now = spark.spark_session, datetime.now(UTC)
+    lake, ledger = _lake_and_ledger(USER_EVENTS)
+    entries, in_force = ledger.entries(), ledger.in_force()
+    before = lake.passed("interactions")
+    events = read_all(session, in_force.values(), ddl(_EVENTS))
+    changed = None if before is None or config.full else _changed(lake, before, in_force)
+    if before and before.verdict and changed == [] and before.name == lake.current("interactions").name:
+        metadata: dict[str, Any] = {"dagster/row_count": before.rows, "version": before.name, "counted_anew": "nothing"}
+        yield dg.MaterializeResult(metadata=metadata)
+        yield from gate.results(before.verdict, "interactions")
+        return
+    if before is None or changed is None:
+        rows = counting.interactions(events)
+    else:
+        rows = counting.updated(before.read(session), read_all(session, changed, ddl(_EVENTS)), events)
+    counted, row_rules = Observation(), rules.of_interactions()
+    newest = F.max(F.unix_micros("last_ts")).alias("newest")
+    observed = rows.observe(counted, newest, *rules.broken_counts(row_rules))
+    how = "all" if changed is None else f"{len(changed)} versions of files"
+    yield dg.Output(observed, metadata={**_sources(in_force, entries), "counted_anew": how})
+    counts = counted.get
+    latest = None if counts["newest"] is None else datetime.fromtimestamp(counts["newest"] / 1e6, UTC)
+    findings = [
+        gate.schema(rows, table_columns(_INTERACTIONS)),
+        *rules.findings(row_rules, counts, rows),
+        gate.no_drop("events", *_events_now_and_before(entries, before), gates),
+        gate.freshness(latest, now, gates),
+    ]
+    lake.judge("interactions", lake.current("interactions"), Verdict(tuple(findings)))
+    yield from (gate.result(finding, "interactions") for finding in findings)
 
 
-def _rejected(judged: DataFrame, found: Observation, name: str) -> dg.Output[DataFrame]:
-    """The rejected rows, with the counts by reason that were observed while the good rows were written."""
-    rows, counts = cleaning.rejected(judged), found.get
+def _lake_and_ledger(table: LandedTable) -> tuple[Lake, IntakeLedger]:
+    root = Settings.load().lake
+    return Lake(root), IntakeLedger(root, table)
+
+
+def _changed(lake: Lake, before: LakeVersion, in_force: Mapping[str, LakeVersion]) -> list[LakeVersion] | None:
+    """The versions of files that came or went since; None where one that went is not in the lake any more."""
+    sources: dict[str, str] = before.about["sources"]
+    came = [version for file, version in in_force.items() if sources.get(file) != version.name]
+    went = {file: name for file, name in sources.items() if file not in in_force or in_force[file].name != name}
+    try:
+        return came + [lake.version(f"cleaned_events/{file}", name) for file, name in went.items()]
+    except FileNotFoundError:
+        return None
+
+
+def _sources(in_force: Mapping[str, LakeVersion], entries: Mapping[str, Entry]) -> dict[str, Any]:
+    """What a combination of files is made from: kept with its version, and shown with it."""
+    held_back = [file for file, entry in entries.items() if entry.state == "refused"]
+    accepted = {
+        file: entry.latest.verdict.accepted.because for file, entry in entries.items() if entry.latest.verdict.accepted
+    }
+    kept = {file: entry.in_force.counts["cleaned"] for file, entry in entries.items() if entry.in_force}
+    return {
+        "files": len(in_force),
+        "sources": {file: version.name for file, version in in_force.items()},
+        "kept": kept,
+        **({"held_back": held_back} if held_back else {}),
+        **({"accepted": accepted} if accepted else {}),
+    }
+
+
+def _events_now_and_before(entries: Mapping[str, Entry], before: LakeVersion | None) -> tuple[int, int | None]:
+    """How many events the files hold, and how many those did that are still there: only `forget` takes one away."""
+    now = sum(entry.in_force.counts["cleaned"] for entry in entries.values() if entry.in_force)
+    if before is None:
+        return now, None
+    return now, sum(count for file, count in before.about["kept"].items() if file in entries)
+
+
+def _sum(entries: Iterable[Entry], reasons: Iterable[str]) -> dict[str, int]:
+    """The counts of the files' latest contents, added up."""
+    names = ("rows_read", "rejected", *reasons)
+    latest = [entry.latest.counts for entry in entries if entry.latest.counts]
+    return {name: sum(counts[name] for counts in latest) for name in names}
+
+
+def _rejected(rows: DataFrame, counts: Mapping[str, int], name: str) -> dg.Output[DataFrame]:
+    """The rejected rows, with their counts by reason."""
     # Good files need no second pass to find nothing.
-    return dg.Output(rows if counts["rejected"] else rows.limit(0), name, metadata=counts)
+    return dg.Output(rows if counts["rejected"] else rows.limit(0), name, metadata=dict(counts))

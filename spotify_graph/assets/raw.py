@@ -1,31 +1,44 @@
-"""The group raw: the landed files' records, as text, in the lake."""
+"""The group raw: the landed files' records, as text, in the lake. One partition for each file."""
 
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import dagster as dg
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from spotify_graph.assets.schema import OWNERS, columns
+from spotify_graph.automation.partitions import FILES
+from spotify_graph.checks import gates as gate
 from spotify_graph.errors import UserError
+from spotify_graph.io_managers.intake import Intake, IntakeLedger
+from spotify_graph.io_managers.lake import Lake, LakeVersion
+from spotify_graph.io_managers.verdicts import Finding, Verdict
+from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
+from spotify_graph.transforms import cleaning
 from spotify_graph.transforms.landing import (
     TRACKS,
     USER_EVENTS,
     BadFile,
     LandedTable,
+    check_name,
+    digest,
     inspect,
-    landed_files,
+    place_fault,
     read_landed,
 )
 
-FILES_READABLE = "files_readable"
-"""The check that tells which landed files were held back, and why."""
 
-
-def _raw_asset(table: LandedTable, description: str) -> dg.AssetsDefinition:
+def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsDefinition:
+    """The asset of a kind of files. Where no asset by file follows, the rows are judged at once (`judged`)."""
     name = f"raw_{table.name}"
+    gates_of_file = [gate.FILE_READABLE, *([gate.ROWS_ADD_UP, gate.REJECTED_SHARE] if judged else [])]
 
     @dg.asset(
         name=name,
@@ -33,6 +46,7 @@ def _raw_asset(table: LandedTable, description: str) -> dg.AssetsDefinition:
         kinds={"csv", "parquet", "spark"},
         owners=OWNERS,
         description=description,
+        partitions_def=FILES[table.name],
         metadata=columns(
             ("file", "string", "The landed file's name."),
             ("line", "long", "The record's first line in the file; the header is line 1."),
@@ -41,46 +55,89 @@ def _raw_asset(table: LandedTable, description: str) -> dg.AssetsDefinition:
             ("raw", "string", "The record's text, where it isn't just the fields joined by commas."),
             *((column, "string", "As in the file.") for column in table.all_columns),
         ),
-        check_specs=[dg.AssetCheckSpec(FILES_READABLE, asset=name, description="Every landed file can be taken in.")],
+        check_specs=[it.spec(name) for it in gates_of_file],
+        # A file that can't be read has a verdict, and no rows.
+        output_required=False,
     )
-    def raw(spark: SparkResource) -> Iterator[dg.Output[DataFrame] | dg.AssetCheckResult]:
-        folder = Settings.load().landing
-        files = must_have_landed(folder, table)
-        bad = [fault for file in files if (fault := inspect(file, folder, table))]
-        good = _without(files, bad)
-        if not good:
-            raise UserError(f"{bad[0].file} in {folder}, like every {table.patterns[0]} there: {bad[0].reason}")
-        yield dg.Output(read_landed(spark.spark_session, good, table), metadata={"files": [file.name for file in good]})
-        yield dg.AssetCheckResult(
-            check_name=FILES_READABLE,
-            passed=not bad,
-            severity=dg.AssetCheckSeverity.ERROR,
-            description="; ".join(f"{fault.file} was held back: {fault.reason}" for fault in bad) or None,
-            metadata={fault.file: fault.reason for fault in bad},
-        )
+    def raw(
+        context: dg.AssetExecutionContext, spark: SparkResource, gates: Gates
+    ) -> Iterator[dg.Output[DataFrame] | dg.AssetCheckResult]:
+        settings = Settings.load()
+        ledger = IntakeLedger(settings.lake, table)
+        with _taken_over(settings, check_name(context.partition_key), table) as taken:
+            readable = gate.file_readable(taken.fault)
+            if taken.fault:
+                ledger.record(context.partition_key, taken.intake([readable]))
+                yield gate.result(readable, name)
+                return
+            rows = read_landed(spark.spark_session, [taken.copy], table)
+            yield dg.Output(rows, metadata={"digest": taken.digest, "bytes": taken.bytes})
+        yield gate.result(readable, name)
+        if judged:
+            version = Lake(settings.lake).current(f"{name}/{context.partition_key}")
+            findings, counts = _judge_catalogue(spark.spark_session, version, gates)
+            ledger.record(context.partition_key, taken.intake([readable, *findings], version.name, counts))
+            yield from (gate.result(finding, name) for finding in findings)
 
     return raw
 
 
-def must_have_landed(folder: Path, table: LandedTable) -> list[Path]:
-    """The table's files in the landing folder.
+@dataclass(frozen=True)
+class _Taken:
+    """A landed file's content, copied so that nothing that happens in the landing folder meanwhile changes it."""
 
-    Raises:
-        UserError: there is no such folder, or none of the table's files is in it.
-    """
-    files = landed_files(folder, table)
-    if not files:
+    copy: Path
+    digest: str
+    bytes: int
+    fault: BadFile | None
+
+    def intake(
+        self, findings: Sequence[Finding], version: str | None = None, counts: dict[str, int] | None = None
+    ) -> Intake:
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        return Intake(self.digest, self.bytes, at, Verdict(tuple(findings)), version, counts or {})
+
+
+@contextmanager
+def _taken_over(settings: Settings, file: str, table: LandedTable) -> Iterator[_Taken]:
+    landed = settings.landing / file
+    try:
+        fault = place_fault(landed, settings.landing)
+    except (OSError, RuntimeError):
+        fault = "it cannot be opened"
+    if not (landed.exists() or landed.is_symlink()):
         raise UserError(
-            f"no {table.patterns[0]} in {folder}: put the logs there, set SPOTIFY_GRAPH_LANDING,"
-            " or make some with `spotify-graph generate`"
+            f"{file} is not in the landing folder {settings.landing} any more: what was taken in of it stays; "
+            f"`spotify-graph forget {file}` takes it out"
         )
-    return files
+    spool = settings.lake / "_spool"
+    spool.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=spool) as folder:
+        copy = Path(folder) / file
+        if fault is None:
+            try:
+                shutil.copyfile(landed, copy)
+            except OSError as error:
+                fault = f"it cannot be read: {error.strerror}"
+        if fault is None:
+            yield _Taken(copy, digest(copy), copy.stat().st_size, inspect(copy, copy.parent, table))
+        else:
+            bad = inspect(landed, settings.landing, table) or BadFile(file, fault)
+            yield _Taken(copy, digest(landed), landed.lstat().st_size, bad)
 
 
-def _without(files: list[Path], bad: list[BadFile]) -> list[Path]:
-    held_back = {fault.file for fault in bad}
-    return [file for file in files if file.name not in held_back]
+def _judge_catalogue(spark: SparkSession, version: LakeVersion, gates: Gates) -> tuple[list[Finding], dict[str, int]]:
+    """What the gates find of a catalogue file's rows, and their counts."""
+    judged = cleaning.judge_tracks(version.read(spark))
+    counts = judged.agg(*cleaning.counts(cleaning.TRACK_REASONS)).first().asDict()  # type: ignore[union-attr]
+    counts |= {"cleaned": counts["good"], "duplicates": 0}
+    by_reason = {reason: counts[reason] for reason in cleaning.TRACK_REASONS}
+    rejected = cleaning.rejected(judged)
+    return [
+        gate.rows_add_up(version.rows, counts["good"], 0, counts["rejected"]),
+        gate.rejected_share(counts["rows_read"], counts["rejected"], by_reason, gates, rejected),
+    ], counts
 
 
-raw_tracks = _raw_asset(TRACKS, "The records of the landed catalogue files, each with its file and line.")
-raw_user_events = _raw_asset(USER_EVENTS, "The records of the landed user-event files, each with its file and line.")
+raw_tracks = _raw_asset(TRACKS, "The records of a landed catalogue file, each with its line.", judged=True)
+raw_user_events = _raw_asset(USER_EVENTS, "The records of a landed user-event file, each with its line.", judged=False)

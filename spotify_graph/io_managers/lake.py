@@ -1,19 +1,28 @@
 """The Parquet lake: each asset's versions, one of them current.
 
-`<root>/<asset>/<version>/*.parquet`, and `<root>/<asset>/CURRENT`, which holds the current version's name. The entries
-of a partitioned asset are named `<asset>/<partition>`.
+`<root>/<asset>/<version>/*.parquet`, with what is known of the version in `_about.json` beside them, and
+`<root>/<asset>/CURRENT`, which holds the current version's name. The entries of an asset that is partitioned by landed
+file are named `<asset>/<file>`. Versions are never changed: who holds a version's name reads the same rows for ever.
 """
 
 import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from spotify_graph.io_managers import verdicts
+from spotify_graph.io_managers.verdicts import Verdict, read_json, write_json
 
 _CURRENT = "CURRENT"
+_PASSED = "PASSED"
+_ABOUT = "_about.json"
 
 
 @dataclass(frozen=True)
@@ -21,12 +30,31 @@ class LakeVersion:
     """One whole version of an entry of the lake.
 
     Attributes:
-        path: the folder of its Parquet files.
-        rows: how many rows were written.
+        path: the folder of its Parquet files; its name is the version's.
+        about: what was recorded with it: `rows`, how many it has, and what the writer told.
     """
 
     path: Path
-    rows: int
+    about: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The version's name; names sort by time."""
+        return self.path.name
+
+    @property
+    def rows(self) -> int:
+        """How many rows it has."""
+        return int(self.about["rows"])
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What the gates found, or None where they were not run to the end."""
+        return verdicts.read(self.path)
+
+    def read(self, spark: SparkSession) -> DataFrame:
+        """Its rows."""
+        return spark.read.parquet(str(self.path))
 
 
 @dataclass(frozen=True)
@@ -39,7 +67,7 @@ class Lake:
 
     root: Path
 
-    def write(self, name: str, frame: DataFrame) -> LakeVersion:
+    def write(self, name: str, frame: DataFrame, about: Mapping[str, Any] | None = None) -> LakeVersion:
         """Writes a new version of an entry and makes it the current one.
 
         The version becomes current in one rename, after all of it is written. When writing fails, the version that was
@@ -48,6 +76,7 @@ class Lake:
         Args:
             name: the entry.
             frame: its rows; they may be computed from the entry's current version.
+            about: what to record with the version, in JSON values.
         """
         entry = self.root / name
         version = entry / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{uuid4().hex[:8]}"
@@ -56,28 +85,68 @@ class Lake:
             frame.observe(written, F.count(F.lit(1)).alias("rows")).write.parquet(str(version))
             if not (version / "_SUCCESS").exists():
                 raise OSError(f"{version}: Spark ended without marking the version as whole")
+            write_json(version / _ABOUT, {**(about or {}), "rows": written.get["rows"]})
         except BaseException:
             shutil.rmtree(version, ignore_errors=True)
             raise
-        pointer = entry / f".{_CURRENT}.{version.name}"
-        pointer.write_text(version.name)
-        pointer.replace(entry / _CURRENT)
-        return LakeVersion(version, written.get["rows"])
+        self._point(name, _CURRENT, version.name)
+        return self.version(name, version.name)
 
-    def current(self, name: str) -> Path | None:
-        """The folder of an entry's current version, or None where it was never written."""
-        try:
-            return self.root / name / (self.root / name / _CURRENT).read_text()
-        except FileNotFoundError:
-            return None
+    def version(self, name: str, version: str) -> LakeVersion:
+        """A version of an entry.
 
-    def read(self, spark: SparkSession, name: str) -> DataFrame:
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        path = self.root / name / version
+        about = read_json(path / _ABOUT)
+        if about is None:
+            raise FileNotFoundError(f"{name} has no version {version} in the lake at {self.root}")
+        return LakeVersion(path, about)
+
+    def current(self, name: str) -> LakeVersion:
         """An entry's current version.
 
         Raises:
             FileNotFoundError: the entry was never written.
         """
-        path = self.current(name)
-        if path is None:
+        version = self._pointed(name, _CURRENT)
+        if version is None:
             raise FileNotFoundError(f"{name} is not in the lake at {self.root} yet: materialize it first")
-        return spark.read.parquet(str(path))
+        return version
+
+    def judge(self, name: str, version: LakeVersion, verdict: Verdict) -> None:
+        """Keeps the gates' verdict with a version, and remembers the last version that they let through."""
+        verdicts.write(version.path, verdict)
+        if verdict.holds:
+            self._point(name, _PASSED, version.name)
+
+    def passed(self, name: str) -> LakeVersion | None:
+        """The last version of an entry that the gates let through, or None."""
+        return self._pointed(name, _PASSED)
+
+    def entries(self, asset: str) -> list[str]:
+        """The entries of an asset that is partitioned by landed file."""
+        found = sorted(path.parent.name for path in (self.root / asset).glob(f"*/{_CURRENT}"))
+        return [f"{asset}/{file}" for file in found]
+
+    def remove(self, name: str) -> None:
+        """Removes an entry with all its versions, if it is there."""
+        shutil.rmtree(self.root / name, ignore_errors=True)
+
+    def _point(self, name: str, pointer: str, version: str) -> None:
+        new = self.root / name / f".{pointer}.{version}"
+        new.write_text(version)
+        new.replace(self.root / name / pointer)
+
+    def _pointed(self, name: str, pointer: str) -> LakeVersion | None:
+        try:
+            return self.version(name, (self.root / name / pointer).read_text())
+        except FileNotFoundError:
+            return None
+
+
+def read_all(spark: SparkSession, versions: Iterable[LakeVersion], schema: str | StructType) -> DataFrame:
+    """The rows of several versions with the same columns; no rows where there are none."""
+    paths = [str(version.path) for version in versions]
+    return spark.read.schema(schema).parquet(*paths) if paths else spark.createDataFrame([], schema)

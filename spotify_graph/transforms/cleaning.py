@@ -68,14 +68,13 @@ def judge_events(raw: DataFrame, now: datetime) -> DataFrame:
         "file", "line", "malformed", "bad_encoding", raw_text(USER_EVENTS).alias("raw"), *_named(values)
     )
     read = trimmed.withColumns({"event_type": F.lower("event_type"), "time": _timestamp("event_ts")})
-    latest = (now + timedelta(days=1)).isoformat()
-    in_range = F.col("time").between(F.lit(_EARLIEST).cast("timestamp"), F.lit(latest).cast("timestamp"))
+    time_in_range = in_range("time", now)
     faults = {
         "missing_user_id": F.col("user_id") == "",
         "missing_track_id": F.col("track_id") == "",
         "unknown_event_type": ~F.col("event_type").isin([event.name for event in EVENT_TYPES]),
         "bad_event_ts": F.col("event_ts").isNotNull() & F.col("time").isNull(),
-        "event_ts_out_of_range": ~in_range,
+        "event_ts_out_of_range": ~time_in_range,
         "control_character": F.concat_ws("", *EVENT_VALUES).rlike(_CONTROL),
         "id_too_long": _longer_than_an_id("user_id", "track_id", "session_id"),
     }
@@ -88,7 +87,7 @@ def judge_events(raw: DataFrame, now: datetime) -> DataFrame:
             "track_id": F.col("track_id"),
             "event_type": F.col("event_type"),
             # Python cannot hold every time that Spark can.
-            "event_ts": F.when(in_range, F.col("time")),
+            "event_ts": F.when(time_in_range, F.col("time")),
             "session_id": _non_empty("session_id"),
             "device": _non_empty("device"),
         },
@@ -144,10 +143,11 @@ def counts(reasons: tuple[str, ...]) -> list[Column]:
         reasons: EVENT_REASONS or TRACK_REASONS.
 
     Returns:
-        rows_read, rejected, and one column for each reason, by its name.
+        rows_read, good, rejected, and one column for each reason, by its name.
     """
     return [
         F.count(F.lit(1)).alias("rows_read"),
+        F.count_if(_is_good()).alias("good"),
         F.count_if(~_is_good()).alias("rejected"),
         *(F.count_if(F.array_contains("reasons", reason)).alias(reason) for reason in reasons),
     ]
@@ -158,21 +158,47 @@ def rejected(judged: DataFrame) -> DataFrame:
     return judged.where(~_is_good()).select("file", "line", "raw", "reasons")
 
 
+COPIES = "copies"
+"""The column that says how many good rows became one."""
+
+
 def clean_events(judged: DataFrame) -> DataFrame:
-    """The good events, each once for each file: file and EVENT_VALUES."""
-    return judged.where(_is_good()).select("file", *EVENT_VALUES).distinct()
+    """The good events, each once for each file: file, EVENT_VALUES and COPIES."""
+    return judged.where(_is_good()).groupBy("file", *EVENT_VALUES).agg(F.count(F.lit(1)).alias(COPIES))
 
 
 def clean_tracks(judged: DataFrame) -> DataFrame:
     """The catalogue: of each track_id's good rows the one of the last file by name and in it of the last line.
 
     Returns:
-        track_id, title, artist, album, duration_ms, genre, and file and line that they come from.
+        track_id, title, artist, album, duration_ms, genre, file and line that they come from, and COPIES.
     """
     values = ("title", "artist", "album", "duration_ms", "genre")
     row = F.struct("file", "line", *values)
-    newest = judged.where(_is_good()).groupBy("track_id").agg(F.max_by(row, F.struct("file", "line")).alias("row"))
-    return newest.select("track_id", *(f"row.{name}" for name in (*values, "file", "line")))
+    newest = (
+        judged.where(_is_good())
+        .groupBy("track_id")
+        .agg(F.max_by(row, F.struct("file", "line")).alias("row"), F.count(F.lit(1)).alias(COPIES))
+    )
+    return newest.select("track_id", *(f"row.{name}" for name in (*values, "file", "line")), COPIES)
+
+
+def kept_counts() -> list[Column]:
+    """Aggregates over `clean_events` or `clean_tracks`: what is kept, counted apart from what is judged.
+
+    Returns:
+        kept, and duplicates: good rows beyond the first of their kind.
+    """
+    return [
+        F.count(F.lit(1)).alias("kept"),
+        F.coalesce(F.sum(F.col(COPIES) - 1), F.lit(0)).alias("duplicates"),
+    ]
+
+
+def in_range(name: str, now: datetime) -> Column:
+    """Whether the time in a column is one that an event can have: after 1999, and at most a day ahead of `now`."""
+    latest = (now + timedelta(days=1)).isoformat()
+    return F.col(name).between(F.lit(_EARLIEST).cast("timestamp"), F.lit(latest).cast("timestamp"))
 
 
 def _judged(

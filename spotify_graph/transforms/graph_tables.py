@@ -30,10 +30,15 @@ def user_nodes(cleaned_events: DataFrame) -> DataFrame:
 
 
 def track_nodes(cleaned_tracks: DataFrame, interactions: DataFrame) -> DataFrame:
-    """One row for each track of the catalogue or of any interaction, as in `graph_model.TRACK`."""
+    """One row for each track of the catalogue or of any interaction, as in `graph_model.TRACK`.
+
+    Returns:
+        TRACK's columns, and events: how many the track has.
+    """
     catalogue = cleaned_tracks.withColumn("catalogued", F.lit(True))
-    tracks = catalogue.join(interactions.select("track_id").distinct(), "track_id", "full")
-    return _in_model(tracks.withColumn("catalogued", F.coalesce("catalogued", F.lit(False))), TRACK)
+    tracks = catalogue.join(interactions.groupBy("track_id").agg(F.sum("count").alias("events")), "track_id", "full")
+    catalogued = tracks.withColumn("catalogued", F.coalesce("catalogued", F.lit(False)))
+    return catalogued.select(*(column.name for column in TRACK.columns), "events")
 
 
 def artist_nodes(cleaned_tracks: DataFrame) -> DataFrame:

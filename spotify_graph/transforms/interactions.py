@@ -22,3 +22,20 @@ def interactions(cleaned_events: DataFrame) -> DataFrame:
         F.min("event_ts").alias("first_ts"),
         F.max("event_ts").alias("last_ts"),
     )
+
+
+def updated(previous: DataFrame, changed_events: DataFrame, cleaned_events: DataFrame) -> DataFrame:
+    """Brings interactions up to date by counting anew only the pairs of user and track that changed.
+
+    Args:
+        previous: the interactions before, from `interactions` or `updated`.
+        changed_events: every event that was taken in or taken out since; others do no harm.
+        cleaned_events: `cleaning.clean_events` of all files, as they are now.
+
+    Returns:
+        Exactly what `interactions` gives for all files.
+    """
+    pair = ["user_id", "track_id"]
+    changed = changed_events.select(*pair).distinct()
+    unchanged = previous.join(changed, pair, "left_anti")
+    return unchanged.unionByName(interactions(cleaned_events.join(changed, pair, "left_semi")))

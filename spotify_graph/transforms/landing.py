@@ -5,8 +5,10 @@ runs it on its executors, file by file.
 """
 
 import gzip
+import hashlib
 import io
 import json
+import re
 import stat
 import unicodedata
 import zlib
@@ -80,6 +82,35 @@ class BadFile:
     reason: str
 
 
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", re.ASCII)
+
+
+def name_fault(name: str) -> str | None:
+    """Why a file of this name is not taken in, or None. The name becomes a folder of the lake and a partition's key."""
+    if _FILE_NAME.fullmatch(name):
+        return None
+    return "rename it: a name has letters, digits, dots, dashes and underscores, no dot first, and at most 128 of them"
+
+
+def check_name(name: str) -> str:
+    """The name, if it is fit to be a partition's key and a folder of the lake.
+
+    Raises:
+        UserError: it isn't.
+    """
+    if fault := name_fault(name):
+        raise UserError(f"{shown_name(name)!r}: {fault}")
+    return name
+
+
+def shown_name(name: str) -> str:
+    """A file's name in printable characters."""
+    text = name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+    return "".join(
+        repr(character)[1:-1] if unicodedata.category(character)[0] == "C" else character for character in text
+    )
+
+
 class _HeaderError(ValueError):
     """Why a file's first line is not the header of its table."""
 
@@ -108,25 +139,53 @@ def inspect(path: Path, folder: Path, table: LandedTable) -> BadFile | None:
     Returns:
         What is wrong with it, or None.
     """
-    name = path.name.encode(errors="surrogateescape").decode(errors="backslashreplace")
     try:
         reason = _fault(path, folder, table)
     except _HeaderError as error:
         reason = str(error)
     except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
         reason = f"it cannot be read: {getattr(error, 'strerror', None) or error}"
-    return BadFile(name, reason) if reason else None
+    return BadFile(shown_name(path.name), reason) if reason else None
+
+
+def place_fault(path: Path, folder: Path) -> str | None:
+    """Why a file is not to be opened, whatever it holds, or None: its name, a link that leaves the folder, a device."""
+    if fault := name_fault(path.name):
+        return fault
+    if not path.resolve(strict=True).is_relative_to(folder.resolve(strict=True)):
+        return "it is a link that leaves the landing folder"
+    if not stat.S_ISREG(path.stat().st_mode):
+        return "it is not a regular file"
+    return None
+
+
+def digest(path: Path) -> str:
+    """The SHA-256 of a landed file's bytes, in hexadecimal; of why it can't be opened, where it can't.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    try:
+        if fault := place_fault(path, path.parent):
+            return _digest_of(f"{fault} {path.readlink() if path.is_symlink() else ''}")
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        if path.is_symlink():
+            return _digest_of(f"a link to nothing, {path.readlink()}")
+        raise
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+        return _digest_of(str(error))
+
+
+def _digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
 
 def _fault(path: Path, folder: Path, table: LandedTable) -> str | None:
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in path.name):
-        return "its name holds control characters or bytes that are not UTF-8: rename it"
-    if not path.resolve(strict=True).is_relative_to(folder.resolve(strict=True)):
-        return "it is a link that leaves the landing folder"
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        return "it is not a regular file"
-    if status.st_size == 0:
+    if fault := place_fault(path, folder):
+        return fault
+    if path.stat().st_size == 0:
         return f"it is empty: the header is missing, {','.join(table.columns)}"
     if path.suffix == ".gz" and (reason := _gzip_fault(path)):
         return reason
@@ -192,10 +251,10 @@ def read_landed(spark: SparkSession, files: Sequence[Path], table: LandedTable) 
         malformed or where the file lacks an optional column.
     """
     if not files:  # Spark plans no data source without partitions
-        return spark.createDataFrame([], _schema(table))
+        return spark.createDataFrame([], raw_schema(table))
     spark.dataSource.register(_LandedFiles)
     options = {"files": json.dumps([str(path) for path in files]), "table": table.name}
-    return spark.read.format(_LandedFiles.name()).schema(_schema(table)).options(**options).load()
+    return spark.read.format(_LandedFiles.name()).schema(raw_schema(table)).options(**options).load()
 
 
 def raw_text(table: LandedTable) -> Column:
@@ -204,7 +263,8 @@ def raw_text(table: LandedTable) -> Column:
     return F.coalesce(F.col("raw"), F.concat_ws(",", *table.all_columns))
 
 
-def _schema(table: LandedTable) -> StructType:
+def raw_schema(table: LandedTable) -> StructType:
+    """The columns of `read_landed`."""
     return StructType(
         [
             StructField("file", StringType()),

@@ -1,0 +1,237 @@
+"""The gates as pure functions: from counts that were observed while the data was made, to what a gate finds.
+
+None of them reads data again; the sample of offenders is asked for only where there are some.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+import dagster as dg
+from pyspark.sql import DataFrame
+from pyspark.sql.types import DataType
+
+from spotify_graph.io_managers.verdicts import Acceptance, Finding, Verdict
+from spotify_graph.neo4j_io.errors import StagingError
+from spotify_graph.neo4j_io.verification import Verification
+from spotify_graph.resources.gates import Gates
+from spotify_graph.transforms.landing import BadFile
+
+SAMPLE = 5
+"""How many offenders a finding shows at most."""
+_SHOWN = 120
+
+Sample = Callable[[], Sequence[object]]
+"""Fetches a few offenders."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A gate as Dagster shows it.
+
+    Attributes:
+        name: the asset check's name.
+        description: what must hold.
+        blocking: whether data that fails it may be kept out of the graph.
+    """
+
+    name: str
+    description: str
+    blocking: bool = True
+
+    def spec(self, asset: str) -> dg.AssetCheckSpec:
+        """The asset check that this gate is on an asset."""
+        return dg.AssetCheckSpec(self.name, asset=asset, description=self.description, blocking=self.blocking)
+
+
+FILE_READABLE = Gate("file_readable", "The file has its table's header and can be read to its end.")
+SCHEMA = Gate("schema", "The columns have the declared names and types.")
+ROWS_ADD_UP = Gate("rows_add_up", "Rows read = rows kept + duplicates + rejected rows.")
+REJECTED_SHARE = Gate("rejected_share", "Few rows are rejected.")
+DUPLICATE_SHARE = Gate("duplicate_share", "Few rows are duplicates.", blocking=False)
+KEYS_PRESENT = Gate("keys_present", "No key is missing.")
+KEYS_UNIQUE = Gate("keys_unique", "No key is missing, empty or there twice, and no required value is missing.")
+EVENT_TYPES_ALLOWED = Gate("event_types_allowed", "Every event is of a type in the graph model.")
+TIMES_IN_RANGE = Gate("times_in_range", "Every time is after 1999, and at most a day ahead.")
+COUNTS_POSITIVE = Gate("counts_positive", "Every count is at least 1.")
+TIMES_IN_ORDER = Gate("times_in_order", "No first time is after its last time.")
+NO_DROP = Gate("no_drop", "There are not suddenly far fewer than at the last publication.")
+FRESHNESS = Gate("freshness", "The newest event is recent.", blocking=False)
+UNCATALOGUED_SHARE = Gate("uncatalogued_share", "Few events are on tracks that the catalogue lacks.", blocking=False)
+EQUALS_SNAPSHOT = Gate("equals_snapshot", "The database's own count and checksum equal the published snapshot's.")
+
+
+def result(finding: Finding, asset: str, accepted: Acceptance | None = None) -> dg.AssetCheckResult:
+    """A finding as the result of an asset's check; a refusal that an operator accepted is passed, and says so."""
+    if finding.refuses and accepted:
+        description = f"accepted ({accepted.because}): {finding.description}"
+        details = {**finding.details, "accepted": accepted.because}
+        finding = replace(finding, passed=True, description=description, details=details)
+    return dg.AssetCheckResult(
+        check_name=finding.check,
+        asset_key=asset,
+        passed=finding.passed,
+        severity=dg.AssetCheckSeverity.ERROR if finding.blocking else dg.AssetCheckSeverity.WARN,
+        description=finding.description,
+        metadata=dict(finding.details),
+    )
+
+
+def results(verdict: Verdict, asset: str) -> list[dg.AssetCheckResult]:
+    """A verdict as the results of an asset's checks."""
+    return [result(finding, asset, verdict.accepted) for finding in verdict.findings]
+
+
+def file_readable(bad: BadFile | None) -> Finding:
+    """Whether a file can be taken in."""
+    return _finding(FILE_READABLE, bad is None, f"{bad.file}: {bad.reason}" if bad else "it can be taken in")
+
+
+def rows_add_up(read: int, kept: int, duplicates: int, rejected: int) -> Finding:
+    """Whether every row that was read is accounted for; the four numbers are counted independently."""
+    lost = read - kept - duplicates - rejected
+    found = f"{read:,} read = {kept:,} kept + {duplicates:,} duplicates + {rejected:,} rejected"
+    counts = {"read": read, "kept": kept, "duplicates": duplicates, "rejected": rejected}
+    return _finding(ROWS_ADD_UP, lost == 0, found if lost == 0 else f"{found} + {lost:,} unaccounted for", counts)
+
+
+def rejected_share(read: int, rejected: int, by_reason: Mapping[str, int], gates: Gates, rows: DataFrame) -> Finding:
+    """Whether a file's share of rejected rows is tolerable: an error over one threshold, a warning over another."""
+    share = _share(rejected, read)
+    found = f"{rejected:,} of {read:,} rows rejected ({_percent(share)})"
+    details = {
+        "rejected": rejected,
+        "share": share,
+        "error_over": gates.rejected_error,
+        "warn_over": gates.rejected_warn,
+        "by_reason": {reason: count for reason, count in by_reason.items() if count},
+    }
+    if share <= gates.rejected_warn:
+        return _finding(REJECTED_SHARE, True, found, details)
+    error = share > gates.rejected_error
+    limit = gates.rejected_error if error else gates.rejected_warn
+    problem = f"{found}, more than {_percent(limit)}; `spotify-graph rejects` shows them"
+    return _finding(REJECTED_SHARE, False, problem, details, lambda: rows.take(SAMPLE), blocking=error)
+
+
+def duplicate_share(read: int, duplicates: int, gates: Gates) -> Finding:
+    """Whether a file's share of duplicate rows is usual."""
+    share = _share(duplicates, read)
+    found = f"{duplicates:,} of {read:,} rows are duplicates ({_percent(share)})"
+    details = {"duplicates": duplicates, "share": share, "warn_over": gates.duplicates_warn}
+    return _finding(DUPLICATE_SHARE, share <= gates.duplicates_warn, found, details)
+
+
+def none_broken(gate: Gate, broken: int, sample: Sample) -> Finding:
+    """Whether no row breaks a rule; the threshold is 0."""
+    found = f"{broken:,} rows break the rule" if broken else "no row breaks the rule"
+    return _finding(gate, broken == 0, found, {"broken": broken, "error_over": 0}, sample)
+
+
+def no_drop(what: str, now: int, before: int | None, gates: Gates, excuse: str | None = None) -> Finding:
+    """Whether there are not suddenly far fewer of something.
+
+    Args:
+        what: events, users, tracks, ...
+        now: how many there are.
+        before: how many there were at the last publication, or None where there was none.
+        gates: the threshold.
+        excuse: why the two are not to be compared, such as a file that was forgotten on purpose.
+    """
+    details = {"now": now, "before": before, "error_over": gates.drop_error}
+    if before is None or excuse:
+        return _finding(NO_DROP, True, f"{now:,} {what}; {excuse or 'nothing to compare with yet'}", details)
+    drop = _share(before - now, before)
+    found = f"{now:,} {what}, {before:,} at the last publication"
+    if drop <= gates.drop_error:
+        return _finding(NO_DROP, True, found, details)
+    problem = f"{found}: {_percent(drop)} fewer, more than {_percent(gates.drop_error)}"
+    return _finding(NO_DROP, False, problem, {**details, "drop": drop})
+
+
+def with_advice(finding: Finding, version: str) -> Finding:
+    """The refusal of a version, with the way to let it through."""
+    advice = f"to let it through all the same: spotify-graph accept {version} --because ..."
+    return replace(
+        finding, description=f"{finding.description}; {advice}", details={**finding.details, "version": version}
+    )
+
+
+def keys_unique(error: StagingError | None) -> Finding:
+    """Whether the rows could be staged: what the database demands of keys and required values holds."""
+    if error is None:
+        return _finding(KEYS_UNIQUE, True, "every row has its keys and required values, and no two rows the same keys")
+    return _finding(KEYS_UNIQUE, False, str(error), sample=lambda: error.examples)
+
+
+def freshness(newest: datetime | None, now: datetime, gates: Gates) -> Finding:
+    """Whether the newest event is recent. Both times have a time zone."""
+    if newest is None:
+        return _finding(FRESHNESS, True, "no events")
+    limit = timedelta(hours=gates.stale_warn_hours)
+    found = f"the newest event is of {newest:%Y-%m-%d %H:%M:%S}Z"
+    details = {"newest": newest.isoformat(), "warn_over_hours": gates.stale_warn_hours}
+    return _finding(FRESHNESS, now - newest <= limit, found, details)
+
+
+def uncatalogued_share(events: int, uncatalogued: int, gates: Gates, sample: Sample) -> Finding:
+    """Whether few events are on tracks without a catalogue row."""
+    share = _share(uncatalogued, events)
+    found = f"{uncatalogued:,} of {events:,} events are on tracks that the catalogue lacks ({_percent(share)})"
+    details = {"uncatalogued": uncatalogued, "share": share, "warn_over": gates.uncatalogued_warn}
+    return _finding(UNCATALOGUED_SHARE, share <= gates.uncatalogued_warn, found, details, sample)
+
+
+def schema(frame: DataFrame, columns: Iterable[dg.TableColumn]) -> Finding:
+    """Whether a DataFrame has exactly the declared columns; looks at names and types alone, and runs no Spark job."""
+    # Imported where it is used: it brings pandas, which takes a second.
+    import pandera.pyspark as pa  # noqa: PLC0415
+    from pandera.config import ValidationDepth, config_context  # noqa: PLC0415
+
+    types = {column.name: cast("Any", DataType.fromDDL(column.type)) for column in columns}
+    declared: Any = pa.DataFrameSchema({name: pa.Column(type_, nullable=True) for name, type_ in types.items()}, strict=True)
+    with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_ONLY):
+        errors = declared.validate(frame).pandera.errors
+    faults = [fault["error"] for found in errors.get("SCHEMA", {}).values() for fault in found]
+    found = "; ".join(map(shown, faults)) if faults else f"{len(types)} columns as declared"
+    return _finding(SCHEMA, not faults, found)
+
+
+def equals_snapshot(verification: Verification) -> Finding:
+    """Whether the database holds what was published."""
+    differences = verification.differences
+    found = "; ".join(differences) if differences else f"{verification.found['count']:,} in the database, as published"
+    return _finding(EQUALS_SNAPSHOT, verification.holds, found, {"checksum": dict(verification.found)})
+
+
+def shown(value: object) -> str:
+    """A value on one line, escaped and not at length."""
+    text = repr(value) if not isinstance(value, str) else repr(value)[1:-1]
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
+
+def _finding(
+    gate: Gate,
+    passed: bool,
+    description: str,
+    details: Mapping[str, Any] | None = None,
+    sample: Sample | None = None,
+    blocking: bool | None = None,
+) -> Finding:
+    offenders = {} if passed or sample is None else {"sample": [shown(row) for row in sample()[:SAMPLE]]}
+    return Finding(
+        check=gate.name,
+        passed=passed,
+        blocking=gate.blocking if blocking is None else blocking,
+        description=description,
+        details={**(details or {}), **offenders},
+    )
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def _percent(share: float) -> str:
+    return f"{share:.2%}"

@@ -1,0 +1,190 @@
+"""The intake ledger: what became of each landed file. One JSON document for each, in the lake.
+
+It outlives the landing folder and Dagster's run history: whoever asks whether a file is new, what it contributes to
+the graph, or why it doesn't, asks here.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from spotify_graph.io_managers.lake import Lake, LakeVersion
+from spotify_graph.io_managers.verdicts import Verdict, read_json, write_json
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, check_name
+
+ROWS = {TRACKS.name: "raw_tracks", USER_EVENTS.name: "cleaned_events"}
+"""For each kind of files, the asset by file whose versions the graph is made from."""
+PARTITIONED = {TRACKS.name: ("raw_tracks",), USER_EVENTS.name: ("raw_user_events", "cleaned_events", "rejected_events")}
+"""For each kind of files, every asset of the lake that is partitioned by them."""
+
+_FORGOTTEN = ".forgotten.json"
+
+
+@dataclass(frozen=True)
+class Intake:
+    """One content of a landed file, as it was examined.
+
+    Attributes:
+        digest: the SHA-256 of the file's bytes, in hexadecimal.
+        bytes: the file's size.
+        at: when it was examined, in ISO 8601 and UTC.
+        verdict: what the gates found.
+        version: the version in the lake that holds its rows; None where it could not be read.
+        counts: rows_read, cleaned, duplicates, rejected, and the rejected rows by reason; empty where unreadable.
+    """
+
+    digest: str
+    bytes: int
+    at: str
+    verdict: Verdict
+    version: str | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, known: Mapping[str, Any]) -> Self:
+        """The intake that `asdict` gave."""
+        return cls(**{**known, "verdict": Verdict.from_json(known["verdict"])})
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of a landed file.
+
+    Attributes:
+        file: its name.
+        latest: the content that was examined last.
+        in_force: the content that the graph is made from: the latest that the gates let through; None if there is none.
+    """
+
+    file: str
+    latest: Intake
+    in_force: Intake | None
+
+    @property
+    def state(self) -> str:
+        """`passed`, `accepted` (refused, and let through by an operator) or `refused`."""
+        if not self.latest.verdict.refusals:
+            return "passed"
+        return "accepted" if self.latest.verdict.accepted else "refused"
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """A file that was taken out on purpose.
+
+    Attributes:
+        file: its name.
+        digest: its last content, which stays out as long as it lies in the landing folder.
+        at: when, in ISO 8601 and UTC.
+        released: whether that content has left the landing folder since, and would be taken in if it landed again.
+    """
+
+    file: str
+    digest: str
+    at: str
+    released: bool = False
+
+
+@dataclass(frozen=True)
+class IntakeLedger:
+    """The entries of one kind of files.
+
+    Attributes:
+        lake: the lake's root.
+        table: the kind of files.
+    """
+
+    lake: Path
+    table: LandedTable
+
+    @property
+    def _folder(self) -> Path:
+        return self.lake / "intake" / self.table.name
+
+    def entries(self) -> dict[str, Entry]:
+        """Every file that was ever taken in and not forgotten, by name, in the names' order."""
+        files = sorted(file.name.removesuffix(".json") for file in self._folder.glob("[!.]*.json"))
+        return {name: entry for name in files if (entry := self.find(name))}
+
+    def in_force(self) -> dict[str, LakeVersion]:
+        """The versions in the lake that the gates let through, by file: what the graph is made from."""
+        lake, asset = Lake(self.lake), ROWS[self.table.name]
+        return {
+            file: lake.version(f"{asset}/{file}", entry.in_force.version)
+            for file, entry in self.entries().items()
+            if entry.in_force and entry.in_force.version
+        }
+
+    def find(self, file: str) -> Entry | None:
+        """A file's entry, or None where it was never examined, or is forgotten."""
+        known = read_json(self._path(file))
+        if known is None:
+            return None
+        in_force = known["in_force"]
+        return Entry(file, Intake.from_json(known["latest"]), Intake.from_json(in_force) if in_force else None)
+
+    def knows(self, file: str, digest: str) -> bool:
+        """Whether this content of a file was examined already, or is forgotten: there is nothing to do about it."""
+        if entry := self.find(file):
+            return digest == entry.latest.digest
+        forgotten = self.forgotten().get(file)
+        return forgotten is not None and not forgotten.released and digest == forgotten.digest
+
+    def record(self, file: str, intake: Intake) -> Entry:
+        """Records what was found of a file's content. One that is refused leaves in force what was there before."""
+        before = self.find(file)
+        previous = before.in_force if before else None
+        in_force = intake if intake.verdict.holds else previous
+        return self._write(Entry(file, intake, in_force))
+
+    def accept(self, version: str, because: str) -> Entry | None:
+        """Lets the refused version through that a file's latest content has; None where there is none of that name."""
+        for entry in self.entries().values():
+            if entry.latest.version == version:
+                accepted = replace(entry.latest, verdict=entry.latest.verdict.accept(because))
+                return self._write(Entry(entry.file, accepted, accepted))
+        return None
+
+    def forget(self, file: str) -> Entry | None:
+        """Takes a file's entry and rows out of the lake, and remembers that this was on purpose.
+
+        Returns:
+            What was known of it, or None where it is not known.
+        """
+        entry = self.find(file)
+        if entry is None:
+            return None
+        at = datetime.now(UTC).isoformat(timespec="microseconds")
+        self._write_forgotten({**self.forgotten(), file: Forgotten(file, entry.latest.digest, at)})
+        self._path(file).unlink()
+        for asset in PARTITIONED[self.table.name]:
+            Lake(self.lake).remove(f"{asset}/{file}")
+        return entry
+
+    def forgotten(self) -> dict[str, Forgotten]:
+        """The files that were taken out on purpose, by name."""
+        return {file: Forgotten(**known) for file, known in (read_json(self._folder / _FORGOTTEN) or {}).items()}
+
+    def release(self, is_gone: Callable[[Forgotten], bool]) -> None:
+        """Lets forgotten files be taken in again, once their forgotten content has left the landing folder."""
+        before = self.forgotten()
+        after = {file: replace(it, released=it.released or is_gone(it)) for file, it in before.items()}
+        if after != before:
+            self._write_forgotten(after)
+
+    def last_forgotten(self) -> datetime | None:
+        """When a file was taken out on purpose last, or None."""
+        return max((datetime.fromisoformat(known.at) for known in self.forgotten().values()), default=None)
+
+    def _write(self, entry: Entry) -> Entry:
+        known = {"latest": asdict(entry.latest), "in_force": entry.in_force and asdict(entry.in_force)}
+        write_json(self._path(entry.file), known)
+        return entry
+
+    def _write_forgotten(self, forgotten: Mapping[str, Forgotten]) -> None:
+        write_json(self._folder / _FORGOTTEN, {file: asdict(known) for file, known in forgotten.items()})
+
+    def _path(self, file: str) -> Path:
+        return self._folder / f"{check_name(file)}.json"

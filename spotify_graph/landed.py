@@ -1,0 +1,80 @@
+"""What has landed, and what the lake knows of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from spotify_graph.io_managers.intake import Entry, IntakeLedger
+from spotify_graph.settings import Settings
+from spotify_graph.transforms.landing import (
+    TRACKS,
+    USER_EVENTS,
+    LandedTable,
+    digest,
+    landed_files,
+    name_fault,
+    shown_name,
+)
+
+TABLES = (TRACKS, USER_EVENTS)
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """A file in the landing folder, in the lake, or in both.
+
+    Attributes:
+        name: its name.
+        table: the kind of file.
+        path: where it lies; None where it has left the landing folder.
+        state: new, changed (landed again with other content), passed, refused, accepted, forgotten or unfit.
+        note: why it is held back, or None.
+        entry: what is known of it, or None.
+    """
+
+    name: str
+    table: LandedTable
+    path: Path | None
+    state: str
+    note: str | None
+    entry: Entry | None
+
+    @property
+    def pending(self) -> bool:
+        """Whether it waits to be taken in."""
+        return self.state in {"new", "changed"}
+
+
+def look(settings: Settings) -> list[LandedFile]:
+    """Every file that has landed or is in the lake, catalogue first, then by name.
+
+    Raises:
+        UserError: there is no landing folder.
+    """
+    return [file for table in TABLES for file in _look(settings, table)]
+
+
+def release_forgotten(settings: Settings) -> None:
+    """Lets forgotten files be taken in again whose forgotten content has left the landing folder since."""
+    for table in TABLES:
+        IntakeLedger(settings.lake, table).release(
+            lambda it: not (settings.landing / it.file).exists() or digest(settings.landing / it.file) != it.digest
+        )
+
+
+def _look(settings: Settings, table: LandedTable) -> list[LandedFile]:
+    ledger = IntakeLedger(settings.lake, table)
+    entries = ledger.entries()
+    landed = {path.name: path for path in landed_files(settings.landing, table)}
+    return [_file(ledger, name, landed.get(name), entries.get(name), table) for name in sorted({**entries, **landed})]
+
+
+def _file(ledger: IntakeLedger, name: str, path: Path | None, entry: Entry | None, table: LandedTable) -> LandedFile:
+    if fault := name_fault(name):
+        return LandedFile(shown_name(name), table, path, "unfit", fault, None)
+    if path is None or ledger.knows(name, digest(path)):
+        if entry is None:
+            note = "it was forgotten on purpose, and is taken in again once it lands anew"
+            return LandedFile(name, table, path, "forgotten", note, None)
+        note = "; ".join(f"check {it.check}: {it.description}" for it in entry.latest.verdict.refusals)
+        return LandedFile(name, table, path, entry.state, note if entry.state == "refused" else None, entry)
+    return LandedFile(name, table, path, "changed" if entry else "new", None, entry)
