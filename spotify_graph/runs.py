@@ -231,6 +231,7 @@ def _run(
     file: str | None = None,
 ) -> None:
     run_id = str(uuid4())
+    watcher.file = file
     dagster.add_event_listener(run_id, watcher)
     result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=dagster,
@@ -266,6 +267,7 @@ class _Watcher:
         self._working = working
         self._total = total
         self._materialized = 0
+        self.file: str | None = None
         self.failures: list[str] = []
         self.held_back: list[str] = []
         self.written: dict[str, dict[str, int]] = {}
@@ -296,7 +298,7 @@ class _Watcher:
                 evaluation = event.asset_check_evaluation_data
                 if not evaluation.passed:
                     asset = evaluation.asset_key.to_user_string()
-                    name = f"{asset}, {event.partition}" if event.partition else asset
+                    name = f"{asset}, {self.file}" if self.file else asset
                     line = f"{name}, check {evaluation.check_name}: {evaluation.description or 'did not pass'}"
                     if evaluation.severity == dg.AssetCheckSeverity.ERROR:
                         self.held_back.append(line)

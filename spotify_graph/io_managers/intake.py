@@ -142,7 +142,7 @@ class IntakeLedger:
     def accept(self, version: str, because: str) -> Entry | None:
         """Lets the refused version through that a file's latest content has; None where there is none of that name."""
         for entry in self.entries().values():
-            if entry.latest.version == version:
+            if entry.latest.version == version and entry.latest.verdict.refusals:
                 accepted = replace(entry.latest, verdict=entry.latest.verdict.accept(because))
                 return self._write(Entry(entry.file, accepted, accepted))
         return None

@@ -1,0 +1,304 @@
+"""The sensors: what makes the platform act by itself."""
+
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field
+from itertools import takewhile
+from pathlib import Path
+
+import dagster as dg
+
+from spotify_graph.automation import failures
+from spotify_graph.automation.jobs import ingest_catalogue, ingest_events
+from spotify_graph.automation.landing_watch import (
+    Attempts,
+    Decision,
+    Ingest,
+    Look,
+    decide,
+    looks_from_json,
+    looks_to_json,
+    settled,
+    table_of,
+)
+from spotify_graph.automation.partitions import FILES
+from spotify_graph.automation.tags import ATTEMPT_TAG, DIGEST_TAG, FILE_TAG
+from spotify_graph.io_managers.intake import Forgotten, IntakeLedger
+from spotify_graph.io_managers.verdicts import read_json, write_json
+from spotify_graph.settings import Settings
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, BadFile, digest
+
+_INTERVAL_SECONDS = 15
+_HASHED_BYTES = 2 << 30
+"""How much is hashed at one look: Dagster ends a sensor that takes longer than a minute."""
+_SHOWN = 5
+"""How many names a message shows."""
+
+_JOBS = {TRACKS.name: ingest_catalogue, USER_EVENTS.name: ingest_events}
+
+# A run that was created and never launched is not among them: asked for again by its run key, the daemon launches it.
+_IN_FLIGHT = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+
+
+@dg.sensor(
+    jobs=list(_JOBS.values()),
+    minimum_interval_seconds=_INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Looks for new and replaced files in the landing folder, and has each of them taken in.",
+)
+def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Asks for one ingest run for each new content of a file, once it is complete."""
+    settings = Settings.load()
+    try:
+        listing = _list(settings.landing)
+    except OSError as error:
+        return dg.SkipReason(
+            f"The landing folder {settings.landing} cannot be read ({error.strerror}): point SPOTIFY_GRAPH_LANDING to"
+            " the folder that your logs land in."
+        )
+    digests = _Digests.load(settings.home / "landing_digests.json")
+    before = digests.looks | looks_from_json(context.cursor)
+    contents = _contents(listing, settled(listing.looks, before), digests, settings.landing)
+    digests.save(listing)
+    # The runs before the ledger: a run that ends between the two has told the ledger already.
+    in_flight = _in_flight(context.instance)
+    ledgers = {table.name: IntakeLedger(settings.lake, table) for table in (TRACKS, USER_EVENTS)}
+
+    def is_gone(forgotten: Forgotten) -> bool:
+        if forgotten.file not in listing.names:
+            return True
+        return contents.get(forgotten.file) not in {None, forgotten.digest}
+
+    for ledger in ledgers.values():
+        ledger.release(is_gone)
+    decision = decide(
+        listing.names,
+        contents,
+        knows=lambda table, file, content: ledgers[table.name].knows(file, content),
+        in_flight=in_flight,
+        attempts=lambda file, content: _attempts(context.instance, file, content),
+        unreadable=listing.faults,
+    )
+    for fault in (*decision.refused, *decision.given_up):
+        context.log.warning(f"{fault.file} in {settings.landing} is not taken in: {fault.reason}")
+    report = _report(settings.landing, decision)
+    context.log.info(report)
+    return dg.SensorResult(
+        run_requests=[_run_request(ingest) for ingest in decision.ingest],
+        skip_reason=None if decision.ingest else dg.SkipReason(report),
+        dynamic_partitions_requests=_partitions(decision.ingest),
+        cursor=looks_to_json(
+            {name: look for name, look in listing.looks.items() if digests.looks.get(name) != look},
+        ),
+    )
+
+
+@dataclass
+class _Listing:
+    """What lies in the landing folder.
+
+    Attributes:
+        looks: of every regular file, by name.
+        faults: why another entry cannot be read, by name.
+    """
+
+    looks: dict[str, Look] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def names(self) -> set[str]:
+        return {*self.looks, *self.faults}
+
+
+def _list(folder: Path) -> _Listing:
+    """What lies in the landing folder.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    listing = _Listing()
+    for name in os.listdir(folder):  # noqa: PTH208 names, no paths
+        try:
+            status = (folder / name).stat()
+        except OSError as error:
+            if os.path.lexists(folder / name):  # else it has gone meanwhile
+                listing.faults[name] = _unreadable(error)
+            continue
+        if stat.S_ISREG(status.st_mode):
+            listing.looks[name] = _look(status)
+        elif not stat.S_ISDIR(status.st_mode) or table_of(name):  # a folder for other things is nobody's business
+            listing.faults[name] = "it is not a regular file"
+    return listing
+
+
+def _look(status: os.stat_result) -> Look:
+    return Look(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _unreadable(error: OSError) -> str:
+    return f"it cannot be read: {error.strerror}"
+
+
+@dataclass
+class _Digests:
+    """The digest that was computed under each file's last look. Not in the cursor: Dagster keeps that of every tick.
+
+    Where the file is lost or garbled, the digests are computed again.
+    """
+
+    file: Path
+    known: dict[str, tuple[Look, str]]
+
+    @classmethod
+    def load(cls, file: Path) -> "_Digests":
+        try:
+            known = {
+                name: (Look(*map(int, look)), str(computed))
+                for name, (*look, computed) in (read_json(file) or {}).items()
+            }
+        except (ValueError, TypeError, AttributeError):
+            known = {}
+        return cls(file, known)
+
+    @property
+    def looks(self) -> dict[str, Look]:
+        return {name: look for name, (look, _) in self.known.items()}
+
+    def of(self, name: str, look: Look) -> str | None:
+        known, computed = self.known.get(name, (None, None))
+        return computed if known == look else None
+
+    def save(self, listing: _Listing) -> None:
+        self.known = {name: known for name, known in self.known.items() if name in listing.looks}
+        if self.known != self.load(self.file).known:
+            write_json(self.file, {name: [*astuple(look), computed] for name, (look, computed) in self.known.items()})
+
+
+def _contents(listing: _Listing, complete: set[str], digests: _Digests, folder: Path) -> dict[str, str | None]:
+    """The digest of each complete file, None where that is left to the next look. Files that go meanwhile are no error.
+
+    What is found on the way is put down in the listing and the digests.
+    """
+    contents: dict[str, str | None] = {}
+    hashed = 0
+    for name in sorted(name for name in complete if table_of(name)):
+        look = listing.looks[name]
+        contents[name] = digests.of(name, look)
+        if contents[name] is not None:
+            continue
+        if hashed and hashed + look.size > _HASHED_BYTES:
+            continue
+        hashed += look.size
+        try:
+            computed = digest(folder / name)
+            after = _look((folder / name).stat())
+        except OSError as error:
+            del contents[name], listing.looks[name]
+            if os.path.lexists(folder / name):
+                listing.faults[name] = _unreadable(error)
+            continue
+        if after == look:
+            contents[name] = computed
+            digests.known[name] = (look, computed)
+        else:
+            del contents[name]
+    return contents
+
+
+def _in_flight(instance: dg.DagsterInstance) -> set[str]:
+    runs = instance.get_runs(dg.RunsFilter(statuses=_IN_FLIGHT))
+    return {run.tags[FILE_TAG] for run in runs if FILE_TAG in run.tags}
+
+
+def _attempts(instance: dg.DagsterInstance, file: str, content: str) -> Attempts:
+    # Newest first.
+    runs = instance.get_runs(dg.RunsFilter(tags={FILE_TAG: file, DIGEST_TAG: content}, statuses=_ENDED))
+    used = (int(run.tags.get(ATTEMPT_TAG, 0)) for run in runs)
+    since_success = takewhile(lambda run: run.status != dg.DagsterRunStatus.SUCCESS, runs)
+    return Attempts(next=max(used, default=-1) + 1, failed=sum(1 for _ in since_success))
+
+
+def _run_request(ingest: Ingest) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=ingest.key,
+        job_name=_JOBS[ingest.table.name].name,
+        partition_key=ingest.file,
+        tags={FILE_TAG: ingest.file, DIGEST_TAG: ingest.digest, ATTEMPT_TAG: str(ingest.attempt)},
+    )
+
+
+def _partitions(ingests: Sequence[Ingest]) -> list[dg.AddDynamicPartitionsRequest]:
+    files = {name: [ingest.file for ingest in ingests if ingest.table.name == name] for name in FILES}
+    return [FILES[name].build_add_request(keys) for name, keys in files.items() if keys]
+
+
+def _report(folder: Path, decision: Decision) -> str:
+    """What became of every file in the landing folder, in one line."""
+    patterns = ", ".join(pattern for table in (TRACKS, USER_EVENTS) for pattern in table.patterns)
+    parts = [
+        _named("to take in now", [ingest.file for ingest in decision.ingest]),
+        decision.waiting and f"{decision.waiting} waiting for the next look",
+        _named("queued or being taken in", decision.under_way),
+        _named("waiting to become stable", decision.unsettled),
+        _named("given up", _with_reasons(decision.given_up)),
+        _named("refused", _with_reasons(decision.refused)),
+        _named(f"not named like a log file ({patterns})", decision.unmatched),
+        f"{decision.known} known",
+    ]
+    return f"{folder}: {'; '.join(part for part in parts if part)}"
+
+
+def _with_reasons(faults: Sequence[BadFile]) -> list[str]:
+    return [f"{fault.file} ({fault.reason})" for fault in faults]
+
+
+def _named(what: str, names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{more}"
+
+
+graph_automation = dg.AutomationConditionSensorDefinition(
+    "graph_automation",
+    target=dg.AssetSelection.all(),
+    minimum_interval_seconds=_INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Brings the graph up to date when files came in, and keeps what the gates refused out of it.",
+)
+
+
+@dg.run_failure_sensor(
+    # The command line's runs, too, which belong to no code location.
+    monitor_all_code_locations=True,
+    minimum_interval_seconds=_INTERVAL_SECONDS,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Writes a record of each failed run, and sends it to SPOTIFY_GRAPH_FAILURE_WEBHOOK where that is set.",
+)
+def run_failure(context: dg.RunFailureSensorContext) -> None:
+    """Records a failed run in `failures` in the home."""
+    settings = Settings.load()
+    run = context.dagster_run
+    stored = context.instance.get_run_record_by_id(run.run_id)
+    record = failures.record_of(
+        run,
+        None if stored is None else stored.end_time,
+        context.failure_event,
+        context.get_step_failure_events(),
+        settings,
+    )
+    file = failures.keep(record, settings)
+    context.log.info(f"{file}: {record['job']} failed")
+    if fault := failures.send(record, settings):
+        context.log.warning(f"The webhook did not take the record of run {run.run_id} ({fault}); it is in {file}")
+
+
+SENSORS: list[dg.SensorDefinition] = [new_log_files, graph_automation, run_failure]
+"""Every sensor."""

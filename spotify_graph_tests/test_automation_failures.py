@@ -1,0 +1,209 @@
+"""The sensor of failed runs: the record that it leaves, and the webhook, which is a real server on this machine."""
+
+import json
+import logging
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from spotify_graph.automation import failures
+from spotify_graph.automation.sensors import run_failure
+from spotify_graph_tests.test_automation_jobs import an_instance  # noqa: F401 the fixture `instance`
+
+PASSWORD = "pass-word-of-neo4j"  # noqa: S105 made up
+KEY = "key-in-the-address"
+
+
+class Webhook:
+    """A server that keeps what is sent to it."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.answers = threading.Event()
+        self.answers.set()
+        self.received: list[Any] = []
+        webhook = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                webhook.received.append(json.loads(body))
+                webhook.answers.wait(30)
+                self.send_response(webhook.status)
+                self.end_headers()
+
+            def log_message(self, *_arguments: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/{KEY}"
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Webhook]:
+    webhook = Webhook()
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("SPOTIFY_GRAPH_FAILURE_WEBHOOK", webhook.url)
+    thread = threading.Thread(target=webhook.server.serve_forever)
+    thread.start()
+    yield webhook
+    webhook.answers.set()
+    webhook.server.shutdown()
+    thread.join()
+    webhook.server.server_close()
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SPOTIFY_GRAPH_HOME", str(tmp_path))
+    monkeypatch.setenv("NEO4J_PASSWORD", PASSWORD)
+    return tmp_path
+
+
+def failing(message: str) -> dg.Definitions:
+    @dg.asset
+    def good() -> None: ...
+
+    @dg.asset(deps=[good])
+    def bad() -> None:
+        try:
+            raise KeyError("what lies beneath")
+        except KeyError as error:
+            raise ValueError(f"{message}\nand more lines") from error
+
+    @dg.asset
+    def plain() -> None:
+        raise ValueError(f"{message}\nand more lines")
+
+    return dg.Definitions(assets=[good, bad, plain], sensors=[run_failure], executor=dg.in_process_executor)
+
+
+def failed(instance: dg.DagsterInstance, message: str, *assets: str, tags: dict[str, str] | None = None) -> str:
+    job = failing(message).resolve_implicit_global_asset_job_def()
+    keys = [dg.AssetKey(name) for name in assets]
+    return job.execute_in_process(instance=instance, asset_selection=keys, tags=tags, raise_on_error=False).run_id
+
+
+class Sensor:
+    """The sensor's ticks, one after the other."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self.instance = instance
+        self.cursor: str | None = None
+
+    def tick(self) -> Any:
+        defs = failing("")
+        context = dg.build_sensor_context(instance=self.instance, cursor=self.cursor, definitions=defs)
+        found = defs.resolve_sensor_def("run_failure").evaluate_tick(context)
+        self.cursor = found.cursor
+        return found
+
+
+@pytest.fixture
+def sensor(instance: dg.DagsterInstance) -> Sensor:
+    sensor = Sensor(instance)
+    sensor.tick()
+    return sensor
+
+
+def record_in(home: Path, run_id: str) -> Any:
+    return json.loads((home / "failures" / f"{run_id}.json").read_text())
+
+
+def test_a_failed_run_leaves_a_record(instance: dg.DagsterInstance, sensor: Sensor, home: Path) -> None:
+    tags = {"spotify_graph/file": "user_events_1.csv", "dagster/partition": "user_events_1.csv"}
+    before = datetime.now(UTC).replace(microsecond=0)
+    run_id = failed(instance, "on top", "good", "bad", "plain", tags=tags)
+    found = sensor.tick()
+    assert [reaction.error for reaction in found.dagster_run_reactions] == [None]
+    record = record_in(home, run_id)
+    assert before <= datetime.fromisoformat(record.pop("at")) <= datetime.now(UTC)
+    assert record.pop("error").startswith("Execution of run")
+    assert sorted(record.pop("steps"), key=lambda step: str(step["step"])) == [
+        {"step": "bad", "error": "'what lies beneath'"},
+        {"step": "plain", "error": "on top"},
+    ]
+    assert record == {
+        "run_id": run_id,
+        "job": "__ASSET_JOB",
+        "file": "user_events_1.csv",
+        "partition": "user_events_1.csv",
+        "url": f"/runs/{run_id}",
+    }
+    assert [file.name for file in (home / "failures").iterdir()] == [f"{run_id}.json"]
+
+
+def test_a_run_that_failed_before_its_first_step_leaves_a_record(
+    instance: dg.DagsterInstance, sensor: Sensor, home: Path
+) -> None:
+    run = instance.create_run_for_job(failing("").resolve_implicit_global_asset_job_def())
+    instance.report_run_failed(run, "the machine went down")
+    sensor.tick()
+    record = record_in(home, run.run_id)
+    assert record["steps"] == []
+    assert record["error"] == "the machine went down"
+    assert record["file"] is None
+
+
+def test_a_good_run_leaves_no_record(instance: dg.DagsterInstance, sensor: Sensor, home: Path) -> None:
+    failed(instance, "", "good")
+    assert sensor.tick().dagster_run_reactions == []
+    assert not (home / "failures").exists()
+
+
+def test_secrets_do_not_reach_the_record_nor_the_webhook(
+    instance: dg.DagsterInstance, sensor: Sensor, home: Path, webhook: Webhook
+) -> None:
+    run_id = failed(instance, f"no login with {PASSWORD}, nothing sent to {webhook.url}", "plain")
+    sensor.tick()
+    record = record_in(home, run_id)
+    assert record["steps"] == [{"step": "plain", "error": "no login with ***, nothing sent to ***"}]
+    assert webhook.received == [record]
+    assert PASSWORD not in str(record)
+
+
+@pytest.mark.parametrize("fault", ["status", "timeout", "nobody", "address"])
+def test_a_webhook_that_does_not_take_the_record_is_logged_without_its_address(
+    instance: dg.DagsterInstance,
+    sensor: Sensor,
+    home: Path,
+    webhook: Webhook,
+    fault: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    match fault:
+        case "status":
+            webhook.status = 500
+        case "timeout":
+            monkeypatch.setattr(failures, "_TIMEOUT_SECONDS", 0.2)
+            webhook.answers.clear()
+        case "nobody":
+            monkeypatch.setenv("SPOTIFY_GRAPH_FAILURE_WEBHOOK", f"http://127.0.0.1:1/{KEY}")
+        case "address":
+            monkeypatch.setenv("SPOTIFY_GRAPH_FAILURE_WEBHOOK", f"no address: {KEY}")
+    run_id = failed(instance, "broken", "plain")
+    capfd.readouterr()
+    found = sensor.tick()
+    assert [reaction.error for reaction in found.dagster_run_reactions] == [None]
+    logged = capfd.readouterr().err
+    reason = {"status": "status 500", "timeout": "ReadTimeout", "nobody": "ConnectionError", "address": "InvalidURL"}
+    assert "The webhook did not take the record" in logged
+    assert reason[fault] in logged or fault == "address"
+    assert KEY not in logged
+    assert record_in(home, run_id)["steps"][0]["error"] == "broken"
+
+
+def test_without_a_webhook_nothing_is_sent_and_nothing_is_said(
+    instance: dg.DagsterInstance, sensor: Sensor, home: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    failed(instance, "broken", "plain")
+    capfd.readouterr()
+    sensor.tick()
+    assert logging.getLevelName(logging.WARNING) not in capfd.readouterr().err

@@ -1,0 +1,406 @@
+"""The sensors against a real Dagster instance and a real landing folder; the assets are stand-ins."""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from spotify_graph.automation.sensors import SENSORS
+from spotify_graph.io_managers.intake import Intake, IntakeLedger
+from spotify_graph.io_managers.verdicts import Finding, Verdict
+from spotify_graph.settings import Settings
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, digest
+from spotify_graph_tests.test_automation_jobs import (
+    an_instance,  # noqa: F401 the fixture `instance`
+    definitions,
+    requested,
+)
+
+FILE = "user_events_1.csv"
+
+
+@dataclass
+class Watch:
+    """The sensor `new_log_files`, the folder that it watches, and what the daemon does about its ticks."""
+
+    instance: dg.DagsterInstance
+    settings: Settings
+    cursor: str | None = None
+    defs: dg.Definitions = field(default_factory=definitions)
+
+    @property
+    def landing(self) -> Path:
+        return self.settings.landing
+
+    def ledger(self, table: LandedTable = USER_EVENTS) -> IntakeLedger:
+        return IntakeLedger(self.settings.lake, table)
+
+    def land(self, name: str, text: str = "x") -> Path:
+        file = self.landing / name
+        file.write_text(text)
+        return file
+
+    def evaluate(self) -> Any:
+        """A tick that leaves no trace, as when the daemon crashes before it has acted on it."""
+        context = dg.build_sensor_context(
+            instance=self.instance,
+            instance_ref=self.instance.get_ref(),  # as the daemon has it: partitions are looked up by it
+            cursor=self.cursor,
+            definitions=self.defs,
+        )
+        return self.defs.resolve_sensor_def("new_log_files").evaluate_tick(context)
+
+    def tick(self) -> list[dg.RunRequest]:
+        """A tick whose cursor and partitions are kept; the runs are left to the test."""
+        found = self.evaluate()
+        self.cursor = found.cursor
+        for request in found.dynamic_partitions_requests or []:
+            self.instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
+        return list(found.run_requests or [])
+
+    def settle(self) -> list[dg.RunRequest]:
+        """Two ticks: whatever landed before them is stable in the second."""
+        assert self.tick() == []
+        return self.tick()
+
+    def run(self, request: dg.RunRequest, status: dg.DagsterRunStatus) -> dg.DagsterRun:
+        """The run of a request, in this status."""
+        ends = {
+            dg.DagsterRunStatus.SUCCESS: dg.DagsterEventType.RUN_SUCCESS,
+            dg.DagsterRunStatus.FAILURE: dg.DagsterEventType.RUN_FAILURE,
+            dg.DagsterRunStatus.CANCELED: dg.DagsterEventType.RUN_CANCELED,
+            dg.DagsterRunStatus.STARTED: dg.DagsterEventType.RUN_START,
+        }
+        created = status if status not in ends else dg.DagsterRunStatus.QUEUED
+        tags = {**request.tags, "dagster/run_key": str(request.run_key), "dagster/sensor_name": "new_log_files"}
+        run = requested(self.instance, self.defs, str(request.job_name), created, tags)
+        if status in ends:
+            self.instance.report_dagster_event(dg.DagsterEvent(ends[status].value, run.job_name), run.run_id)
+        return run
+
+    def take_in(self, request: dg.RunRequest, passed: bool = True) -> None:
+        """A run that ends and whose file is in the ledger, as the gates found it."""
+        file = str(request.partition_key)
+        table = TRACKS if request.job_name == "ingest_catalogue" else USER_EVENTS
+        verdict = Verdict((Finding("header", passed, True, "what was found"),))
+        self.ledger(table).record(file, Intake(digest(self.landing / file), 1, "2024-01-01T00:00:00", verdict))
+        self.run(request, dg.DagsterRunStatus.SUCCESS if passed else dg.DagsterRunStatus.FAILURE)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("SPOTIFY_GRAPH_HOME", str(tmp_path / "home"))
+    settings = Settings.load()
+    settings.landing.mkdir(parents=True)
+    return settings
+
+
+@pytest.fixture
+def watch(instance: dg.DagsterInstance, settings: Settings) -> Watch:
+    return Watch(instance, settings)
+
+
+def files(requests: Sequence[dg.RunRequest]) -> list[str | None]:
+    return [request.partition_key for request in requests]
+
+
+def test_every_sensor_runs_from_the_start_every_15_seconds() -> None:
+    assert [sensor.name for sensor in SENSORS] == ["new_log_files", "graph_automation", "run_failure"]
+    assert {sensor.default_status for sensor in SENSORS} == {dg.DefaultSensorStatus.RUNNING}
+    assert {sensor.minimum_interval_seconds for sensor in SENSORS} == {15}
+
+
+def test_the_automation_looks_at_every_asset() -> None:
+    defs = definitions()
+    sensor = defs.resolve_sensor_def("graph_automation")
+    assert sensor.asset_selection is not None
+    assert sensor.asset_selection.resolve(defs.resolve_asset_graph()) == set(defs.resolve_all_asset_keys())
+
+
+def test_a_stable_file_of_each_kind_is_asked_for_once(watch: Watch) -> None:
+    events, tracks = watch.land(FILE, "events"), watch.land("tracks.csv.gz", "tracks")
+    requests = watch.settle()
+    assert [(request.job_name, request.partition_key) for request in requests] == [
+        ("ingest_catalogue", "tracks.csv.gz"),
+        ("ingest_events", FILE),
+    ]
+    assert [request.run_key for request in requests] == [
+        f"tracks.csv.gz@{digest(tracks)[:16]}#0",
+        f"{FILE}@{digest(events)[:16]}#0",
+    ]
+    assert requests[1].tags["spotify_graph/file"] == FILE
+    assert requests[1].tags["spotify_graph/digest"] == digest(events)
+    assert watch.instance.get_dynamic_partitions("log_files") == [FILE]
+    assert watch.instance.get_dynamic_partitions("catalogue_files") == ["tracks.csv.gz"]
+    for request in requests:
+        watch.take_in(request)
+    assert watch.tick() == []
+
+
+def test_a_file_that_grows_waits_and_the_reason_says_so(watch: Watch) -> None:
+    watch.land(FILE, "x")
+    watch.tick()
+    watch.land(FILE, "xx")
+    found = watch.evaluate()
+    assert found.run_requests == []
+    assert f"1 waiting to become stable: {FILE}" in found.skip_message
+    assert str(watch.landing) in found.skip_message
+
+
+def test_a_file_that_is_renamed_into_place_is_asked_for_at_the_first_look(watch: Watch) -> None:
+    part = watch.land(f"{FILE}.part", "complete")
+    os.utime(part, ns=(0, 0))
+    assert watch.tick() == []
+    part.rename(watch.landing / FILE)
+    assert files(watch.tick()) == [FILE]
+
+
+def test_a_replaced_file_is_found_by_its_content_whatever_its_times_say(watch: Watch) -> None:
+    file = watch.land(FILE, "one")
+    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
+    watch.take_in(watch.settle()[0])
+    os.utime(file, ns=(times[0], times[1] + 10**9))
+    assert watch.settle() == [], "a new time, the same content"
+    file.write_text("two")
+    os.utime(file, ns=times)
+    (request,) = watch.settle()
+    assert request.tags["spotify_graph/digest"] == digest(file)
+    watch.take_in(request)
+    file.write_text("one")
+    os.utime(file, ns=(0, 0))
+    (again,) = watch.settle()
+    assert again.run_key == f"{FILE}@{digest(file)[:16]}#1", "the first content again: its first key is used up"
+
+
+def test_a_file_is_read_again_only_when_something_about_it_changed(
+    watch: Watch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = []
+
+    def counted(path: Path) -> str:
+        read.append(path.name)
+        return digest(path)
+
+    monkeypatch.setattr("spotify_graph.automation.sensors.digest", counted)
+    file = watch.land(FILE)
+    watch.take_in(watch.settle()[0])
+    assert watch.settle() == []
+    assert read == [FILE]
+    os.utime(file, ns=(0, 0))
+    assert watch.settle() == []
+    assert read == [FILE, FILE]
+
+
+@pytest.mark.parametrize(
+    "status", [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.SUCCESS]
+)
+def test_a_tick_that_is_repeated_after_a_crash_doubles_no_run(watch: Watch, status: dg.DagsterRunStatus) -> None:
+    watch.land(FILE)
+    watch.tick()
+    (request,) = watch.evaluate().run_requests
+    if status == dg.DagsterRunStatus.SUCCESS:
+        watch.take_in(request)
+    else:
+        watch.run(request, status)
+    assert watch.tick() == []
+
+
+def test_a_tick_that_is_repeated_before_any_run_was_made_asks_for_the_same_run(watch: Watch) -> None:
+    watch.land(FILE)
+    watch.tick()
+    first, second = watch.evaluate().run_requests, watch.evaluate().run_requests
+    assert first[0].run_key == second[0].run_key
+    # Created and never launched: Dagster launches a run that has the key and was not started.
+    watch.run(first[0], dg.DagsterRunStatus.NOT_STARTED)
+    assert [request.run_key for request in watch.tick()] == [first[0].run_key]
+
+
+def test_a_run_in_flight_is_waited_for_when_its_file_is_replaced(watch: Watch) -> None:
+    watch.land(FILE, "one")
+    (request,) = watch.settle()
+    run = watch.run(request, dg.DagsterRunStatus.QUEUED)
+    watch.land(FILE, "two")
+    assert watch.settle() == []
+    watch.instance.report_run_canceled(run)
+    (second,) = watch.tick()
+    assert second.tags["spotify_graph/digest"] == digest(watch.landing / FILE)
+
+
+def test_a_failed_run_is_repeated_under_another_key_three_times_in_all(watch: Watch) -> None:
+    watch.land(FILE)
+    requests = watch.settle()
+    keys = []
+    for status in [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.FAILURE]:
+        keys += [request.run_key for request in requests]
+        watch.run(requests[0], status)
+        requests = watch.tick()
+    content = digest(watch.landing / FILE)[:16]
+    assert keys == [f"{FILE}@{content}#{attempt}" for attempt in range(3)]
+    assert requests == []
+    message = watch.evaluate().skip_message
+    assert "1 given up" in message
+    assert "spotify-graph materialize" in message
+    watch.land(FILE, "corrected")
+    assert files(watch.settle()) == [FILE]
+
+
+def test_a_key_that_is_left_in_a_history_purged_in_part_is_not_used_again(watch: Watch) -> None:
+    watch.land(FILE)
+    (request,) = watch.settle()
+    first = watch.run(request, dg.DagsterRunStatus.FAILURE)
+    (request,) = watch.tick()
+    watch.run(request, dg.DagsterRunStatus.FAILURE)
+    watch.instance.delete_run(first.run_id)
+    (request,) = watch.tick()
+    assert str(request.run_key).endswith("#2")
+
+
+def test_a_purged_run_history_loses_and_doubles_nothing(watch: Watch) -> None:
+    watch.land(FILE)
+    watch.land("user_events_2.csv", "another")
+    first, second = watch.settle()
+    watch.take_in(first)
+    watch.run(second, dg.DagsterRunStatus.FAILURE)
+    for run in watch.instance.get_runs():
+        watch.instance.delete_run(run.run_id)
+    watch.cursor = None
+    assert files(watch.tick()) == ["user_events_2.csv"]
+
+
+def test_a_refused_file_is_not_tried_again_until_its_content_changes(watch: Watch) -> None:
+    watch.land(FILE, "bad")
+    (request,) = watch.settle()
+    watch.take_in(request, passed=False)
+    assert watch.settle() == []
+    watch.land(FILE, "corrected")
+    assert files(watch.settle()) == [FILE]
+
+
+def test_a_forgotten_file_stays_out_until_its_content_has_left_the_landing_folder(watch: Watch) -> None:
+    file = watch.land(FILE)
+    watch.take_in(watch.settle()[0])
+    watch.ledger().forget(FILE)
+    assert watch.settle() == []
+    os.utime(file, ns=(0, 0))
+    assert watch.settle() == []
+    file.rename(watch.settings.home / FILE)
+    assert watch.settle() == []
+    (watch.settings.home / FILE).rename(file)
+    assert files(watch.settle()) == [FILE]
+
+
+def test_a_large_backlog_is_asked_for_in_batches(watch: Watch) -> None:
+    for number in range(30):
+        watch.land(f"user_events_{number:02}.csv", str(number))
+    requests = watch.settle()
+    assert files(requests) == [f"user_events_{number:02}.csv" for number in range(25)]
+    for request in requests:
+        watch.run(request, dg.DagsterRunStatus.QUEUED)
+    assert files(watch.tick()) == [f"user_events_{number:02}.csv" for number in range(25, 30)]
+
+
+@pytest.mark.parametrize("cursor", ["", "{", "1700000000.0", '{"files": {"a": 1}}', "null"])
+def test_a_cursor_that_is_garbled_or_old_is_as_none(watch: Watch, cursor: str) -> None:
+    watch.land(FILE)
+    watch.cursor = cursor
+    assert files(watch.settle()) == [FILE]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "[1]", "7", '{"user_events_1.csv": [1, 2]}', '{"user_events_1.csv": 7}']
+)
+def test_digests_that_are_garbled_are_computed_again(watch: Watch, text: str) -> None:
+    (watch.settings.home / "landing_digests.json").write_text(text)
+    watch.land(FILE)
+    assert files(watch.settle()) == [FILE]
+
+
+def test_the_cursor_does_not_grow_with_the_files_that_are_known(watch: Watch) -> None:
+    for number in range(20):
+        watch.land(f"user_events_{number}.csv", str(number))
+    watch.land("user_events_new.csv.part")
+    for request in watch.settle():
+        watch.take_in(request)
+    watch.tick()
+    assert list(json.loads(str(watch.cursor))["looks"]) == ["user_events_new.csv.part"]
+
+
+def test_a_landing_folder_that_is_missing_is_never_taken_for_empty(watch: Watch) -> None:
+    watch.land(FILE)
+    watch.take_in(watch.settle()[0])
+    watch.ledger().forget(FILE)
+    watch.landing.rename(watch.settings.home / "elsewhere")
+    found = watch.evaluate()
+    assert found.run_requests == []
+    assert found.cursor == watch.cursor
+    assert all(words in found.skip_message for words in [str(watch.landing), "No such file", "SPOTIFY_GRAPH_LANDING"])
+    assert list(watch.ledger().forgotten()) == [FILE]
+
+
+def test_what_cannot_be_taken_in_is_said_and_logged_and_holds_nothing_up(
+    watch: Watch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    watch.land("user_events 1.csv")
+    watch.land("README.txt")
+    os.mkfifo(watch.landing / "user_events_pipe.csv")
+    (watch.landing / "tracks_broken.csv").symlink_to(watch.landing / "nothing")
+    (watch.landing / "user_events_folder.csv").mkdir()
+    (watch.landing / "archive").mkdir()
+    message = watch.evaluate().skip_message
+    for words in [
+        "4 refused",
+        "user_events 1.csv (rename it",
+        "user_events_pipe.csv (it is not a regular file)",
+        "user_events_folder.csv (it is not a regular file)",
+        "tracks_broken.csv (it cannot be read: No such file or directory)",
+        "1 not named like a log file (tracks*.csv, tracks*.csv.gz, user_events*.csv, user_events*.csv.gz): README.txt",
+    ]:
+        assert words in message
+    assert "archive" not in message
+    assert capfd.readouterr().err.count("is not taken in") == 4
+    watch.land(FILE)
+    assert files(watch.settle()) == [FILE]
+
+
+def test_a_file_that_vanishes_before_it_is_read_is_no_error(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = watch.land(FILE)
+    watch.land("user_events_2.csv", "stays")
+    watch.tick()
+
+    def vanishes(path: Path) -> str:
+        file.unlink(missing_ok=True)
+        return digest(path)
+
+    monkeypatch.setattr("spotify_graph.automation.sensors.digest", vanishes)
+    assert files(watch.tick()) == ["user_events_2.csv"]
+
+
+def test_a_file_that_is_written_to_while_it_is_read_waits(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = watch.land(FILE, "x")
+    watch.tick()
+
+    def grows(path: Path) -> str:
+        computed = digest(path)
+        if file.read_text() == "x":
+            file.write_text("longer")
+        return computed
+
+    monkeypatch.setattr("spotify_graph.automation.sensors.digest", grows)
+    assert watch.tick() == []
+    (request,) = watch.settle()
+    assert request.tags["spotify_graph/digest"] == digest(file)
+
+
+def test_more_than_can_be_hashed_at_one_look_is_left_to_the_next(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spotify_graph.automation.sensors._HASHED_BYTES", 10)
+    for number in range(3):
+        watch.land(f"user_events_{number}.csv", f"{number}" * 8)
+    (request,) = watch.settle()
+    assert request.partition_key == "user_events_0.csv"
+    watch.run(request, dg.DagsterRunStatus.QUEUED)
+    assert files(watch.tick()) == ["user_events_1.csv"]
