@@ -5,7 +5,7 @@ from tempfile import TemporaryFile
 from typing import Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from spotify_graph.errors import UserError
 
@@ -98,6 +98,8 @@ class Settings(BaseSettings):
         """
         try:
             return cls()
+        except SettingsError:  # the only variable that is parsed
+            raise UserError("SPOTIFY_GRAPH_GATES: not a JSON object of thresholds") from None
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             raise UserError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -190,7 +190,8 @@ def schema(frame: DataFrame, columns: Iterable[dg.TableColumn]) -> Finding:
     from pandera.config import ValidationDepth, config_context  # noqa: PLC0415
 
     types = {column.name: cast("Any", DataType.fromDDL(column.type)) for column in columns}
-    declared: Any = pa.DataFrameSchema({name: pa.Column(type_, nullable=True) for name, type_ in types.items()}, strict=True)
+    fields = {name: pa.Column(type_, nullable=True) for name, type_ in types.items()}
+    declared: Any = pa.DataFrameSchema(fields, strict=True)
     with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_ONLY):
         errors = declared.validate(frame).pandera.errors
     faults = [fault["error"] for found in errors.get("SCHEMA", {}).values() for fault in found]

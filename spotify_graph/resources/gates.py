@@ -13,18 +13,26 @@ class Gates(dg.ConfigurableResource[None]):
     """Where each gate draws its line. `SPOTIFY_GRAPH_GATES`, a JSON object, overrides the defaults."""
 
     rejected_error: float = Field(
-        0.05, ge=0, le=1, description="A file with a larger share of rejected rows stays out."
+        default=0.05, ge=0, le=1, description="A file with a larger share of rejected rows stays out."
     )
-    rejected_warn: float = Field(0.005, ge=0, le=1, description="A larger share of rejected rows is a warning.")
-    duplicates_warn: float = Field(0.05, ge=0, le=1, description="A larger share of duplicate rows is a warning.")
+    rejected_warn: float = Field(default=0.005, ge=0, le=1, description="A larger share of rejected rows is a warning.")
+    duplicates_warn: float = Field(
+        default=0.05, ge=0, le=1, description="A larger share of duplicate rows is a warning."
+    )
     uncatalogued_warn: float = Field(
-        0.05, ge=0, le=1, description="A larger share of events on tracks that the catalogue lacks is a warning."
+        default=0.05,
+        ge=0,
+        le=1,
+        description="A larger share of events on tracks that the catalogue lacks is a warning.",
     )
     drop_error: float = Field(
-        0.3, ge=0, le=1, description="A larger drop of events, users or tracks since the last publication is stopped."
+        default=0.3,
+        ge=0,
+        le=1,
+        description="A larger drop of events, users or tracks since the last publication is stopped.",
     )
     stale_warn_hours: float = Field(
-        48, gt=0, description="It's a warning when the newest event is older than this many hours."
+        default=48, gt=0, description="It's a warning when the newest event is older than this many hours."
     )
 
     @classmethod

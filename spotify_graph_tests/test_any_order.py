@@ -1,0 +1,133 @@
+"""However the logs come, the graph is the one that a rebuild from scratch makes of what is in force in the end.
+
+Events are drawn from few users, tracks and times, so that the same event often comes twice, in one file or in several,
+late, out of order, and leaves with one file while another still has it.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+from neo4j import Driver
+from pyspark.sql import DataFrame, SparkSession
+
+from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.transforms import interactions as counting
+from spotify_graph_tests.platform import Platform, installed
+
+TRACKS = ("track_id,artist,album,duration_ms,genre", "t1,Ann,First,180000,jazz", "t2,Bob,Second,200000,rock")
+HEADER = "user_id,track_id,event_type,event_ts,session_id,device"
+SCHEMA = (
+    "file string, user_id string, track_id string, event_type string, event_ts timestamp, session_id string,"
+    " device string"
+)
+
+Event = tuple[str, str, str, str, str, str]
+Logs = dict[str, list[Event]]
+
+events = st.tuples(
+    st.sampled_from(["u1", "u2"]),
+    st.sampled_from(["t1", "t2", "uncatalogued"]),
+    st.sampled_from(["play", "like", "skip"]),
+    st.sampled_from(["2026-01-01 10:00:00", "2026-01-02 10:00:00", "2025-06-01 00:00:00"]),
+    st.sampled_from(["s1", "s2"]),
+    st.sampled_from(["tv", "web"]),
+)
+names = st.sampled_from(["user_events_a.csv", "user_events_b.csv", "user_events_c.csv"])
+contents = st.lists(events, min_size=1, max_size=6)
+land = st.tuples(names, contents)
+forget = st.tuples(names, st.none())
+steps = st.lists(st.one_of(land, land, forget), min_size=2, max_size=4)
+
+# The same examples every time: what fails here must fail everywhere.
+few = settings(
+    derandomize=True,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+def counted(logs: Logs) -> Counter[tuple[str, str, str]]:
+    """How many distinct events there are of each user, track and type: what every way must lead to."""
+    distinct = {event for content in logs.values() for event in content}
+    return Counter((user, track, kind) for user, track, kind, *_ in distinct)
+
+
+def frame(spark: SparkSession, logs: Iterable[tuple[str, list[Event]]]) -> DataFrame:
+    """Cleaned events: each once for each file."""
+    rows = [
+        (file, user, track, kind, datetime.fromisoformat(at), session, device)
+        for file, content in logs
+        for user, track, kind, at, session, device in sorted(set(content))
+    ]
+    return spark.createDataFrame(rows, SCHEMA)
+
+
+@settings(few, max_examples=8)
+@given(steps=steps)
+def test_interactions_brought_up_to_date_file_by_file_are_those_of_all_files(
+    spark: SparkSession, steps: list[tuple[str, list[Event] | None]]
+) -> None:
+    logs: Logs = {}
+    rows = counting.interactions(frame(spark, []))
+    for file, content in steps:
+        changed = [(file, logs.pop(file, [])), (file, content or [])]
+        if content is not None:
+            logs[file] = content
+        updated = counting.updated(rows, frame(spark, changed), frame(spark, logs.items()))
+        rows = spark.createDataFrame(updated.collect(), updated.schema)
+    found = {(row.user_id, row.track_id, row.event_type): row for row in rows.collect()}
+    whole = counting.interactions(frame(spark, logs.items())).collect()
+    assert {key: row["count"] for key, row in found.items()} == counted(logs)
+    assert sorted(found.values()) == sorted(whole)
+
+
+def contents_of(platform: Platform) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
+    """Every node and every relationship with all their properties."""
+    nodes = platform.ask(
+        "MATCH (n) WHERE NOT n:_Publication RETURN labels(n) AS labels, properties(n) AS properties"
+        " ORDER BY labels, coalesce(n.user_id, n.track_id, n.name)"
+    )
+    relationships = platform.ask(
+        "MATCH (a)-[r]->(b) RETURN coalesce(a.user_id, a.track_id) AS start, type(r) AS type,"
+        " coalesce(b.track_id, b.name) AS end, properties(r) AS properties ORDER BY start, type, end"
+    )
+    return nodes, relationships
+
+
+@settings(few, max_examples=2)
+@given(steps=steps)
+def test_the_graph_after_any_history_is_the_one_that_a_rebuild_from_scratch_makes(
+    tmp_path_factory: pytest.TempPathFactory,
+    local_neo4j: LocalNeo4j,
+    neo4j_driver: Driver,
+    spark: SparkSession,
+    steps: list[tuple[str, list[Event] | None]],
+) -> None:
+    logs: Logs = {}
+    # So few events that any change is a large part of them.
+    lenient = {"drop_error": 1.0, "duplicates_warn": 1.0}
+    with installed(tmp_path_factory.mktemp("history"), local_neo4j, neo4j_driver, **lenient) as platform:
+        platform.land("tracks.csv", *TRACKS)
+        for file, content in steps:
+            if content is None:
+                if logs.pop(file, None) is not None:
+                    platform.succeed("forget", file)
+                continue
+            logs[file] = content
+            platform.land(file, HEADER, *map(",".join, content))
+            platform.succeed("materialize")
+        by_history = contents_of(platform)
+    with installed(tmp_path_factory.mktemp("scratch"), local_neo4j, neo4j_driver, **lenient) as platform:
+        platform.land("tracks.csv", *TRACKS)
+        everything = [event for content in reversed(logs.values()) for event in content]
+        platform.land("user_events_all.csv", HEADER, *map(",".join, reversed(everything)))
+        platform.succeed("materialize")
+        assert contents_of(platform) == by_history
+    plays = {(row["start"], row["end"]): row["properties"] for row in by_history[1] if row["type"] == "PLAYED"}
+    expected = {(user, track): count for (user, track, kind), count in counted(logs).items() if kind == "play"}
+    assert {pair: properties["count"] for pair, properties in plays.items()} == expected  # type: ignore[index]
