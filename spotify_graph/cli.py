@@ -262,7 +262,7 @@ def status(as_json: bool) -> None:
 
     settings = Settings.load()
     with runs.instance(settings) as instance:
-        assets = report.assets(instance)
+        assets = report.assets(instance, settings)
     files = report.files(settings) if settings.landing.is_dir() else []
     if as_json:
         console.document({"landing": str(settings.landing), "files": files, "assets": assets})

@@ -8,7 +8,8 @@ from neo4j import Driver
 
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import NODES, RELATIONSHIPS
-from spotify_graph.landed import LandedFile, look
+from spotify_graph.io_managers.intake import PARTITIONED, IntakeLedger
+from spotify_graph.landed import TABLES, LandedFile, look
 from spotify_graph.neo4j_io import publication
 from spotify_graph.settings import Settings
 
@@ -45,8 +46,9 @@ def _file(file: LandedFile) -> dict[str, Any]:
     }
 
 
-def assets(instance: dg.DagsterInstance) -> list[dict[str, Any]]:
-    """Every asset with what its latest materialization says: rows, what was written, when."""
+def assets(instance: dg.DagsterInstance, settings: Settings) -> list[dict[str, Any]]:
+    """Every asset with what its latest materialization says: rows (of all files), what was written, when."""
+    by_file = _rows_by_file(settings)
     graph = build_defs().resolve_asset_graph()
     rows = []
     for key in graph.toposorted_asset_keys:
@@ -57,13 +59,24 @@ def assets(instance: dg.DagsterInstance) -> list[dict[str, Any]]:
             {
                 "group": graph.get(key).group_name,
                 "asset": key.to_user_string(),
-                "rows": found.get("dagster/row_count"),
+                "rows": by_file.get(key.to_user_string(), found.get("dagster/row_count")),
                 "inserted": found.get("inserted"),
                 "changed": found.get("changed"),
                 "deleted": found.get("deleted"),
                 "at": _time(record.timestamp) if record else None,
             }
         )
+    return rows
+
+
+def _rows_by_file(settings: Settings) -> dict[str, int]:
+    """For each asset that is partitioned by file, the rows of all files' latest contents."""
+    counted = {"raw_tracks": "rows_read", "raw_user_events": "rows_read"}
+    counted |= {"cleaned_events": "cleaned", "rejected_events": "rejected"}
+    rows: dict[str, int] = {}
+    for table in TABLES:
+        latest = [entry.latest.counts for entry in IntakeLedger(settings.lake, table).entries().values()]
+        rows |= {name: sum(counts.get(counted[name], 0) for counts in latest) for name in PARTITIONED[table.name]}
     return rows
 
 

@@ -24,6 +24,7 @@ def record_of(
     ended: float | None,
     failure: dg.DagsterEvent,
     steps: Sequence[dg.DagsterEvent],
+    checks: Sequence[dg.AssetCheckEvaluation],
     settings: Settings,
 ) -> dict[str, Any]:
     """What went wrong in a run, as plain JSON values without the settings' secrets.
@@ -33,11 +34,13 @@ def record_of(
         ended: when it ended, in seconds since the epoch; None means now.
         failure: its failure event.
         steps: the failure events of its steps.
+        checks: what its asset checks found.
         settings: the installation's settings.
 
     Returns:
         run_id, job, file and partition (null where it has none), at (ISO 8601, UTC), error (of the run as a whole),
-        steps (each with its name and the first line of its innermost error), and url (its page's path in the UI).
+        steps (each with its name and the first line of its innermost error), checks (those that refused data, each with
+        its asset, name and what it found), and url (its page's path in the UI).
     """
     at = datetime.now(UTC) if ended is None else datetime.fromtimestamp(ended, UTC)
 
@@ -53,6 +56,11 @@ def record_of(
         "error": shown(_first_line(failure.message)),
         "steps": [
             {"step": event.step_key, "error": shown(_innermost(event.step_failure_data.error))} for event in steps
+        ],
+        "checks": [
+            {"asset": it.asset_key.to_user_string(), "check": it.check_name, "found": shown(it.description)}
+            for it in checks
+            if not it.passed and it.severity == dg.AssetCheckSeverity.ERROR
         ],
         "url": f"/runs/{run.run_id}",
     }

@@ -292,12 +292,19 @@ def run_failure(context: dg.RunFailureSensorContext) -> None:
         None if stored is None else stored.end_time,
         context.failure_event,
         context.get_step_failure_events(),
+        _checks(context.instance, run.run_id),
         settings,
     )
     file = failures.keep(record, settings)
     context.log.info(f"{file}: {record['job']} failed")
     if fault := failures.send(record, settings):
         context.log.warning(f"The webhook did not take the record of run {run.run_id} ({fault}); it is in {file}")
+
+
+def _checks(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetCheckEvaluation]:
+    entries = instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION)
+    events = [entry.dagster_event for entry in entries if entry.dagster_event]
+    return [event.asset_check_evaluation_data for event in events]
 
 
 SENSORS: list[dg.SensorDefinition] = [new_log_files, graph_automation, run_failure]
