@@ -7,6 +7,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from spotify_graph.graph_model import Endpoint, NodeType, Property, PropertyType, RelationshipType
+from spotify_graph.neo4j_io import staging
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.staging import MAX_KEY_BYTES, Snapshot, stage
 
@@ -145,7 +146,11 @@ def test_bad_rows_are_refused_and_nothing_stays_behind(
     assert list((tmp_path / "books").iterdir()) == []
 
 
-def test_a_pair_that_is_there_twice_is_refused(spark: SparkSession, tmp_path: Path) -> None:
+@pytest.mark.parametrize("in_memory", [staging.IN_MEMORY_ROWS, 0])
+def test_a_pair_that_is_there_twice_is_refused_whatever_the_size(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int
+) -> None:
+    monkeypatch.setattr(staging, "IN_MEMORY_ROWS", in_memory)
     frame = spark.createDataFrame([("a", "b"), ("b", "a"), ("a", "b")], "citing string, cited string")
     with pytest.raises(StagingError, match=r"same citing and cited, e\.g\. 'a'-'b'") as caught:
         stage(frame, CITES, tmp_path)

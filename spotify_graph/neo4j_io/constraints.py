@@ -4,7 +4,7 @@ from neo4j import ManagedTransaction, Session
 from neo4j.exceptions import Neo4jError
 
 from spotify_graph.graph_model import GraphTable, NodeType
-from spotify_graph.neo4j_io import cypher
+from spotify_graph.neo4j_io import cypher, transaction
 from spotify_graph.neo4j_io.errors import EXAMPLES, PublicationError
 
 _AWAIT_S = 300
@@ -24,13 +24,13 @@ def ensure(session: Session, table: GraphTable, *others: NodeType) -> None:
     nodes = (table,) if isinstance(table, NodeType) else (table.start.node, table.end.node)
     for node in dict.fromkeys((*nodes, *others)):
         try:
-            session.execute_write(_run, cypher.constraint(node))
+            transaction.write(session, _run, cypher.constraint(node))
         except Neo4jError as error:
             conflict = _conflict(session, table, node, error)
             if conflict is None:
                 raise
             raise conflict from error
-    session.execute_read(_run, f"CALL db.awaitIndexes({_AWAIT_S})")
+    transaction.read(session, _run, f"CALL db.awaitIndexes({_AWAIT_S})")
 
 
 def _run(tx: ManagedTransaction, statement: str) -> None:
@@ -41,7 +41,7 @@ def _conflict(session: Session, table: GraphTable, node: NodeType, error: Neo4jE
     what = f"{node.label}.{node.key.name}"
     match (error.code or "").rsplit(".", 1)[-1]:
         case "ConstraintCreationFailed":
-            keys = session.execute_read(lambda tx: tx.run(cypher.duplicate_keys(node), examples=EXAMPLES).values())
+            keys = transaction.read(session, lambda tx: tx.run(cypher.duplicate_keys(node), examples=EXAMPLES).values())
             problem = f"the database holds {node.label} nodes that share their {node.key.name}"
             return PublicationError(table.asset, problem, keys, "merge or delete them, then publish again")
         case "IndexAlreadyExists" | "ConstraintAlreadyExists" | "ConstraintWithNameAlreadyExists":

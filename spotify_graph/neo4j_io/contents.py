@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from neo4j import ManagedTransaction, Session
 
 from spotify_graph.graph_model import GraphTable, PropertyType
-from spotify_graph.neo4j_io import cypher
+from spotify_graph.neo4j_io import cypher, transaction
 
 _FETCH_ROWS = 100_000
 
@@ -26,7 +26,7 @@ _ARROW_TYPES = {
 
 def is_empty(session: Session, table: GraphTable) -> bool:
     """Whether the database surely holds nothing of a table; takes no time, however large it is."""
-    return session.execute_read(lambda tx: tx.run(cypher.any_of(table)).single()) is None
+    return transaction.read(session, lambda tx: tx.run(cypher.any_of(table)).single()) is None
 
 
 def export(session: Session, table: GraphTable, file: Path) -> None:
@@ -46,7 +46,7 @@ def export(session: Session, table: GraphTable, file: Path) -> None:
                 arrays = [_array(values, field.type) for values, field in zip(columns, schema, strict=True)]
                 writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
-    session.execute_read(stream)
+    transaction.read(session, stream)
 
 
 def _chunks(rows: Iterable[list[Any]]) -> Iterator[list[list[Any]]]:

@@ -5,6 +5,7 @@ on. Times travel as integers, microseconds since 1970, because temporal values a
 """
 
 from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType, RelationshipType
+from spotify_graph.neo4j_io.checksum import CYPHER, aggregates
 
 _ROWS = "UNWIND range(0, size($c0) - 1) AS i"
 
@@ -34,6 +35,21 @@ def duplicate_keys(node: NodeType) -> str:
 def count(table: GraphTable) -> str:
     """Returns `count`, how many nodes or relationships of the table there are."""
     return f"MATCH {_pattern(table)} RETURN count(*) AS count"
+
+
+def checksum(table: GraphTable) -> str:
+    """Returns the aggregates of a table's checksum; values of another type count as absent. Parameter: codes."""
+    if isinstance(table, NodeType):
+        stored = [f"n.{quoted(column.name)}" for column in table.columns]
+    else:
+        stored = [f"s.{quoted(table.start.node.key.name)}", f"e.{quoted(table.end.node.key.name)}"]
+        stored += [f"r.{quoted(column.name)}" for column in table.properties]
+    # Each property is read once: to read them is most of the work.
+    read = ", ".join(f"{value} AS c{i}" for i, value in enumerate(stored))
+    typed = (f"CASE WHEN {_is(f'c{i}', column)} THEN c{i} END AS c{i}" for i, column in enumerate(table.columns))
+    found = aggregates(table, "c{}".format, CYPHER)
+    returned = ", ".join(f"{expression} AS {name}" for name, expression in found.items())
+    return f"MATCH {_pattern(table)} WITH {read} WITH {', '.join(typed)} RETURN {returned}"
 
 
 def any_of(table: GraphTable) -> str:
@@ -75,6 +91,19 @@ def delete_relationships_of(node: NodeType) -> str:
     )
 
 
+def delete_without_key(node: NodeType) -> str:
+    """Deletes nodes whose key is missing or of another type, with their relationships; returns `types` and `count`.
+
+    Parameter: limit.
+    """
+    keyed = f"n.{quoted(node.key.name)} IS :: {node.key.type} NOT NULL"
+    return (
+        f"MATCH (n:{quoted(node.label)}) WHERE NOT {keyed} WITH n LIMIT $limit OPTIONAL MATCH (n)-[r]-()"
+        " WITH collect(DISTINCT n) AS nodes, collect(DISTINCT type(r)) AS types FOREACH (n IN nodes | DETACH DELETE n)"
+        " RETURN types, size(nodes) AS count"
+    )
+
+
 def export(table: GraphTable) -> str:
     """Returns every row of a table: `rows`, lists of the columns' values and whether all have the model's types.
 
@@ -102,9 +131,9 @@ def export(table: GraphTable) -> str:
 
 def _pattern(table: GraphTable) -> str:
     if isinstance(table, NodeType):
-        return f"(:{quoted(table.label)})"
+        return f"(n:{quoted(table.label)})"
     start, end = quoted(table.start.node.label), quoted(table.end.node.label)
-    return f"(:{start})-[:{quoted(table.type)}]->(:{end})"
+    return f"(s:{start})-[r:{quoted(table.type)}]->(e:{end})"
 
 
 def _match_node(node: NodeType) -> str:

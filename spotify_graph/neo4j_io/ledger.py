@@ -15,6 +15,7 @@ from typing import Any
 from neo4j import Driver, ManagedTransaction, Session, Transaction
 
 from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
+from spotify_graph.neo4j_io import transaction
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.staging import Snapshot
 
@@ -36,7 +37,8 @@ class Status(StrEnum):
     PUBLISHED = "published"
     """The graph equals the snapshot."""
     DISTURBED = "disturbed"
-    """It was published, and relationships of it went with nodes that were deleted since."""
+    """It was published, and the graph is not so any more: relationships of it went with nodes that were deleted since,
+    or a verification found a difference."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Publication:
         inserted: how many rows it inserted, or None before it is published.
         changed: how many rows it changed, likewise.
         deleted: how many rows it deleted, likewise.
+        verified_at: when the graph was last found to equal the snapshot, or None.
     """
 
     asset: str
@@ -68,6 +71,7 @@ class Publication:
     inserted: int | None = None
     changed: int | None = None
     deleted: int | None = None
+    verified_at: datetime | None = None
 
     def holds(self, snapshot: Snapshot) -> bool:
         """Whether this is a finished publication of the snapshot's content."""
@@ -116,12 +120,12 @@ def read(driver: Driver, database: str) -> dict[str, Publication]:
         The entries by asset; none where nothing was ever published.
     """
     with driver.session(database=database) as session:
-        return session.execute_read(_entries)
+        return transaction.read(session, _entries)
 
 
 def find(session: Session, asset: str) -> Publication | None:
     """Reads the entry of one asset."""
-    return session.execute_read(_entries).get(asset)
+    return transaction.read(session, _entries).get(asset)
 
 
 def claim(session: Session, table: GraphTable, snapshot: Snapshot) -> tuple[Claim, Publication | None]:
@@ -150,7 +154,7 @@ def claim(session: Session, table: GraphTable, snapshot: Snapshot) -> tuple[Clai
         tx.run("MATCH (p:_Publication {asset: $asset}) SET p = $entry", asset=table.asset, entry=entry).consume()
         return previous
 
-    return mine, session.execute_write(take)
+    return mine, transaction.write(session, take)
 
 
 def finish(session: Session, mine: Claim, inserted: int, changed: int, deleted: int) -> None:
@@ -171,7 +175,32 @@ def finish(session: Session, mine: Claim, inserted: int, changed: int, deleted: 
         tx.run("MATCH (p:_Publication {asset: $asset}) SET p += $done", asset=mine.asset, done=done).consume()
         mine.check(tx)
 
-    session.execute_write(record)
+    transaction.write(session, record)
+
+
+def verify(session: Session, seen: Publication, *, equal: bool) -> bool:
+    """Records what a verification found, unless the asset was published anew since its entry was seen.
+
+    Args:
+        session: a session of the database.
+        seen: the entry of a finished publication, as read before the verification.
+        equal: whether the graph equals the snapshot. If not, the entry is disturbed: the next publication repairs it.
+
+    Returns:
+        Whether it was recorded.
+    """
+    lock = "MATCH (p:_Publication {asset: $asset}) SET p.asset = p.asset"
+    found = {"verified_at": datetime.now(UTC)} if equal else {"status": Status.DISTURBED, "token": None}
+
+    def record(tx: ManagedTransaction) -> bool:
+        tx.run(lock, asset=seen.asset).consume()
+        entry = _entries(tx).get(seen.asset)
+        if entry is None or entry.started_at != seen.started_at or entry.status is Status.PUBLISHING:
+            return False
+        tx.run("MATCH (p:_Publication {asset: $asset}) SET p += $found", asset=seen.asset, found=found).consume()
+        return True
+
+    return transaction.write(session, record)
 
 
 def disturb(tx: ManagedTransaction, relationship_types: Iterable[str]) -> None:

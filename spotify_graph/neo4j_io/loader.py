@@ -1,6 +1,6 @@
 """Writes rows over Bolt: Parquet in, one managed transaction for each batch, in bounded memory.
 
-Every batch is idempotent, because the driver repeats a transaction whose answer is lost: MERGE on keys, absolute
+Every batch is idempotent, because a transaction whose answer is lost is repeated: MERGE on keys, absolute
 values, deletes of what may be gone. Each ends with the claim's check.
 """
 
@@ -13,7 +13,7 @@ import pyarrow.dataset as ds
 from neo4j import ManagedTransaction, Session
 
 from spotify_graph.graph_model import GraphTable, NodeType, RelationshipType
-from spotify_graph.neo4j_io import cypher, ledger
+from spotify_graph.neo4j_io import cypher, ledger, transaction
 from spotify_graph.neo4j_io.errors import EXAMPLES, PublicationError
 
 Columns = dict[str, list[Any]]
@@ -50,7 +50,7 @@ def upsert(
         mine.check(tx)
 
     for batch in _batches(folder, len(table.columns), batch_rows):
-        session.execute_write(write, batch)
+        transaction.write(session, write, batch)
         yield len(batch["c0"])
 
 
@@ -85,9 +85,33 @@ def delete(
         return True
 
     for batch in _batches(folder, len(table.keys), batch_rows):
-        while not session.execute_write(write, batch):
+        while not transaction.write(session, write, batch):
             pass
         yield len(batch["c0"])
+
+
+def delete_without_key(session: Session, node: NodeType, mine: ledger.Claim, limit: int) -> None:
+    """Deletes nodes whose key is missing or of another type: no publication wrote them so, and no row can name them.
+
+    Args:
+        session: a session of the database.
+        node: their label.
+        mine: the publication's claim.
+        limit: how many a transaction deletes.
+
+    Raises:
+        PublicationError: another publication took over.
+    """
+
+    def delete_some(tx: ManagedTransaction) -> bool:
+        gone = tx.run(cypher.delete_without_key(node), limit=limit).single(strict=True)
+        if gone["types"]:
+            ledger.disturb(tx, gone["types"])
+        mine.check(tx)
+        return bool(gone["count"] == limit)
+
+    while transaction.write(session, delete_some):
+        pass
 
 
 def _delete_relationships(tx: ManagedTransaction, table: NodeType, batch: Columns, limit: int) -> bool:

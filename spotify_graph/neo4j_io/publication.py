@@ -19,11 +19,10 @@ from pathlib import Path
 from neo4j import Driver, Session
 from pyspark.sql import DataFrame, SparkSession
 
-from spotify_graph.graph_model import GraphTable
-from spotify_graph.neo4j_io import constraints, contents, cypher, ledger, loader
+from spotify_graph.graph_model import GraphTable, NodeType
+from spotify_graph.neo4j_io import constraints, contents, cypher, ledger, loader, transaction
 from spotify_graph.neo4j_io.difference import Difference, Rows, compare, of_export, of_snapshot
-from spotify_graph.neo4j_io.errors import PublicationError
-from spotify_graph.neo4j_io.staging import Snapshot, pattern
+from spotify_graph.neo4j_io.staging import IN_MEMORY_ROWS, Snapshot
 
 BATCH_ROWS = 20_000
 """How many rows one transaction writes."""
@@ -61,7 +60,7 @@ def count(driver: Driver, database: str, table: GraphTable) -> int:
         table: what to count.
     """
     with driver.session(database=database) as session:
-        return int(session.execute_read(lambda tx: tx.run(cypher.count(table)).single(strict=True)["count"]))
+        return int(transaction.read(session, lambda tx: tx.run(cypher.count(table)).single(strict=True)["count"]))
 
 
 def publish(
@@ -94,10 +93,7 @@ def publish(
         neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them.
     """
     started = time.monotonic()
-    if snapshot.pattern != pattern(table):
-        raise PublicationError(
-            table.asset, f"{snapshot.version} was staged as {snapshot.pattern}", advice="stage it again"
-        )
+    snapshot.check(table)
     with driver.session(database=database) as session:
         constraints.ensure(session, table, ledger.NODE)
         entry = ledger.find(session, table.asset)
@@ -106,7 +102,11 @@ def publish(
             return PublicationResult(entry.version, snapshot.rows, 0, 0, 0, time.monotonic() - started, skipped=True)
         mine, previous = ledger.claim(session, table, snapshot)
         with _work_folder(snapshot) as folder:
-            todo = _difference(session, table, snapshot, previous, spark, folder)
+            base = _base(session, table, snapshot, mine, previous, spark, folder)
+            if base is None:
+                todo = Difference(inserted=Rows(snapshot.path, snapshot.rows))
+            else:
+                todo = compare(base, snapshot.read(spark), table, folder / "difference")
             total, done = todo.deleted.count + todo.inserted.count + todo.changed.count, 0
             for rows in chain(
                 loader.delete(session, table, mine, todo.deleted.folder, batch_rows),
@@ -128,33 +128,26 @@ def publish(
     )
 
 
-def _difference(
-    session: Session,
-    table: GraphTable,
-    snapshot: Snapshot,
-    previous: ledger.Publication | None,
-    spark: SparkSession,
-    folder: Path,
-) -> Difference:
-    base = _base(session, table, snapshot, previous, spark, folder)
-    if base is None:
-        return Difference(inserted=Rows(snapshot.path, snapshot.rows))
-    return compare(base, snapshot.read(spark), table, folder / "difference")
-
-
 def _base(
     session: Session,
     table: GraphTable,
     snapshot: Snapshot,
+    mine: ledger.Claim,
     previous: ledger.Publication | None,
     spark: SparkSession,
     folder: Path,
 ) -> DataFrame | None:
-    """What the database holds; None where that is nothing."""
+    """What the database holds; None where that is nothing. Where no snapshot tells, nodes without a key go first."""
     if previous is not None and previous.status is ledger.Status.PUBLISHED:
         published = _load(snapshot.sibling(previous.version), previous.fingerprint)
         if published is not None and published.pattern == snapshot.pattern:
-            return of_snapshot(published.read(spark)) if published.rows else None
+            if not published.rows:
+                return None
+            rows = of_snapshot(published.read(spark))
+            # Keys are unique, so the parts of a shuffle are even: a small base is hashed in memory and not sorted.
+            return rows.hint("shuffle_hash") if published.rows <= IN_MEMORY_ROWS else rows
+    if isinstance(table, NodeType):
+        loader.delete_without_key(session, table, mine, BATCH_ROWS)
     if contents.is_empty(session, table):
         return None
     exported = folder / "exported.parquet"

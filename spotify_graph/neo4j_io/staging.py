@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+import pyarrow.dataset as ds
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
@@ -32,11 +33,15 @@ from pyspark.sql.types import (
 )
 
 from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
+from spotify_graph.neo4j_io import checksum
 from spotify_graph.neo4j_io.cypher import quoted
-from spotify_graph.neo4j_io.errors import EXAMPLES, StagingError
+from spotify_graph.neo4j_io.errors import EXAMPLES, PublicationError, StagingError
 
 MAX_KEY_BYTES = 8_164
 """The longest string, in UTF-8, that a single-property range index of Neo4j holds; the server fails on longer ones."""
+
+IN_MEMORY_ROWS = 1_000_000
+"""Up to this size a snapshot's keys are compared in memory, which takes a fraction of a Spark job's time."""
 
 _FILE = "_snapshot.json"
 
@@ -69,6 +74,7 @@ class Snapshot:
         nulls: how many rows have no value, by column.
         created: when it was staged, in ISO 8601 and UTC.
         files: the size in bytes of each Parquet file, by name.
+        checksum: counts and sums of the rows that the database can work out as well, by what they are of.
     """
 
     path: Path
@@ -80,6 +86,7 @@ class Snapshot:
     nulls: dict[str, int]
     created: str
     files: dict[str, int]
+    checksum: dict[str, int]
 
     @property
     def version(self) -> str:
@@ -89,6 +96,15 @@ class Snapshot:
     def sibling(self, version: str) -> Path:
         """The folder of another version of the same asset."""
         return self.path.with_name(version)
+
+    def check(self, table: GraphTable) -> None:
+        """Makes sure that this is a snapshot of a table as the model has it now.
+
+        Raises:
+            PublicationError: it is another table's, or older than a change of the model.
+        """
+        if self.pattern != pattern(table):
+            raise PublicationError(table.asset, f"{self.version} was staged as {self.pattern}", advice="stage it again")
 
     def read(self, spark: SparkSession) -> DataFrame:
         """The rows."""
@@ -143,13 +159,14 @@ def stage(frame: DataFrame, table: GraphTable, root: Path) -> Snapshot:
             asset=table.asset,
             pattern=pattern(table),
             columns={column.name: str(column.type) for column in table.columns},
-            rows=found["rows"],
+            rows=found["count"],
             fingerprint=_fingerprint(table, found),
-            nulls={column.name: found[f"nulls{i}"] for i, column in enumerate(table.columns)},
+            nulls={column.name: found["count"] - found[f"values{i}"] for i, column in enumerate(table.columns)},
             created=datetime.now(UTC).isoformat(),
             files=_files(path),
+            checksum=checksum.readable(table, found),
         )
-        _audit(snapshot.read(frame.sparkSession), table, found)
+        _audit(snapshot, frame.sparkSession, table, found)
         snapshot._save()
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
@@ -218,12 +235,13 @@ def _rules(table: GraphTable) -> list[tuple[str, Column]]:
 def _metrics(table: GraphTable) -> list[Column]:
     digest = _row_digest(table)
     sums = {"low": digest.bitwiseAND(F.lit(0xFFFFFFFF)), "high": F.shiftrightunsigned(digest, 32)}
+    names = [quoted(column.name) for column in table.columns]
+    summed = checksum.aggregates(table, names.__getitem__, checksum.SPARK)
     return [
-        F.count(F.lit(1)).alias("rows"),
+        *(F.expr(expression).alias(name) for name, expression in summed.items()),
         # Sums of 32 bits of each row cannot overflow below 2,147,483,648 rows.
         *(F.coalesce(F.sum(bits), F.lit(0)).alias(name) for name, bits in sums.items()),
         F.coalesce(F.bit_xor(digest), F.lit(0)).alias("xor"),
-        *(F.count_if(F.col(quoted(column.name)).isNull()).alias(f"nulls{i}") for i, column in enumerate(table.columns)),
         *(F.count_if(broken).alias(f"broken{i}") for i, (_, broken) in enumerate(_rules(table))),
     ]
 
@@ -240,22 +258,40 @@ def _row_digest(table: GraphTable) -> Column:
 
 
 def _fingerprint(table: GraphTable, found: dict[str, Any]) -> str:
-    content = [pattern(table), *(found[name] for name in ("rows", "low", "high", "xor"))]
+    content = [pattern(table), *(found[name] for name in ("count", "low", "high", "xor"))]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
-def _audit(rows: DataFrame, table: GraphTable, found: dict[str, Any]) -> None:
+def _audit(snapshot: Snapshot, spark: SparkSession, table: GraphTable, found: dict[str, Any]) -> None:
     keys = [F.col(quoted(key.name)) for key in table.keys]
     for i, (fault, broken) in enumerate(_rules(table)):
         count = found[f"broken{i}"]
         if count:
-            examples = rows.where(broken).select(*keys).limit(EXAMPLES).collect()
+            examples = snapshot.read(spark).where(broken).select(*keys).limit(EXAMPLES).collect()
             raise StagingError(table.asset, f"{_counted(count)} with {fault}", examples)
-    doubles = rows.groupBy(*keys).agg(F.count(F.lit(1)).alias("_copies")).where(F.col("_copies") > 1)
-    examples = doubles.select(*keys).limit(EXAMPLES).collect()
-    if examples:
+    doubles = (
+        _doubles_in_memory(snapshot, table) if snapshot.rows <= IN_MEMORY_ROWS else _doubles(snapshot, spark, table)
+    )
+    if doubles:
         names = " and ".join(key.name for key in table.keys)
-        raise StagingError(table.asset, f"more than one row with the same {names}", examples)
+        raise StagingError(table.asset, f"more than one row with the same {names}", doubles)
+
+
+def _doubles(snapshot: Snapshot, spark: SparkSession, table: GraphTable) -> list[tuple[Any, ...]]:
+    """A few keys that are there more than once."""
+    keys = [F.col(quoted(key.name)) for key in table.keys]
+    copies = snapshot.read(spark).groupBy(*keys).agg(F.count(F.lit(1)).alias("_copies"))
+    return [tuple(row) for row in copies.where(F.col("_copies") > 1).select(*keys).limit(EXAMPLES).collect()]
+
+
+def _doubles_in_memory(snapshot: Snapshot, table: GraphTable) -> list[tuple[Any, ...]]:
+    """Like `_doubles`, without a Spark job."""
+    files = ds.dataset([str(snapshot.path / name) for name in snapshot.files])
+    names = [f"c{i}" for i in range(len(table.keys))]
+    keys = files.to_table(columns=[key.name for key in table.keys]).rename_columns(names)
+    copies = keys.group_by(names).aggregate([([], "count_all")])
+    doubles = copies.filter(ds.field("count_all") > 1).select(names).slice(0, EXAMPLES)
+    return [tuple(row.values()) for row in doubles.to_pylist()]
 
 
 def _counted(rows: int) -> str:

@@ -1,0 +1,100 @@
+"""Whether the database holds what was published: its own count and checksum of a table against the snapshot's."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from neo4j import Driver, Session
+
+from spotify_graph.graph_model import GraphTable
+from spotify_graph.neo4j_io import checksum, cypher, ledger, transaction
+from spotify_graph.neo4j_io.errors import PublicationError
+from spotify_graph.neo4j_io.staging import Snapshot
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What a verification found.
+
+    Attributes:
+        asset: the asset.
+        version: the snapshot's version.
+        expected: the snapshot's checksum, by what its numbers are of.
+        found: the database's, likewise.
+    """
+
+    asset: str
+    version: str
+    expected: dict[str, int]
+    found: dict[str, int]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the database equals the snapshot."""
+        return self.expected == self.found
+
+    @property
+    def differences(self) -> list[str]:
+        """What differs, such as `count: 12 in the snapshot, 11 in the graph`."""
+        return [
+            f"{name}: {expected:,} in the snapshot, {self.found[name]:,} in the graph"
+            for name, expected in self.expected.items()
+            if expected != self.found[name]
+        ]
+
+
+def verify(driver: Driver, database: str, table: GraphTable, snapshot: Snapshot) -> Verification:
+    """Compares the database's own count and checksum of a table with a snapshot's, and records what it finds.
+
+    If the ledger says that the snapshot's content is published, the entry gets the time of the verification; or where
+    the graph differs it is marked as disturbed, so that the next publication compares every row and repairs the graph.
+
+    Args:
+        driver: a driver of the server.
+        database: the database.
+        table: what to verify.
+        snapshot: what the database should hold.
+
+    Raises:
+        PublicationError: the snapshot is another table's, or another publication began meanwhile.
+    """
+    with driver.session(database=database) as session:
+        return _verify(session, table, snapshot, ledger.find(session, table.asset))
+
+
+def verify_published(driver: Driver, database: str, table: GraphTable, root: Path) -> Verification:
+    """Verifies what the ledger says is published, like `verify`.
+
+    Args:
+        driver: a driver of the server.
+        database: the database.
+        table: what to verify.
+        root: the folder of all snapshots.
+
+    Raises:
+        PublicationError: no publication is finished, the model has changed since, or another one began meanwhile.
+        FileNotFoundError: the lake has lost the published snapshot.
+    """
+    with driver.session(database=database) as session:
+        entry = ledger.find(session, table.asset)
+        if entry is None or entry.status is not ledger.Status.PUBLISHED:
+            state = "never published" if entry is None else f"its last publication is {entry.status}"
+            raise PublicationError(table.asset, f"nothing to verify: {state}", advice="publish it first")
+        return _verify(session, table, Snapshot.load(root / table.asset / entry.version), entry)
+
+
+def _verify(session: Session, table: GraphTable, snapshot: Snapshot, entry: ledger.Publication | None) -> Verification:
+    snapshot.check(table)
+    aggregates = transaction.read(
+        session, lambda tx: tx.run(cypher.checksum(table), codes=checksum.CODES).single(strict=True).data()
+    )
+    published = entry if entry is not None and entry.holds(snapshot) else None
+    verification = Verification(
+        asset=table.asset,
+        version=published.version if published else snapshot.version,
+        expected=snapshot.checksum,
+        found=checksum.readable(table, aggregates),
+    )
+    if published and not ledger.verify(session, published, equal=verification.holds):
+        problem = "another publication began during the verification"
+        raise PublicationError(table.asset, problem, advice="verify when it has ended")
+    return verification
