@@ -2,23 +2,23 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from inspect import signature
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 from pyspark.sql import Column, DataFrame, Observation
 
+from spotify_graph.assets.made_from import code, versions_of
 from spotify_graph.assets.schema import OWNERS
 from spotify_graph.automation.conditions import FOLLOWS_GATES
 from spotify_graph.checks import gates as gate
-from spotify_graph.errors import UserError
+from spotify_graph.checks import publication
 from spotify_graph.graph_model import GraphTable, NodeType, Property
-from spotify_graph.io_managers import acceptance
-from spotify_graph.io_managers.intake import IntakeLedger
-from spotify_graph.io_managers.verdicts import Finding
+from spotify_graph.io_managers import verdicts
+from spotify_graph.io_managers.verdicts import Finding, Verdict, read_json, write_json
 from spotify_graph.neo4j_io import ledger, staging, verification
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.ledger import Publication
@@ -26,7 +26,8 @@ from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.settings import Settings
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS
+
+_MADE_FROM = "_made_from.json"
 
 
 class PublicationConfig(dg.Config):
@@ -78,14 +79,30 @@ def graph_asset(
         )
         def published(
             config: PublicationConfig, gates: Gates, neo4j: Neo4jResource, **inputs: DataFrame
-        ) -> Iterator[dg.Output[Snapshot] | dg.AssetCheckResult]:
-            root = Settings.load().lake / "graph"
+        ) -> Iterator[dg.Output[Snapshot] | dg.MaterializeResult[Snapshot] | dg.AssetCheckResult]:
+            started = monotonic()
+            lake = Settings.load().lake
+            root = lake / "graph"
+            made_from = {"versions": versions_of(inputs), "code": code()}
             entries = ledger.read(neo4j.driver, neo4j.database)
-            _ends_must_hold(table, entries)
+            publication.ends_must_hold(table, entries)
             before = entries.get(table.asset)
             if config.verify and before and before.status is ledger.Status.PUBLISHED:
                 # A difference is recorded in the publication ledger, and the publication below puts it right.
                 verification.verify_published(neo4j.driver, neo4j.database, table, root)
+            verdict = _unchanged(table, before, made_from, root, config.verify)
+            if before and verdict:
+                nothing: dict[str, Any] = {
+                    "inserted": 0,
+                    "changed": 0,
+                    "deleted": 0,
+                    "version": before.version,
+                    "seconds": 0.0,
+                }
+                yield dg.MaterializeResult(metadata={"dagster/row_count": before.rows, **nothing})
+                yield from gate.results(verdict, table.asset)
+                yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
+                return
             counted = Observation()
             rows = compute(**inputs)
             try:
@@ -96,66 +113,32 @@ def graph_asset(
                 return
             findings = [gate.keys_unique(None)]
             if isinstance(table, NodeType):
-                findings.append(_drop(table, snapshot, before, gates))
+                findings.append(publication.no_drop(table, snapshot, before, lake, gates))
             if watch:
                 findings.append(watch.find(counted.get, gates, rows))
             yield from (gate.result(finding, table.asset) for finding in findings)
             if any(finding.refuses for finding in findings):
                 return
-            yield dg.Output(snapshot)
-            yield gate.result(_verified(neo4j, table, root), table.asset)
+            yield dg.Output(snapshot, metadata={"staging_seconds": round(monotonic() - started, 2)})
+            # Where the content is published already, that is the version that stays.
+            version = root / table.asset / ledger.read(neo4j.driver, neo4j.database)[table.asset].version
+            verdicts.write(version, Verdict(tuple(findings)))
+            write_json(version / _MADE_FROM, made_from)
+            yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
 
         return published
 
     return decorate
 
 
-def _ends_must_hold(table: GraphTable, entries: Mapping[str, Publication]) -> None:
-    """Relationships are published on nodes whose own publication was verified, whoever asks."""
-    if isinstance(table, NodeType):
-        return
-    for end in dict.fromkeys((table.start.node, table.end.node)):
-        entry = entries.get(end.asset)
-        if entry is None or entry.status is not ledger.Status.PUBLISHED or entry.verified_at is None:
-            raise UserError(
-                f"{table.asset} needs {end.asset}, whose check {gate.EQUALS_SNAPSHOT.name} has not passed for what is"
-                f" published: see the checks of {end.asset} in the Dagster UI, and materialize {end.asset} first"
-            )
-
-
-def _drop(table: NodeType, snapshot: Snapshot, before: Publication | None, gates: Gates) -> Finding:
-    """Whether there are suddenly far fewer nodes, with nothing that explains it."""
-    what = f"{table.label} nodes"
-    if before is None or before.finished_at is None:
-        return gate.no_drop(what, snapshot.rows, None, gates)
-    excuse = None
-    forgotten = _last_forgotten()
-    if forgotten and forgotten > before.finished_at:
-        excuse = "a file was forgotten on purpose since"
-    accepted = acceptance.of_snapshot(snapshot)
-    if accepted:
-        excuse = f"accepted: {accepted.because}"
-    finding = gate.no_drop(what, snapshot.rows, before.rows, gates, excuse)
-    if finding.refuses:
-        return gate.with_advice(finding, snapshot.version)
-    return finding
-
-
-def _last_forgotten() -> datetime | None:
-    lake = Settings.load().lake
-    times = [IntakeLedger(lake, table).last_forgotten() for table in (TRACKS, USER_EVENTS)]
-    return max((time for time in times if time), default=None)
-
-
-def _verified(neo4j: Neo4jResource, table: GraphTable, root: Path) -> Finding:
-    """Whether the database holds what was published; looked up where it was verified since and nothing was written."""
-    entry = ledger.read(neo4j.driver, neo4j.database)[table.asset]
-    if entry.verified_at:
-        at = f"{entry.verified_at:%Y-%m-%d %H:%M:%S}Z"
-        return Finding(
-            gate.EQUALS_SNAPSHOT.name, True, True, f"{entry.rows:,} in the database, as published; verified at {at}"
-        )
-    return gate.equals_snapshot(verification.verify_published(neo4j.driver, neo4j.database, table, root))
+def _unchanged(
+    table: GraphTable, published: Publication | None, made_from: Mapping[str, Any], folder: Path, verify: bool
+) -> Verdict | None:
+    """The verdict on what is published, if it was verified and made from the same, and nobody asks to look again."""
+    if published is None or published.status is not ledger.Status.PUBLISHED or published.verified_at is None or verify:
+        return None
+    version = folder / table.asset / published.version
+    return verdicts.read(version) if read_json(version / _MADE_FROM) == made_from else None
 
 
 def _metadata(table: GraphTable) -> dict[str, Any]:

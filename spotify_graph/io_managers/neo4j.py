@@ -56,7 +56,7 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
                 "changed": result.changed,
                 "deleted": result.deleted,
                 "version": result.version,
-                "seconds": round(monotonic() - started, 2),
+                "seconds": round(monotonic() - started + context.output_metadata["staging_seconds"].value, 2),
             }
         )
 

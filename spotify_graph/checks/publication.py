@@ -1,0 +1,78 @@
+"""The gates around a publication: what must hold before an asset of the graph is published, and after."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from spotify_graph.checks import gates as gate
+from spotify_graph.errors import UserError
+from spotify_graph.graph_model import GraphTable, NodeType
+from spotify_graph.io_managers import acceptance
+from spotify_graph.io_managers.intake import IntakeLedger
+from spotify_graph.io_managers.verdicts import Finding
+from spotify_graph.neo4j_io import ledger, verification
+from spotify_graph.neo4j_io.ledger import Publication
+from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.resources.gates import Gates
+from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS
+
+
+def ends_must_hold(table: GraphTable, entries: Mapping[str, Publication]) -> None:
+    """Makes sure that relationships are published on nodes whose own publication was verified, whoever asks.
+
+    Raises:
+        UserError: it was not.
+    """
+    if isinstance(table, NodeType):
+        return
+    for end in dict.fromkeys((table.start.node, table.end.node)):
+        entry = entries.get(end.asset)
+        if entry is None or entry.status is not ledger.Status.PUBLISHED or entry.verified_at is None:
+            raise UserError(
+                f"{table.asset} needs {end.asset}, whose check {gate.EQUALS_SNAPSHOT.name} has not passed for what is"
+                f" published: see the checks of {end.asset} in the Dagster UI, and materialize {end.asset} first"
+            )
+
+
+def no_drop(table: NodeType, snapshot: Snapshot, before: Publication | None, lake: Path, gates: Gates) -> Finding:
+    """Whether there are suddenly far fewer nodes, with nothing that explains it.
+
+    Args:
+        table: the nodes.
+        snapshot: what is to be published.
+        before: the last publication, or None.
+        lake: the lake's root.
+        gates: the threshold.
+    """
+    what = f"{table.label} nodes"
+    if before is None or before.finished_at is None:
+        return gate.no_drop(what, snapshot.rows, None, gates)
+    forgotten, accepted = _last_forgotten(lake), acceptance.of_snapshot(snapshot)
+    excuse = None
+    if accepted:
+        excuse = f"accepted: {accepted.because}"
+    elif forgotten and forgotten > before.finished_at:
+        excuse = "a file was forgotten on purpose since"
+    finding = gate.no_drop(what, snapshot.rows, before.rows, gates, excuse)
+    return gate.with_advice(finding, snapshot.version) if finding.refuses else finding
+
+
+def equals_snapshot(neo4j: Neo4jResource, table: GraphTable, root: Path) -> Finding:
+    """Whether the database holds what was published; not asked again where nothing was written since it did.
+
+    Args:
+        neo4j: the database.
+        table: what was published.
+        root: the folder of all snapshots.
+    """
+    entry = ledger.read(neo4j.driver, neo4j.database)[table.asset]
+    if entry.verified_at:
+        found = f"{entry.rows:,} in the database, as published; verified at {entry.verified_at:%Y-%m-%d %H:%M:%S}Z"
+        return Finding(gate.EQUALS_SNAPSHOT.name, True, True, found)
+    return gate.equals_snapshot(verification.verify_published(neo4j.driver, neo4j.database, table, root))
+
+
+def _last_forgotten(lake: Path) -> datetime | None:
+    times = [IntakeLedger(lake, table).last_forgotten() for table in (TRACKS, USER_EVENTS)]
+    return max((time for time in times if time), default=None)
