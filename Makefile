@@ -3,10 +3,10 @@
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test up lint setup lock clean
+.PHONY: help demo test up lint setup lock bench-incremental clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile | expand -t 8
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 20
 
 demo: $(INSTALLED) ## from sample logs to a populated graph and the answers of the sample queries
 	@.venv/bin/spotify-graph demo
@@ -25,6 +25,9 @@ setup: $(INSTALLED) ## the Python environment in .venv
 lock: $(INSTALLED) ## requirements.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions that fit
 	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  $(if $(UPGRADE),--upgrade) --group dev pyproject.toml --output-file requirements.lock
+
+bench-incremental: $(INSTALLED) ## what one more file costs, against a full rebuild; ARGS="--events 100000"
+	@.venv/bin/python -m benchmarks.incremental $(ARGS)
 
 clean: ## removes .venv and the tools' caches; data, downloads and a running Neo4j stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

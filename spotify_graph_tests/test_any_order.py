@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from neo4j import Driver
 from pyspark.sql import DataFrame, SparkSession
@@ -99,8 +99,23 @@ def contents_of(platform: Platform) -> tuple[list[dict[str, object]], list[dict[
     return nodes, relationships
 
 
+PLAY: Event = ("u1", "t1", "play", "2026-01-02 10:00:00", "s1", "tv")
+EARLIER_PLAY: Event = ("u1", "t1", "play", "2025-06-01 00:00:00", "s1", "tv")
+LIKE: Event = ("u2", "uncatalogued", "like", "2026-01-01 10:00:00", "s2", "web")
+
+
 @settings(few, max_examples=2)
 @given(steps=steps)
+# Twice in one file and in two, backdated, replaced by less, landed again unchanged, and forgotten.
+@example(
+    steps=[
+        ("user_events_b.csv", [PLAY, PLAY, LIKE]),
+        ("user_events_a.csv", [EARLIER_PLAY, PLAY]),
+        ("user_events_b.csv", [PLAY]),
+        ("user_events_b.csv", [PLAY]),
+        ("user_events_a.csv", None),
+    ]
+)
 def test_the_graph_after_any_history_is_the_one_that_a_rebuild_from_scratch_makes(
     tmp_path_factory: pytest.TempPathFactory,
     local_neo4j: LocalNeo4j,
