@@ -265,7 +265,7 @@ def status(as_json: bool) -> None:
         assets = report.assets(instance, settings)
     files = report.files(settings) if settings.landing.is_dir() else []
     if as_json:
-        console.document({"landing": str(settings.landing), "files": files, "assets": assets})
+        console.document({"landing": str(settings.landing), "landed": files, "assets": assets})
         return
     console.heading(f"Files, landing in {settings.landing}")
     console.records(files, report.FILE_COLUMNS, as_json=False)

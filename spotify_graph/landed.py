@@ -55,6 +55,8 @@ def look(settings: Settings) -> list[LandedFile]:
 
 def release_forgotten(settings: Settings) -> None:
     """Lets forgotten files be taken in again whose forgotten content has left the landing folder since."""
+    if not settings.landing.is_dir() or not any(settings.landing.iterdir()):
+        return  # more likely a disk that is not mounted than a folder that everything has left
     for table in TABLES:
         IntakeLedger(settings.lake, table).release(
             lambda it: not (settings.landing / it.file).exists() or digest(settings.landing / it.file) != it.digest

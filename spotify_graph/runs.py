@@ -2,7 +2,6 @@
 
 import logging
 import os
-import re
 import shutil
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ import psutil
 from dagster import DagsterEventType, EventLogEntry
 from pyspark.sql import SparkSession
 
+from spotify_graph.automation.failures import cause_of
 from spotify_graph.automation.partitions import FILES
 from spotify_graph.definitions import build_defs
 from spotify_graph.errors import UserError
@@ -187,7 +187,7 @@ def accept(settings: Settings, version: str, because: str) -> None:
         result = job.execute_in_process(instance=dagster, run_config=config, raise_on_error=False)
         if not result.success:
             errors = [event.step_failure_data.error for event in result.get_step_failure_events()]
-            raise UserError(_cause(errors[0]) if errors else f"see run {result.run_id} in the Dagster UI")
+            raise UserError(cause_of(errors[0]) if errors else f"see run {result.run_id} in the Dagster UI")
 
 
 def _selected(defs: dg.Definitions, selection: str) -> set[dg.AssetKey]:
@@ -307,9 +307,9 @@ class _Watcher:
             case DagsterEventType.STEP_FAILURE if error := event.step_failure_data.error:
                 # A gate that failed is in held_back already.
                 if error.cls_name != "DagsterAssetCheckFailedError":
-                    self.failures.append(f"{entry.step_key}: {_cause(error)}")
+                    self.failures.append(f"{entry.step_key}: {cause_of(error)}")
             case DagsterEventType.RUN_FAILURE if event.job_failure_data.error and not (self.failures or self.held_back):
-                self.failures.append(_cause(event.job_failure_data.error))
+                self.failures.append(cause_of(event.job_failure_data.error))
 
 
 def _materialized(key: dg.AssetKey, partition: str | None, metadata: Mapping[str, Any]) -> str:
@@ -318,14 +318,6 @@ def _materialized(key: dg.AssetKey, partition: str | None, metadata: Mapping[str
     written = ", ".join(f"{metadata[what]:,} {what}" for what in _WRITTEN if what in metadata)
     name = f"{key.to_user_string()}" + (f" {partition}" if partition else "")
     return f"{name:<18}{rows if rows is not None else '':>12,} rows {seconds}  {written}".rstrip()
-
-
-def _cause(error: Any) -> str:
-    """The innermost error's first line: what went wrong, without the layers that it passed through."""
-    while error.cause:
-        error = error.cause
-    # The message begins with the class and its module, which is of no use to a reader of one line.
-    return re.sub(rf"^[\w.]*{error.cls_name}: ", "", _first_line(error.message))
 
 
 def _first_line(error: object) -> str:

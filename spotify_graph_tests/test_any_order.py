@@ -40,7 +40,7 @@ names = st.sampled_from(["user_events_a.csv", "user_events_b.csv", "user_events_
 contents = st.lists(events, min_size=1, max_size=6)
 land = st.tuples(names, contents)
 forget = st.tuples(names, st.none())
-steps = st.lists(st.one_of(land, land, forget), min_size=2, max_size=4)
+steps = st.lists(st.one_of(land, land, forget), min_size=2, max_size=3)
 
 # The same examples every time: what fails here must fail everywhere.
 few = settings(

@@ -81,7 +81,14 @@ def failing(message: str) -> dg.Definitions:
     def plain() -> None:
         raise ValueError(f"{message}\nand more lines")
 
-    return dg.Definitions(assets=[good, bad, plain], sensors=[run_failure], executor=dg.in_process_executor)
+    few, many = (dg.AssetCheckSpec(name, asset="refused", blocking=True) for name in ("few_rejected", "many_kept"))
+
+    @dg.asset(check_specs=[few, many])
+    def refused() -> dg.MaterializeResult:  # type: ignore[type-arg]
+        found = dg.AssetCheckResult(check_name="few_rejected", passed=False, description=f"9 of 10 rows: {message}")
+        return dg.MaterializeResult(check_results=[found, dg.AssetCheckResult(check_name="many_kept", passed=True)])
+
+    return dg.Definitions(assets=[good, bad, plain, refused], sensors=[run_failure], executor=dg.in_process_executor)
 
 
 def failed(instance: dg.DagsterInstance, message: str, *assets: str, tags: dict[str, str] | None = None) -> str:
@@ -134,9 +141,20 @@ def test_a_failed_run_leaves_a_record(instance: dg.DagsterInstance, sensor: Sens
         "job": "__ASSET_JOB",
         "file": "user_events_1.csv",
         "partition": "user_events_1.csv",
+        "checks": [],
         "url": f"/runs/{run_id}",
     }
     assert [file.name for file in (home / "failures").iterdir()] == [f"{run_id}.json"]
+
+
+def test_the_record_names_the_checks_that_refused_and_what_they_found(
+    instance: dg.DagsterInstance, sensor: Sensor, home: Path
+) -> None:
+    run_id = failed(instance, f"one of them {PASSWORD}", "refused")
+    sensor.tick()
+    assert record_in(home, run_id)["checks"] == [
+        {"asset": "refused", "check": "few_rejected", "found": "9 of 10 rows: one of them ***"}
+    ]
 
 
 def test_a_run_that_failed_before_its_first_step_leaves_a_record(

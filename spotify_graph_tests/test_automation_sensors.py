@@ -288,10 +288,21 @@ def test_a_forgotten_file_stays_out_until_its_content_has_left_the_landing_folde
     assert watch.settle() == []
     os.utime(file, ns=(0, 0))
     assert watch.settle() == []
+    watch.land("another.csv.part")
     file.rename(watch.settings.home / FILE)
     assert watch.settle() == []
     (watch.settings.home / FILE).rename(file)
     assert files(watch.settle()) == [FILE]
+
+
+def test_an_empty_folder_releases_nothing_because_a_disk_may_not_be_mounted(watch: Watch) -> None:
+    file = watch.land(FILE)
+    watch.take_in(watch.settle()[0])
+    watch.ledger().forget(FILE)
+    file.rename(watch.settings.home / FILE)
+    watch.settle()
+    (watch.settings.home / FILE).rename(file)
+    assert watch.settle() == []
 
 
 def test_a_large_backlog_is_asked_for_in_batches(watch: Watch) -> None:

@@ -10,6 +10,7 @@ import pytest
 from pyspark.sql import DataFrame, Observation, Row, SparkSession
 
 from spotify_graph.transforms.cleaning import (
+    COPIES,
     EVENT_REASONS,
     TRACK_REASONS,
     clean_events,
@@ -17,6 +18,7 @@ from spotify_graph.transforms.cleaning import (
     counts,
     judge_events,
     judge_tracks,
+    kept_counts,
     rejected,
 )
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, landed_files, read_landed
@@ -193,19 +195,21 @@ def test_a_rejected_row_is_found_in_its_file_by_its_line(events: DataFrame) -> N
 
 
 def test_good_events_are_cleaned_and_kept_once_for_each_file(events: DataFrame) -> None:
-    rows = clean_events(events).collect()
+    rows = clean_events(events).drop(COPIES).collect()
     expected = {values for _, values in CLEANED}
     for file in ("user_events_1.csv", "user_events_2.csv.gz"):
         assert sorted(map(str, (tuple(row)[1:] for row in rows if row.file == file))) == sorted(map(str, expected))
 
 
 def test_what_is_read_is_cleaned_a_duplicate_or_rejected(events: DataFrame) -> None:
-    seen = Observation()
-    cleaned = clean_events(events.observe(seen, *counts(EVENT_REASONS))).count()
-    duplicates = 3 * len(CLEANED) - 2 * len({values for _, values in CLEANED})
+    seen, kept = Observation(), Observation()
+    clean_events(events.observe(seen, *counts(EVENT_REASONS))).observe(kept, *kept_counts()).collect()
+    distinct = len({values for _, values in CLEANED})
+    assert kept.get == {"kept": 2 * distinct, "duplicates": 3 * len(CLEANED) - 2 * distinct}
+    assert seen.get["good"] == 3 * len(CLEANED)
     assert seen.get["rows_read"] == 3 * len(CLEANED) + len(REJECTED) + len(BAD_LINES)
     assert seen.get["rejected"] == len(REJECTED) + len(BAD_LINES)
-    assert seen.get["rows_read"] == cleaned + duplicates + seen.get["rejected"]
+    assert seen.get["rows_read"] == kept.get["kept"] + kept.get["duplicates"] + seen.get["rejected"]
     every = [reason for reasons in [r for _, r in REJECTED] + [r for _, _, r in BAD_LINES] for reason in reasons]
     assert {reason: seen.get[reason] for reason in EVENT_REASONS} == {
         reason: every.count(reason) for reason in EVENT_REASONS

@@ -48,7 +48,7 @@ def plays_in_graph(platform: Platform) -> int:
 
 
 def files(platform: Platform) -> dict[str, dict[str, Any]]:
-    return {row["file"]: row for row in json.loads(platform.succeed("status", "--json"))["files"]}
+    return {row["file"]: row for row in json.loads(platform.succeed("status", "--json"))["landed"]}
 
 
 def run_job(job: str) -> dg.ExecuteInProcessResult:

@@ -5,6 +5,7 @@ brackets (a glob), a percent sign and a space (URI escapes), an accent and an em
 """
 
 import gzip
+import hashlib
 import os
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from spotify_graph.transforms.landing import (
     TRACKS,
     USER_EVENTS,
     LandedTable,
+    digest,
     inspect,
     landed_files,
     parts_of,
@@ -166,10 +168,30 @@ def test_a_name_that_cannot_be_shown_is_bad_and_shown_escaped(tmp_path: Path) ->
 def test_awkward_names_and_files_without_rows_are_read_as_they_are(tmp_path: Path, spark: SparkSession) -> None:
     files = [write(tmp_path / name, f"{EVENTS_HEADER}\n{EVENT}\n") for name in AWKWARD_NAMES]
     files.append(write(tmp_path / "user_events_none.csv", EVENTS_HEADER))
-    assert [inspect(path, tmp_path, USER_EVENTS) for path in files] == [None] * len(files)
     rows = read_landed(spark, files, USER_EVENTS).collect()
     assert sorted(row.file for row in rows) == sorted(AWKWARD_NAMES)
     assert {(row.line, row.user_id, row.device) for row in rows} == {(2, "u1", "mobile")}
+
+
+@pytest.mark.parametrize("name", [*AWKWARD_NAMES, "user_events_" + "x" * 120 + ".csv"])
+def test_a_name_that_is_no_partition_key_is_refused_with_what_fits(tmp_path: Path, name: str) -> None:
+    assert "rename it: a name has letters, digits" in str(reason(write(tmp_path / name, f"{EVENTS_HEADER}\n{EVENT}\n")))
+
+
+def test_a_digest_is_of_the_content_or_of_why_it_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "landing").mkdir()
+    secret = write(tmp_path / "secret", "not ours")
+    file = write(tmp_path / "landing" / "user_events.csv", "abc")
+    assert digest(file) == hashlib.sha256(b"abc").hexdigest()
+    link = tmp_path / "landing" / "user_events_link.csv"
+    link.symlink_to(secret)
+    before = digest(link)
+    secret.write_text("changed")
+    assert digest(link) == before, "what a link out of the folder leads to is not read"
+    os.mkfifo(tmp_path / "landing" / "user_events_pipe.csv")
+    assert digest(tmp_path / "landing" / "user_events_pipe.csv") != before
+    with pytest.raises(FileNotFoundError):
+        digest(tmp_path / "landing" / "user_events_gone.csv")
 
 
 def test_no_files_are_no_records(spark: SparkSession) -> None:

@@ -17,7 +17,7 @@ from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
 from spotify_graph.io_managers.intake import Entry, Intake, IntakeLedger
 from spotify_graph.io_managers.lake import Lake, LakeVersion, read_all
-from spotify_graph.io_managers.parquet import GATED
+from spotify_graph.io_managers.parquet import GATED, Observed
 from spotify_graph.io_managers.verdicts import Verdict
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.spark import SparkResource
@@ -61,6 +61,8 @@ _INTERACTIONS = (
     ("last_ts", "timestamp", "When the last one happened, UTC."),
 )
 
+_SHOWN = ("rows_read", "kept", "duplicates", "rejected")
+
 _EVENT_GATES = (
     gate.SCHEMA,
     gate.ROWS_ADD_UP,
@@ -99,7 +101,7 @@ _INTERACTION_GATES = (
 )
 def clean_events(
     context: dg.AssetExecutionContext, spark: SparkResource, gates: Gates
-) -> Iterator[dg.Output[DataFrame] | dg.AssetCheckResult]:
+) -> Iterator[dg.Output[DataFrame | Observed] | dg.AssetCheckResult]:
     """Judges the events of a landed file. The verdict on the file is kept with the version that it is about."""
     file, now = context.partition_key, datetime.now(UTC)
     lake, ledger = _lake_and_ledger(USER_EVENTS)
@@ -109,7 +111,7 @@ def clean_events(
     events = cleaning.clean_events(judged.observe(seen, *cleaning.counts(cleaning.EVENT_REASONS)))
     row_rules = rules.of_events(now)
     cleaned = events.observe(kept, *cleaning.kept_counts(), *rules.broken_counts(row_rules)).drop(cleaning.COPIES)
-    yield dg.Output(cleaned, "cleaned_events", metadata={"raw_version": raw.name})
+    yield dg.Output(Observed(cleaned, (seen, kept), _SHOWN), "cleaned_events", metadata={"raw_version": raw.name})
     counts = {**seen.get, **kept.get}
     bad_rows = cleaning.rejected(judged)
     by_reason = {reason: counts[reason] for reason in cleaning.EVENT_REASONS}
@@ -154,7 +156,7 @@ def clean_events(
 )
 def clean_tracks(
     spark: SparkResource,
-) -> Iterator[dg.Output[DataFrame] | dg.MaterializeResult[DataFrame] | dg.AssetCheckResult]:
+) -> Iterator[dg.Output[DataFrame | Observed] | dg.MaterializeResult[DataFrame] | dg.AssetCheckResult]:
     """Combines the catalogue files that the gates let through."""
     lake, ledger = _lake_and_ledger(TRACKS)
     entries, in_force = ledger.entries(), ledger.in_force()
@@ -171,7 +173,7 @@ def clean_tracks(
     tracks = cleaning.clean_tracks(judged.observe(seen, *cleaning.counts(cleaning.TRACK_REASONS)))
     row_rules = rules.of_catalogue()
     cleaned = tracks.observe(kept, *cleaning.kept_counts(), *rules.broken_counts(row_rules)).drop(cleaning.COPIES)
-    yield dg.Output(cleaned, "cleaned_tracks", metadata=about)
+    yield dg.Output(Observed(cleaned, (seen, kept), _SHOWN), "cleaned_tracks", metadata=about)
     counts = {**seen.get, **kept.get}
     of_latest = cleaning.judge_tracks(read_all(spark.spark_session, latest, raw_schema(TRACKS)))
     yield _rejected(cleaning.rejected(of_latest), _sum(entries.values(), cleaning.TRACK_REASONS), "rejected_tracks")
@@ -203,7 +205,7 @@ class InteractionsConfig(dg.Config):
 )
 def interactions(
     config: InteractionsConfig, spark: SparkResource, gates: Gates
-) -> Iterator[dg.Output[DataFrame] | dg.MaterializeResult[DataFrame] | dg.AssetCheckResult]:
+) -> Iterator[dg.Output[DataFrame | Observed] | dg.MaterializeResult[DataFrame] | dg.AssetCheckResult]:
     """One row for each user, track and event type, over the event files that the gates let through.
 
     Only the pairs of user and track that files which came, changed or went have events of are counted anew.
@@ -226,10 +228,13 @@ def interactions(
     else:
         rows = counting.updated(before.read(session), read_all(session, changed, ddl(_EVENTS)), events)
     counted, row_rules = Observation(), rules.of_interactions()
-    newest = F.max(F.unix_micros("last_ts")).alias("newest")
-    observed = rows.observe(counted, newest, *rules.broken_counts(row_rules))
+    totals = [
+        F.coalesce(F.sum("count"), F.lit(0)).alias("events"),
+        F.max(F.unix_micros("last_ts")).alias("newest"),
+    ]
+    observed = rows.observe(counted, *totals, *rules.broken_counts(row_rules))
     how = "all" if changed is None else f"{len(changed)} versions of files"
-    yield dg.Output(observed, metadata={**about, "counted_anew": how})
+    yield dg.Output(Observed(observed, (counted,), ("events",)), metadata={**about, "counted_anew": how})
     counts = counted.get
     latest = None if counts["newest"] is None else datetime.fromtimestamp(counts["newest"] / 1e6, UTC)
     findings = [
@@ -304,7 +309,7 @@ def _sum(entries: Iterable[Entry], reasons: Iterable[str]) -> dict[str, int]:
     return {name: sum(counts[name] for counts in latest) for name in names}
 
 
-def _rejected(rows: DataFrame, counts: Mapping[str, int], name: str) -> dg.Output[DataFrame]:
+def _rejected(rows: DataFrame, counts: Mapping[str, int], name: str) -> dg.Output[DataFrame | Observed]:
     """The rejected rows, with their counts by reason."""
     # Good files need no second pass to find nothing.
     return dg.Output(rows if counts["rejected"] else rows.limit(0), name, metadata=dict(counts))

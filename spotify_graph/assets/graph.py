@@ -1,6 +1,7 @@
 """An asset of the graph, as the graph model describes it: what Neo4j holds under a label or a relationship type."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -18,6 +19,7 @@ from spotify_graph.checks import gates as gate
 from spotify_graph.checks import publication
 from spotify_graph.graph_model import GraphTable, NodeType, Property
 from spotify_graph.io_managers import verdicts
+from spotify_graph.io_managers.retries import transient_errors_retried
 from spotify_graph.io_managers.verdicts import Finding, Verdict, read_json, write_json
 from spotify_graph.neo4j_io import ledger, staging, verification
 from spotify_graph.neo4j_io.errors import StagingError
@@ -78,64 +80,83 @@ def graph_asset(
             output_required=False,
         )
         def published(
-            config: PublicationConfig, gates: Gates, neo4j: Neo4jResource, **inputs: DataFrame
+            context: dg.AssetExecutionContext,
+            config: PublicationConfig,
+            gates: Gates,
+            neo4j: Neo4jResource,
+            **inputs: DataFrame,
         ) -> Iterator[dg.Output[Snapshot] | dg.MaterializeResult[Snapshot] | dg.AssetCheckResult]:
-            started = monotonic()
-            lake = Settings.load().lake
-            root = lake / "graph"
-            made_from = {"versions": versions_of(inputs), "code": code()}
-            entries = ledger.read(neo4j.driver, neo4j.database)
-            publication.ends_must_hold(table, entries)
-            before = entries.get(table.asset)
-            if config.verify and before and before.status is ledger.Status.PUBLISHED:
-                # A difference is recorded in the publication ledger, and the publication below puts it right.
-                verification.verify_published(neo4j.driver, neo4j.database, table, root)
-            verdict = _unchanged(table, before, made_from, root, config.verify)
-            if before and verdict:
-                nothing: dict[str, Any] = {
-                    "inserted": 0,
-                    "changed": 0,
-                    "deleted": 0,
-                    "version": before.version,
-                    "seconds": 0.0,
-                }
-                yield dg.MaterializeResult(metadata={"dagster/row_count": before.rows, **nothing})
-                yield from gate.results(verdict, table.asset)
-                yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
-                return
-            counted = Observation()
-            rows = compute(**inputs)
-            try:
-                watched = rows.observe(counted, *watch.counts()) if watch else rows
-                snapshot = staging.stage(watched, table, root)
-            except StagingError as error:
-                yield gate.result(gate.keys_unique(error), table.asset)
-                return
-            findings = [gate.keys_unique(None)]
-            if isinstance(table, NodeType):
-                findings.append(publication.no_drop(table, snapshot, before, lake, gates))
-            if watch:
-                findings.append(watch.find(counted.get, gates, rows))
-            yield from (gate.result(finding, table.asset) for finding in findings)
-            if any(finding.refuses for finding in findings):
-                return
-            yield dg.Output(snapshot, metadata={"staging_seconds": round(monotonic() - started, 2)})
-            # Where the content is published already, that is the version that stays.
-            version = root / table.asset / ledger.read(neo4j.driver, neo4j.database)[table.asset].version
-            verdicts.write(version, Verdict(tuple(findings)))
-            write_json(version / _MADE_FROM, made_from)
-            yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
+            with transient_errors_retried(context.op_execution_context.retry_number, context.log):
+                yield from _publish(table, watch, compute(**inputs), versions_of(inputs), config, gates, neo4j)
 
         return published
 
     return decorate
 
 
+def _publish(
+    table: GraphTable,
+    watch: Watch | None,
+    rows: DataFrame,
+    versions: Mapping[str, list[str]],
+    config: PublicationConfig,
+    gates: Gates,
+    neo4j: Neo4jResource,
+) -> Iterator[dg.Output[Snapshot] | dg.MaterializeResult[Snapshot] | dg.AssetCheckResult]:
+    """Stages, gates, publishes and verifies a table's rows, unless they are made from what the published ones are."""
+    started = monotonic()
+    lake = Settings.load().lake
+    root = lake / "graph"
+    made_from = {"versions": versions, "code": code()}
+    entries = ledger.read(neo4j.driver, neo4j.database)
+    publication.ends_must_hold(table, entries)
+    before = entries.get(table.asset)
+    if config.verify and before and before.status is ledger.Status.PUBLISHED:
+        with suppress(FileNotFoundError):  # a snapshot that the lake has lost is staged again below
+            verification.verify_published(neo4j.driver, neo4j.database, table, root)
+        # A difference is recorded there, and the publication below puts it right.
+        before = ledger.read(neo4j.driver, neo4j.database).get(table.asset)
+    verdict = _unchanged(table, before, made_from, root)
+    if before and verdict:
+        nothing: dict[str, Any] = {
+            "inserted": 0,
+            "changed": 0,
+            "deleted": 0,
+            "version": before.version,
+            "seconds": 0.0,
+        }
+        yield dg.MaterializeResult(metadata={"dagster/row_count": before.rows, **nothing})
+        yield from gate.results(verdict, table.asset)
+        yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
+        return
+    counted = Observation()
+    try:
+        watched = rows.observe(counted, *watch.counts()) if watch else rows
+        snapshot = staging.stage(watched, table, root)
+    except StagingError as error:
+        yield gate.result(gate.keys_unique(error), table.asset)
+        return
+    findings = [gate.keys_unique(None)]
+    if isinstance(table, NodeType):
+        findings.append(publication.no_drop(table, snapshot, before, lake, gates))
+    if watch:
+        findings.append(watch.find(counted.get, gates, rows))
+    yield from (gate.result(finding, table.asset) for finding in findings)
+    if any(finding.refuses for finding in findings):
+        return
+    yield dg.Output(snapshot, metadata={"staging_seconds": round(monotonic() - started, 2)})
+    # Where the content is published already, that is the version that stays.
+    version = root / table.asset / ledger.read(neo4j.driver, neo4j.database)[table.asset].version
+    verdicts.write(version, Verdict(tuple(findings)))
+    write_json(version / _MADE_FROM, made_from)
+    yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
+
+
 def _unchanged(
-    table: GraphTable, published: Publication | None, made_from: Mapping[str, Any], folder: Path, verify: bool
+    table: GraphTable, published: Publication | None, made_from: Mapping[str, Any], folder: Path
 ) -> Verdict | None:
-    """The verdict on what is published, if it was verified and made from the same, and nobody asks to look again."""
-    if published is None or published.status is not ledger.Status.PUBLISHED or published.verified_at is None or verify:
+    """The verdict on what is published, if it was verified and made from the same."""
+    if published is None or published.status is not ledger.Status.PUBLISHED or published.verified_at is None:
         return None
     version = folder / table.asset / published.version
     return verdicts.read(version) if read_json(version / _MADE_FROM) == made_from else None

@@ -55,7 +55,9 @@ def record_of(
         "at": at.isoformat(timespec="seconds"),
         "error": shown(_first_line(failure.message)),
         "steps": [
-            {"step": event.step_key, "error": shown(_innermost(event.step_failure_data.error))} for event in steps
+            {"step": event.step_key, "error": shown(error and cause_of(error))}
+            for event in steps
+            for error in [event.step_failure_data.error]
         ],
         "checks": [
             {"asset": it.asset_key.to_user_string(), "check": it.check_name, "found": shown(it.description)}
@@ -92,9 +94,8 @@ def send(record: dict[str, Any], settings: Settings) -> str | None:
     return None if answer.ok else f"status {answer.status_code}"
 
 
-def _innermost(error: Any) -> str | None:
-    if error is None:
-        return None
+def cause_of(error: Any) -> str:
+    """The first line of an error's innermost cause: what went wrong, without the layers that it passed through."""
     while error.cause:
         error = error.cause
     # The message begins with the class and its module, which is of no use to a reader of one line.

@@ -76,8 +76,9 @@ def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
             return True
         return contents.get(forgotten.file) not in {None, forgotten.digest}
 
-    for ledger in ledgers.values():
-        ledger.release(is_gone)
+    if listing.names:  # an empty folder is more likely a disk that is not mounted
+        for ledger in ledgers.values():
+            ledger.release(is_gone)
     decision = decide(
         listing.names,
         contents,

@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from filelock import FileLock
+
 from spotify_graph.io_managers.lake import Lake, LakeVersion
 from spotify_graph.io_managers.verdicts import Verdict, read_json, write_json
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, check_name
@@ -157,7 +159,8 @@ class IntakeLedger:
         if entry is None:
             return None
         at = datetime.now(UTC).isoformat(timespec="microseconds")
-        self._write_forgotten({**self.forgotten(), file: Forgotten(file, entry.latest.digest, at)})
+        with self._forgotten_locked():
+            self._write_forgotten({**self.forgotten(), file: Forgotten(file, entry.latest.digest, at)})
         self._path(file).unlink()
         for asset in PARTITIONED[self.table.name]:
             Lake(self.lake).remove(f"{asset}/{file}")
@@ -169,10 +172,13 @@ class IntakeLedger:
 
     def release(self, is_gone: Callable[[Forgotten], bool]) -> None:
         """Lets forgotten files be taken in again, once their forgotten content has left the landing folder."""
-        before = self.forgotten()
-        after = {file: replace(it, released=it.released or is_gone(it)) for file, it in before.items()}
-        if after != before:
-            self._write_forgotten(after)
+        if not self.forgotten():
+            return
+        with self._forgotten_locked():
+            before = self.forgotten()
+            after = {file: replace(it, released=it.released or is_gone(it)) for file, it in before.items()}
+            if after != before:
+                self._write_forgotten(after)
 
     def last_forgotten(self) -> datetime | None:
         """When a file was taken out on purpose last, or None."""
@@ -182,6 +188,10 @@ class IntakeLedger:
         known = {"latest": asdict(entry.latest), "in_force": entry.in_force and asdict(entry.in_force)}
         write_json(self._path(entry.file), known)
         return entry
+
+    def _forgotten_locked(self) -> FileLock:
+        # The command and the daemon's sensor both change the list.
+        return FileLock(self._folder / f"{_FORGOTTEN}.lock")
 
     def _write_forgotten(self, forgotten: Mapping[str, Forgotten]) -> None:
         write_json(self._folder / _FORGOTTEN, {file: asdict(known) for file, known in forgotten.items()})

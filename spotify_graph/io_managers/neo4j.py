@@ -5,26 +5,23 @@ from pathlib import Path
 from time import monotonic
 
 import dagster as dg
-from neo4j.exceptions import DriverError, Neo4jError
 from pydantic import Field
 from pyspark.sql import DataFrame
 
 from spotify_graph.graph_model import TABLES, GraphTable
+from spotify_graph.io_managers.retries import transient_errors_retried
 from spotify_graph.neo4j_io import ledger, publication
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.spark import SparkResource
 
 _SECONDS_BETWEEN_MESSAGES = 5
-_RETRIES = 3
-_FIRST_WAIT_S = 5
 
 
 class Neo4jIOManager(dg.ConfigurableIOManager):
     """Publishes a staged snapshot: writes what differs from the last publication.
 
-    The asset's key says which table of the graph model it is. What the driver's own retries don't get over, such as a
-    server that restarts, is tried again after longer and longer waits; bad data never is.
+    The asset's key says which table of the graph model it is.
     """
 
     spark: dg.ResourceDependency[SparkResource]
@@ -34,7 +31,7 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Snapshot) -> None:
         """Publishes."""
         started = monotonic()
-        try:
+        with transient_errors_retried(context.step_context.previous_attempt_count, context.log):
             result = publication.publish(
                 self.neo4j.driver,
                 self.neo4j.database,
@@ -43,12 +40,6 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
                 self.spark.spark_session,
                 progress=_Progress(context.log.info),
             )
-        except (DriverError, Neo4jError) as error:
-            if not error.is_retryable():
-                raise
-            wait = _FIRST_WAIT_S * 2**context.step_context.previous_attempt_count
-            context.log.warning(f"Neo4j does not answer; the next attempt is in {wait} s")
-            raise dg.RetryRequested(max_retries=_RETRIES, seconds_to_wait=wait) from error
         context.add_output_metadata(
             {
                 "dagster/row_count": result.rows,

@@ -1,13 +1,14 @@
 """The IO manager that keeps an asset's DataFrame in the Parquet lake."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Observation
 
 from spotify_graph.errors import UserError
 from spotify_graph.io_managers.intake import ROWS, IntakeLedger
@@ -17,6 +18,21 @@ from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, check_name
 
 GATED = "spotify_graph/gated"
 """Definition metadata of an asset whose versions go on only after their gates have passed."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A DataFrame to write, and what is counted while it is written.
+
+    Attributes:
+        rows: the DataFrame, with the observations in its plan.
+        counts: the observations.
+        shown: which of the counts become metadata of what is written.
+    """
+
+    rows: DataFrame
+    counts: Sequence[Observation] = ()
+    shown: Sequence[str] = ()
 
 
 class ParquetIOManager(dg.ConfigurableIOManager):
@@ -34,12 +50,15 @@ class ParquetIOManager(dg.ConfigurableIOManager):
     def _lake(self) -> Lake:
         return Lake(Path(self.root))
 
-    def handle_output(self, context: dg.OutputContext, obj: DataFrame) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: DataFrame | Observed) -> None:
         """Writes the next version, with the output's metadata beside it."""
         started = monotonic()
-        version = self._lake.write(_entry(context), obj, _plain(context.output_metadata))
+        observed = obj if isinstance(obj, Observed) else Observed(obj)
+        version = self._lake.write(_entry(context), observed.rows, _plain(context.output_metadata))
+        counts = {name: count for counts in observed.counts for name, count in counts.get.items()}
         context.add_output_metadata(
             {
+                **{name: counts[name] for name in observed.shown},
                 "dagster/row_count": version.rows,
                 "path": dg.MetadataValue.path(version.path),
                 "version": version.name,

