@@ -55,7 +55,7 @@ def record_of(
         "at": at.isoformat(timespec="seconds"),
         "error": shown(_first_line(failure.message)),
         "steps": [
-            {"step": event.step_key, "error": shown(error and cause_of(error))}
+            {"step": event.step_key, "error": shown(cause_of(error) if error else None)}
             for event in steps
             for error in [event.step_failure_data.error]
         ],
