@@ -84,6 +84,7 @@ def materialize(selection: str) -> None:
 def demo() -> None:
     """Generate sample logs if nothing has landed, materialize everything, and show what came out."""
     from spotify_graph import showcase, status
+    from spotify_graph.landed import look
     from spotify_graph.resources.neo4j import connect
 
     settings = Settings.load()
@@ -93,7 +94,7 @@ def demo() -> None:
         if shutil.which("spotify-graph")
         else os.path.relpath(Path(sys.executable).with_name("spotify-graph"))
     )
-    if not settings.landing.is_dir() or not status.files(settings):
+    if not settings.landing.is_dir() or not look(settings):
         console.say(f"Nothing has landed in {settings.landing}: generating sample logs")
         _generate(settings.landing, overwrite=False)
     report = _materialize(settings, "*")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from spotify_graph.automation.landing_watch import is_being_written, table_of
 from spotify_graph.io_managers.intake import Entry, IntakeLedger
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import (
@@ -16,6 +17,8 @@ from spotify_graph.transforms.landing import (
 )
 
 TABLES = (TRACKS, USER_EVENTS)
+UNMATCHED = f"its name is none of {', '.join(pattern for table in TABLES for pattern in table.patterns)}"
+"""Why a file that is of neither kind is not taken in."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,12 @@ def look(settings: Settings) -> list[LandedFile]:
         UserError: there is no landing folder.
     """
     return [file for table in TABLES for file in _look(settings, table)]
+
+
+def unmatched(settings: Settings) -> list[str]:
+    """The names, shown in printable characters, of complete files in the landing folder that are of neither kind."""
+    names = sorted(path.name for path in settings.landing.iterdir() if path.is_file())
+    return [shown_name(name) for name in names if not is_being_written(name) and table_of(name) is None]
 
 
 def release_forgotten(settings: Settings) -> None:

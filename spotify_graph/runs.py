@@ -21,7 +21,7 @@ from spotify_graph.automation.partitions import FILES
 from spotify_graph.definitions import build_defs
 from spotify_graph.errors import UserError
 from spotify_graph.io_managers.intake import PARTITIONED, Entry, IntakeLedger
-from spotify_graph.landed import TABLES, look, release_forgotten
+from spotify_graph.landed import TABLES, UNMATCHED, look, release_forgotten, unmatched
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import PROJECT_ROOT, Settings
@@ -128,6 +128,8 @@ def materialize(
     for file in files:
         if file.path and file.state == "forgotten":
             say(f"{file.name}: {file.note}")
+    for name in unmatched(settings):
+        say(f"{name} is not taken in: {UNMATCHED}")
     working("starting Spark")
     with instance(settings) as dagster, _one_session(defs):
         for file in todo:

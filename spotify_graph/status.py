@@ -9,7 +9,7 @@ from neo4j import Driver
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import NODES, RELATIONSHIPS
 from spotify_graph.io_managers.intake import PARTITIONED, IntakeLedger
-from spotify_graph.landed import TABLES, LandedFile, look
+from spotify_graph.landed import TABLES, UNMATCHED, LandedFile, look, unmatched
 from spotify_graph.neo4j_io import publication
 from spotify_graph.settings import Settings
 
@@ -22,14 +22,16 @@ def files(settings: Settings) -> list[dict[str, Any]]:
     """Every file that has landed or is in the lake.
 
     Returns:
-        For each: file, state (as in `landed.LandedFile`), landed (when it was changed last; None where it has left the
-        landing folder), rows and rejected (of the content that was examined last), in graph (how many good rows the
-        graph is made from), note (why it is held back).
+        For each: file, state (as in `landed.LandedFile`, or unmatched), landed (when it was changed last; None where it
+        has left the landing folder), rows and rejected (of the content that was examined last), in graph (how many good
+        rows the graph is made from), note (why it is held back).
 
     Raises:
         UserError: there is no landing folder.
     """
-    return [_file(file) for file in look(settings)]
+    rows = [_file(file) for file in look(settings)]
+    nothing = dict.fromkeys(FILE_COLUMNS)
+    return rows + [{**nothing, "file": name, "state": "unmatched", "note": UNMATCHED} for name in unmatched(settings)]
 
 
 def _file(file: LandedFile) -> dict[str, Any]:

@@ -60,6 +60,8 @@ def test_a_file_that_a_gate_refuses_stays_out_says_so_and_holds_up_no_other(plat
     platform.land("user_events_bad_header.csv", "who,what", "u8,t8")
     platform.land("user_events_dirty.csv", HEADER, *plays("u9", 9), BAD_LINE)
     platform.land("user_events 4.csv", HEADER, *plays("u4", 1))
+    platform.land("User_Events.csv", HEADER, *plays("u4", 1))
+    platform.land("user_events_5.csv.part", HEADER, *plays("u5", 1))
     result = platform.run("materialize")
     assert result.exit_code == 1
     assert users(platform) == ["u1", "u2", "u3"]
@@ -71,6 +73,7 @@ def test_a_file_that_a_gate_refuses_stays_out_says_so_and_holds_up_no_other(plat
     }.items():
         [line] = [line for line in result.stderr.splitlines() if file in line and line.startswith("spotify-graph: ")]
         assert all(word in line for word in words), line
+    assert "User_Events.csv is not taken in: its name is none of tracks*.csv, " in result.stderr
     states = {file: row["state"] for file, row in files(platform).items()}
     assert states == {
         "tracks.csv": "passed",
@@ -78,6 +81,7 @@ def test_a_file_that_a_gate_refuses_stays_out_says_so_and_holds_up_no_other(plat
         "user_events_bad_header.csv": "refused",
         "user_events_dirty.csv": "refused",
         "user_events 4.csv": "unfit",
+        "User_Events.csv": "unmatched",
     }
 
 
