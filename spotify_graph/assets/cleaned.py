@@ -159,7 +159,8 @@ def clean_tracks(
 ) -> Iterator[dg.Output[DataFrame | Observed] | dg.MaterializeResult[DataFrame] | dg.AssetCheckResult]:
     """Combines the catalogue files that the gates let through."""
     lake, ledger = _lake_and_ledger(TRACKS)
-    entries, in_force = ledger.entries(), ledger.in_force()
+    entries = ledger.entries()
+    in_force = ledger.in_force(entries)
     latest = [lake.current(f"raw_tracks/{entry.file}") for entry in entries.values() if entry.latest.version]
     about = {**_sources(in_force, entries), "examined": [version.name for version in latest]}
     before = _up_to_date(lake, "cleaned_tracks", about)
@@ -212,7 +213,8 @@ def interactions(
     """
     session, now = spark.spark_session, datetime.now(UTC)
     lake, ledger = _lake_and_ledger(USER_EVENTS)
-    entries, in_force = ledger.entries(), ledger.in_force()
+    entries = ledger.entries()
+    in_force = ledger.in_force(entries)
     before = lake.passed("interactions")
     about = _sources(in_force, entries)
     current = None if config.full else _up_to_date(lake, "interactions", about)

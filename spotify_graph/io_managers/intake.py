@@ -110,12 +110,12 @@ class IntakeLedger:
         files = sorted(file.name.removesuffix(".json") for file in self._folder.glob("[!.]*.json"))
         return {name: entry for name in files if (entry := self.find(name))}
 
-    def in_force(self) -> dict[str, LakeVersion]:
-        """The versions in the lake that the gates let through, by file: what the graph is made from."""
+    def in_force(self, entries: Mapping[str, Entry]) -> dict[str, LakeVersion]:
+        """The versions in the lake of what is in force, by file: what the graph is made from."""
         lake, asset = Lake(self.lake), ROWS[self.table.name]
         return {
             file: lake.version(f"{asset}/{file}", entry.in_force.version)
-            for file, entry in self.entries().items()
+            for file, entry in entries.items()
             if entry.in_force and entry.in_force.version
         }
 

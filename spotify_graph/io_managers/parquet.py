@@ -75,7 +75,8 @@ class ParquetIOManager(dg.ConfigurableIOManager):
         """
         table = _COMBINED.get(context.asset_key.path[-1])
         if table and not context.has_partition_key:
-            in_force = IntakeLedger(Path(self.root), table).in_force().values()
+            ledger = IntakeLedger(Path(self.root), table)
+            in_force = ledger.in_force(ledger.entries()).values()
             return read_all(self.spark.spark_session, in_force, _ddl(context))
         entry = _entry(context)
         version = self._lake.current(entry)
