@@ -124,9 +124,10 @@ def materialize(
     with connect(settings, say):
         pass
     watcher = _Watcher(say, working, total=sum(len(by_file[file.table.name]) for file in todo) + len(rest))
-    watcher.held_back += [f"{file.name}: {file.note}" for file in files if file.path and file.state in _HELD_BACK]
-    for file in files:
-        if file.path and file.state == "forgotten":
+    for file in (file for file in files if file.path and by_file[file.table.name]):
+        if file.state in _HELD_BACK:
+            watcher.held_back.append(f"{file.name}: {file.note}")
+        if file.state == "forgotten":
             say(f"{file.name}: {file.note}")
     for name in unmatched(settings):
         say(f"{name} is not taken in: {UNMATCHED}")
