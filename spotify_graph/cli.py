@@ -237,7 +237,9 @@ def forget(file: str) -> None:
     console.tell(f"{file} is forgotten: {in_graph:,} good rows and {rejected:,} rejected ones are out of the lake.")
     for asset, written in report.written.items():
         console.tell(f"{asset}: " + ", ".join(f"{rows:,} {what}" for what, rows in written.items()))
-    _tell_report(report)
+    _tell_problems(report)
+    if not report.complete:  # the graph still holds what the file gave it
+        sys.exit(1)
 
 
 @main.command()
@@ -294,16 +296,13 @@ def _materialize(settings: Settings, selection: str) -> "RunReport":
 
     with console.err.status("") as status:
         report = runs.materialize(settings, selection, console.say, status.update)
-    for line in (*report.failures, *report.held_back):
-        console.say(f"spotify-graph: {line}")
+    _tell_problems(report)
     return report
 
 
-def _tell_report(report: "RunReport") -> None:
+def _tell_problems(report: "RunReport") -> None:
     for line in (*report.failures, *report.held_back):
         console.say(f"spotify-graph: {line}")
-    if report.failures:
-        sys.exit(1)
 
 
 def _list_queries(as_json: bool) -> None:

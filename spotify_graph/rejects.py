@@ -30,10 +30,7 @@ def rejected(lake: Lake, file: str | None, reason: str | None, limit: int) -> tu
     Raises:
         UserError: nothing was cleaned yet.
     """
-    entries = lake.entries("rejected_events")
-    if file is not None:
-        entries = [entry for entry in entries if entry == f"rejected_events/{file}"]
-    paths = [lake.current(entry).path for entry in entries]
+    paths = [lake.current(entry).path for entry in lake.entries("rejected_events")]
     with suppress(FileNotFoundError):
         paths.append(lake.current("rejected_tracks").path)
     if not paths:

@@ -14,6 +14,8 @@ from spotify_graph.io_managers.lake import Lake
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph_tests.platform import Platform, installed
 
+LENIENT = {"rejected_error": 0.5, "drop_error": 0.9}
+"""Two of eight rows are bad, and one event more or less is a large part of them all."""
 DTYPES = {"long": "bigint"}
 """What Spark calls a type in a list of columns, where it differs from its name in SQL."""
 
@@ -42,9 +44,7 @@ EVENTS = (
 def platform(
     tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver, spark: SparkSession
 ) -> Iterator[Platform]:
-    # Two of eight rows are bad, and one event more or less is a large part of them all.
-    lenient = {"rejected_error": 0.5, "drop_error": 0.9}
-    with installed(tmp_path_factory.mktemp("small_logs"), local_neo4j, neo4j_driver, **lenient) as platform:
+    with installed(tmp_path_factory.mktemp("small_logs"), local_neo4j, neo4j_driver, **LENIENT) as platform:
         platform.land("tracks.csv", *TRACKS)
         platform.land("user_events.csv", *EVENTS)
         platform.succeed("materialize")
@@ -155,6 +155,14 @@ def test_a_file_that_cannot_be_read_is_held_back_alone_and_the_exit_code_says_so
         {"id": "u2"},
         {"id": "u3"},
     ]
+
+
+def test_news_get_old_also_where_nothing_changes(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    warning = "warning: interactions, check freshness: the newest event is of 2026-01-04"
+    for hours, warns in ((1e9, False), (1, True)):
+        monkeypatch.setenv("SPOTIFY_GRAPH_GATES", json.dumps({**LENIENT, "stale_warn_hours": hours}))
+        result = platform.run("materialize", "--select", "interactions")
+        assert (result.exit_code, warning in result.stderr) == (0, warns)
 
 
 def test_a_file_that_leaves_the_landing_folder_keeps_its_rows_in_the_graph(platform: Platform) -> None:

@@ -175,6 +175,15 @@ def freshness(newest: datetime | None, now: datetime, gates: Gates) -> Finding:
     return _finding(FRESHNESS, now - newest <= limit, found, details)
 
 
+def aged(verdict: Verdict, now: datetime, gates: Gates) -> Verdict:
+    """A verdict of earlier as it is now: with nothing new, the newest event gets older."""
+    findings = []
+    for it in verdict.findings:
+        newest = it.details.get("newest") if it.check == FRESHNESS.name else None
+        findings.append(freshness(datetime.fromisoformat(newest), now, gates) if newest else it)
+    return replace(verdict, findings=tuple(findings))
+
+
 def uncatalogued_share(events: int, uncatalogued: int, gates: Gates, sample: Sample) -> Finding:
     """Whether few events are on tracks without a catalogue row."""
     share = _share(uncatalogued, events)
