@@ -28,12 +28,14 @@ class Property:
         type: its type in the graph.
         description: what it says, with its unit.
         optional: whether it may be absent.
+        indexed: whether nodes are looked up or ordered by it: a range index holds it.
     """
 
     name: str
     type: PropertyType
     description: str
     optional: bool = False
+    indexed: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,17 @@ class Endpoint:
 class RelationshipType:
     """The relationships of one type, which one asset publishes: at most one from a start node to an end node.
 
+    A versioned type is made by a model. While a new version of the model is loaded, its relationships lie beside those of
+    the version in force, told apart by a property; `neo4j_io.versions` switches from the one to the other.
+
     Attributes:
         asset: the asset's key, and the name of the snapshot in the lake.
         type: the relationship type.
         start: where it starts.
         end: where it ends.
-        properties: its properties.
+        properties: its properties, but for the version.
         description: what a relationship says.
+        version: the property that names the version of the model, or None where the type is not versioned.
     """
 
     asset: str
@@ -102,15 +108,17 @@ class RelationshipType:
     end: Endpoint
     properties: tuple[Property, ...]
     description: str
+    version: Property | None = None
 
     @property
     def keys(self) -> tuple[Property, ...]:
         """The columns that identify a row of the snapshot."""
-        return (self.start.as_column, self.end.as_column)
+        ends = (self.start.as_column, self.end.as_column)
+        return (*ends, self.version) if self.version else ends
 
     @property
     def columns(self) -> tuple[Property, ...]:
-        """The snapshot's columns, in order: both ends' keys, then the properties."""
+        """The snapshot's columns, in order: both ends' keys, the version where there is one, then the properties."""
         return (*self.keys, *self.properties)
 
 
@@ -152,6 +160,14 @@ TRACK = NodeType(
         Property("album", PropertyType.STRING, "The album, where the catalogue has one.", optional=True),
         Property("duration_ms", PropertyType.INTEGER, "The length in milliseconds, where known.", optional=True),
         Property("catalogued", PropertyType.BOOLEAN, "Whether the catalogue has the track; if not, events name it."),
+        Property(
+            "popularity",
+            PropertyType.FLOAT,
+            "The binary logarithm of its listeners, each counting 2^(d / 30), where d is how many days after 1 January"
+            " 2020 they last played it. Absent where nobody did.",
+            optional=True,
+            indexed=True,
+        ),
     ),
     description="A track of the catalogue, played or not, or one that events name and the catalogue lacks.",
 )
@@ -218,8 +234,45 @@ EVENT_TYPES = (
     _interaction("seek", "seeked"),
 )
 
+_MODEL = Property("model", PropertyType.STRING, "The version of the model that says so.")
+_SCORE = Property("score", PropertyType.FLOAT, "How strongly; comparable within the start node's relationships.")
+_RANK = Property("rank", PropertyType.INTEGER, "The place among the start node's relationships, from 1.")
+
+SIMILAR_TO = RelationshipType(
+    asset="similar_track_edges",
+    type="SIMILAR_TO",
+    start=Endpoint(TRACK, "track_id"),
+    end=Endpoint(TRACK, "similar_track_id"),
+    properties=(_SCORE, _RANK, Property("listeners", PropertyType.INTEGER, "How many users listen to both.")),
+    description="Who listens to the one track listens to the other.",
+    version=_MODEL,
+)
+
+SIMILAR_USER = RelationshipType(
+    asset="similar_user_edges",
+    type="SIMILAR_USER",
+    start=Endpoint(USER, "user_id"),
+    end=Endpoint(USER, "similar_user_id"),
+    properties=(_SCORE, _RANK),
+    description="The users' tastes are alike.",
+    version=_MODEL,
+)
+
+RECOMMENDED = RelationshipType(
+    asset="recommended_edges",
+    type="RECOMMENDED",
+    start=Endpoint(USER, "user_id"),
+    end=Endpoint(TRACK, "track_id"),
+    properties=(_SCORE, _RANK),
+    description="The user has never met the track, and may like it.",
+    version=_MODEL,
+)
+
 NODES = (TRACK, USER, ARTIST, GENRE)
 RELATIONSHIPS = (*(event.relationship for event in EVENT_TYPES), BY, IN_GENRE)
+"""What the logs and the catalogue say."""
+RECOMMENDATIONS = (SIMILAR_TO, SIMILAR_USER, RECOMMENDED)
+"""What a model makes of it; the three are switched together."""
 _TABLES: tuple[GraphTable, ...] = (*NODES, *RELATIONSHIPS)
 TABLES = {table.asset: table for table in _TABLES}
 """What each Neo4j asset publishes, by the asset's key."""
