@@ -5,6 +5,7 @@ the end of this module. To add an event type or a property is to add an entry th
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 
 
@@ -139,6 +140,11 @@ class EventType:
     relationship: RelationshipType
 
 
+POPULARITY_HALF_LIFE_DAYS = 30
+"""After how many days without a play a listener counts half in a track's popularity."""
+POPULARITY_SINCE = datetime(2020, 1, 1, tzinfo=UTC)
+"""When a listener counts 1. A fixed time, so that a popularity changes only when the track is played."""
+
 USER = NodeType(
     asset="user_nodes",
     label="User",
@@ -163,8 +169,8 @@ TRACK = NodeType(
         Property(
             "popularity",
             PropertyType.FLOAT,
-            "The binary logarithm of its listeners, each counting 2^(d / 30), where d is how many days after 1 January"
-            " 2020 they last played it. Absent where nobody did.",
+            f"The binary logarithm of its listeners, each counting 2^(d / {POPULARITY_HALF_LIFE_DAYS}), where d is how"
+            f" many days after {POPULARITY_SINCE:%Y-%m-%d} they last played it. Absent where nobody did.",
             optional=True,
             indexed=True,
         ),
@@ -226,13 +232,12 @@ def _interaction(event: str, participle: str) -> EventType:
     )
 
 
-EVENT_TYPES = (
-    _interaction("play", "played"),
-    _interaction("like", "liked"),
-    _interaction("skip", "skipped"),
-    _interaction("pause", "paused"),
-    _interaction("seek", "seeked"),
-)
+PLAY = _interaction("play", "played")
+LIKE = _interaction("like", "liked")
+SKIP = _interaction("skip", "skipped")
+PAUSE = _interaction("pause", "paused")
+SEEK = _interaction("seek", "seeked")
+EVENT_TYPES = (PLAY, LIKE, SKIP, PAUSE, SEEK)
 
 _MODEL = Property("model", PropertyType.STRING, "The version of the model that says so.")
 _SCORE = Property("score", PropertyType.FLOAT, "How strongly; comparable within the start node's relationships.")
@@ -273,6 +278,6 @@ RELATIONSHIPS = (*(event.relationship for event in EVENT_TYPES), BY, IN_GENRE)
 """What the logs and the catalogue say."""
 RECOMMENDATIONS = (SIMILAR_TO, SIMILAR_USER, RECOMMENDED)
 """What a model makes of it; the three are switched together."""
-_TABLES: tuple[GraphTable, ...] = (*NODES, *RELATIONSHIPS)
+_TABLES: tuple[GraphTable, ...] = (*NODES, *RELATIONSHIPS, *RECOMMENDATIONS)
 TABLES = {table.asset: table for table in _TABLES}
 """What each Neo4j asset publishes, by the asset's key."""

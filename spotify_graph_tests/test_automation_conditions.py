@@ -7,15 +7,15 @@ import pytest
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 
 from spotify_graph.automation.partitions import CATALOGUE_FILES, LOG_FILES
-from spotify_graph.graph_model import TABLES
 from spotify_graph_tests.test_automation_jobs import (
     COMBINED,
+    GRAPH,
     definitions,
     performed,
     requested,
 )
 
-FROM_EVENTS = {"interactions", *TABLES} - {"artist_nodes", "genre_nodes"}
+FROM_EVENTS = {"interactions", *GRAPH} - {"artist_nodes", "genre_nodes"}
 FROM_TRACKS = {"cleaned_tracks", "rejected_tracks", "track_nodes", "artist_nodes", "genre_nodes"}
 
 
@@ -71,9 +71,9 @@ def test_many_files_that_land_together_lead_to_one_refresh(automation: Automatio
     for run in runs:
         assert automation.tick() == set(), "a queued run holds it up"
         assert performed(automation.instance, definitions(), run) == dg.DagsterRunStatus.SUCCESS
-    assert automation.tick() == {*COMBINED, *TABLES}
+    assert automation.tick() == {*COMBINED, *GRAPH}
     assert automation.tick() == set()
-    automation.refresh({*COMBINED, *TABLES})
+    automation.refresh({*COMBINED, *GRAPH})
     assert [automation.tick() for _ in range(3)] == [set()] * 3
 
 
@@ -111,7 +111,7 @@ def test_a_catalogue_in_the_queue_holds_up_the_events_too(automation: Automation
     (catalogue,) = automation.queue("tracks_2.csv")
     assert automation.tick() == set()
     performed(automation.instance, definitions(), catalogue)
-    assert automation.tick() == {*COMBINED, *TABLES}
+    assert automation.tick() == {*COMBINED, *GRAPH}
 
 
 def test_one_more_file_leads_to_what_depends_on_its_kind(automation: Automation) -> None:
@@ -121,7 +121,7 @@ def test_one_more_file_leads_to_what_depends_on_its_kind(automation: Automation)
     automation.refresh(FROM_EVENTS)
     assert automation.tick() == set()
     automation.ingest("tracks_2.csv")
-    assert automation.tick() == FROM_TRACKS | {*TABLES} - {"user_nodes"}
+    assert automation.tick() == FROM_TRACKS | {*GRAPH} - {"user_nodes"}
 
 
 def test_a_replaced_file_leads_to_a_refresh(automation: Automation) -> None:
@@ -179,8 +179,8 @@ def published(automation: Automation) -> None:
     """One file of each kind, taken in and published; the automation has nothing to ask for."""
     automation.tick()
     automation.ingest("tracks.csv", "user_events_1.csv")
-    assert automation.tick() == {*COMBINED, *TABLES}
-    automation.refresh({*COMBINED, *TABLES})
+    assert automation.tick() == {*COMBINED, *GRAPH}
+    automation.refresh({*COMBINED, *GRAPH})
     assert automation.tick() == set()
 
 

@@ -16,10 +16,11 @@ from spotify_graph.automation.jobs import JOBS
 from spotify_graph.automation.partitions import CATALOGUE_FILES, LOG_FILES
 from spotify_graph.automation.schedules import SCHEDULES
 from spotify_graph.automation.sensors import SENSORS
-from spotify_graph.graph_model import TABLES, NodeType
+from spotify_graph.graph_model import NODES, RELATIONSHIPS, NodeType
 
 INGESTED = ["raw_user_events", "cleaned_events", "rejected_events", "raw_tracks"]
 COMBINED = ["cleaned_tracks", "rejected_tracks", "interactions"]
+GRAPH = {table.asset: table for table in (*NODES, *RELATIONSHIPS)}
 GATE = "gate"
 """The blocking check of every asset but the rejected rows."""
 
@@ -95,7 +96,7 @@ def definitions(
             automation_condition=FOLLOWS_GATES,
             config_schema={"verify": dg.Field(bool, default_value=False)},
         )
-        for name, table in TABLES.items()
+        for name, table in GRAPH.items()
     ]
     later = [asset("recommended_edges", deps=["interactions"], group_name="recommendations")] if recommendations else []
     return dg.Definitions(
@@ -153,8 +154,8 @@ def test_each_job_has_its_assets() -> None:
     defs = definitions(recommendations=True)
     assert keys_of(defs, "ingest_events") == {"raw_user_events", "cleaned_events", "rejected_events"}
     assert keys_of(defs, "ingest_catalogue") == {"raw_tracks"}
-    assert keys_of(defs, "refresh_graph") == keys_of(defs, "reconcile") == {*COMBINED, *TABLES}
-    from_interactions = {*TABLES} - {"artist_nodes", "genre_nodes"}
+    assert keys_of(defs, "refresh_graph") == keys_of(defs, "reconcile") == {*COMBINED, *GRAPH}
+    from_interactions = {*GRAPH} - {"artist_nodes", "genre_nodes"}
     assert keys_of(defs, "retrain") == {"interactions", "recommended_edges", *from_interactions}
     assert all(job.description for job in JOBS)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from spotify_graph.graph_model import EVENT_TYPES, TABLES, PropertyType
+from spotify_graph.graph_model import EVENT_TYPES, NODES, RELATIONSHIPS, PropertyType
 from spotify_graph.transforms import graph_tables
 from spotify_graph.transforms.interactions import interactions
 
@@ -26,6 +26,7 @@ TRACKS = [
 TYPES = {
     PropertyType.STRING: "string",
     PropertyType.INTEGER: "bigint",
+    PropertyType.FLOAT: "double",
     PropertyType.BOOLEAN: "boolean",
     PropertyType.ZONED_DATETIME: "timestamp",
     PropertyType.STRING_LIST: "array<string>",
@@ -62,8 +63,9 @@ def rows(table: DataFrame) -> list[tuple[Any, ...]]:
 
 
 def test_every_table_has_the_columns_of_the_model_and_tracks_their_events(tables: dict[str, DataFrame]) -> None:
-    assert tables.keys() == TABLES.keys()
-    for asset, table in TABLES.items():
+    described = {table.asset: table for table in (*NODES, *RELATIONSHIPS)}
+    assert tables.keys() == described.keys()
+    for asset, table in described.items():
         found = [(field.name, field.dataType.simpleString()) for field in tables[asset].schema]
         counted = [("events", "bigint")] if asset == "track_nodes" else []
         assert found == [(column.name, TYPES[column.type]) for column in table.columns] + counted
@@ -80,11 +82,28 @@ def test_a_track_is_a_node_when_the_catalogue_or_an_event_names_it(
     tables: dict[str, DataFrame],
 ) -> None:
     assert rows(tables["track_nodes"]) == [
-        ("lost", None, None, None, False, 1),
-        ("t1", "Title", "Album", 1000, True, 2 + 1),
-        ("t2", None, None, None, True, None),
-        ("t3", None, None, None, True, None),
+        ("lost", None, None, None, False, None, 1),  # sought in, and not played
+        ("t1", "Title", "Album", 1000, True, pytest.approx(days_after_2019(DAY[3]) / 30), 2 + 1),
+        ("t2", None, None, None, True, None, None),
+        ("t3", None, None, None, True, None, None),
     ]
+
+
+def days_after_2019(day: datetime) -> int:
+    return (day - datetime(2020, 1, 1)).days
+
+
+def test_each_listener_of_a_track_counts_half_for_every_30_days_since_they_played_it(spark: SparkSession) -> None:
+    last = [datetime(2024, 3, 1), datetime(2024, 3, 1), datetime(2024, 1, 31)]
+    plays = [(f"u{i}", "t1", "play", 7, day, day) for i, day in enumerate(last)]
+    counted = spark.createDataFrame(
+        [*plays, ("u9", "t1", "skip", 9, last[0], last[0])],
+        "user_id string, track_id string, event_type string, count long, first_ts timestamp, last_ts timestamp",
+    )
+    none = spark.createDataFrame([], "track_id string, title string, album string, duration_ms long")
+    [track] = graph_tables.track_nodes(none, counted).collect()
+    at_march = track.popularity - days_after_2019(datetime(2024, 3, 1)) / 30
+    assert 2**at_march == pytest.approx(1 + 1 + 0.5, rel=1e-5)
 
 
 def test_an_artist_or_a_genre_of_two_tracks_is_one_node(tables: dict[str, DataFrame]) -> None:

@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from spotify_graph.graph_model import TABLES
+from spotify_graph.graph_model import NODES, RELATIONSHIPS
 
 _COMBINED = dg.AssetSelection.assets("cleaned_tracks", "rejected_tracks", "interactions")
 _GRAPH = _COMBINED | dg.AssetSelection.groups("nodes", "edges")
@@ -25,7 +25,9 @@ refresh_graph = dg.define_asset_job(
 reconcile = dg.define_asset_job(
     "reconcile",
     _GRAPH,
-    config={"ops": {name: {"config": {"verify": True}} for name in TABLES}},
+    config={
+        "ops": {name: {"config": {"verify": True}} for name in (table.asset for table in (*NODES, *RELATIONSHIPS))}
+    },
     description="Refreshes the graph, and compares what the database holds with the lake even where nothing changed.",
 )
 retrain = dg.define_asset_job(

@@ -8,6 +8,9 @@ from spotify_graph.graph_model import (
     BY,
     GENRE,
     IN_GENRE,
+    PLAY,
+    POPULARITY_HALF_LIFE_DAYS,
+    POPULARITY_SINCE,
     TRACK,
     USER,
     EventType,
@@ -36,7 +39,15 @@ def track_nodes(cleaned_tracks: DataFrame, interactions: DataFrame) -> DataFrame
         TRACK's columns, and events: how many the track has.
     """
     catalogue = cleaned_tracks.withColumn("catalogued", F.lit(True))
-    tracks = catalogue.join(interactions.groupBy("track_id").agg(F.sum("count").alias("events")), "track_id", "full")
+    days = (F.unix_micros("last_ts") / 1e6 - POPULARITY_SINCE.timestamp()) / 86_400
+    half_lives = days / POPULARITY_HALF_LIFE_DAYS
+    listeners = F.sum(F.when(F.col("event_type") == PLAY.name, F.pow(F.lit(2.0), half_lives)))
+    heard = interactions.groupBy("track_id").agg(
+        F.sum("count").alias("events"),
+        # A sum of floats depends on their order in its last digits.
+        F.round(F.log2(listeners), 6).alias("popularity"),
+    )
+    tracks = catalogue.join(heard, "track_id", "full")
     catalogued = tracks.withColumn("catalogued", F.coalesce("catalogued", F.lit(False)))
     return catalogued.select(*(column.name for column in TRACK.columns), "events")
 
