@@ -278,6 +278,7 @@ RELATIONSHIPS = (*(event.relationship for event in EVENT_TYPES), BY, IN_GENRE)
 """What the logs and the catalogue say."""
 RECOMMENDATIONS = (SIMILAR_TO, SIMILAR_USER, RECOMMENDED)
 """What a model makes of it; the three are switched together."""
-_TABLES: tuple[GraphTable, ...] = (*NODES, *RELATIONSHIPS, *RECOMMENDATIONS)
-TABLES = {table.asset: table for table in _TABLES}
+FACTS: tuple[GraphTable, ...] = (*NODES, *RELATIONSHIPS)
+"""What follows from the logs and the catalogue alone."""
+TABLES: dict[str, GraphTable] = {table.asset: table for table in (*FACTS, *RECOMMENDATIONS)}
 """What each Neo4j asset publishes, by the asset's key."""

@@ -16,11 +16,11 @@ from spotify_graph.automation.jobs import JOBS
 from spotify_graph.automation.partitions import CATALOGUE_FILES, LOG_FILES
 from spotify_graph.automation.schedules import SCHEDULES
 from spotify_graph.automation.sensors import SENSORS
-from spotify_graph.graph_model import NODES, RELATIONSHIPS, NodeType
+from spotify_graph.graph_model import FACTS, NodeType
 
 INGESTED = ["raw_user_events", "cleaned_events", "rejected_events", "raw_tracks"]
 COMBINED = ["cleaned_tracks", "rejected_tracks", "interactions"]
-GRAPH = {table.asset: table for table in (*NODES, *RELATIONSHIPS)}
+GRAPH = {table.asset: table for table in FACTS}
 GATE = "gate"
 """The blocking check of every asset but the rejected rows."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from spotify_graph.graph_model import EVENT_TYPES, NODES, RELATIONSHIPS, PropertyType
+from spotify_graph.graph_model import EVENT_TYPES, FACTS, PropertyType
 from spotify_graph.transforms import graph_tables
 from spotify_graph.transforms.interactions import interactions
 
@@ -63,7 +63,7 @@ def rows(table: DataFrame) -> list[tuple[Any, ...]]:
 
 
 def test_every_table_has_the_columns_of_the_model_and_tracks_their_events(tables: dict[str, DataFrame]) -> None:
-    described = {table.asset: table for table in (*NODES, *RELATIONSHIPS)}
+    described = {table.asset: table for table in FACTS}
     assert tables.keys() == described.keys()
     for asset, table in described.items():
         found = [(field.name, field.dataType.simpleString()) for field in tables[asset].schema]

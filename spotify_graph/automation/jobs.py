@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from spotify_graph.graph_model import NODES, RELATIONSHIPS
+from spotify_graph.graph_model import FACTS
 
 _COMBINED = dg.AssetSelection.assets("cleaned_tracks", "rejected_tracks", "interactions")
 _GRAPH = _COMBINED | dg.AssetSelection.groups("nodes", "edges")
@@ -25,9 +25,7 @@ refresh_graph = dg.define_asset_job(
 reconcile = dg.define_asset_job(
     "reconcile",
     _GRAPH,
-    config={
-        "ops": {name: {"config": {"verify": True}} for name in (table.asset for table in (*NODES, *RELATIONSHIPS))}
-    },
+    config={"ops": {table.asset: {"config": {"verify": True}} for table in FACTS}},
     description="Refreshes the graph, and compares what the database holds with the lake even where nothing changed.",
 )
 retrain = dg.define_asset_job(

@@ -1,0 +1,1 @@
+"""How good the models are: a split in time, textbook metrics, baselines, and the search for parameters."""

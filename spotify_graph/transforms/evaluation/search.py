@@ -1,0 +1,164 @@
+"""The search for parameters, on the validation window alone.
+
+A hill climb, one parameter after the other: from where it stands, a parameter goes up or down its steps as long as the
+ranking gets better. Parameters of one model are judged by that model alone, so that each trial trains no more than it
+needs. What is judged is NDCG at 100 among tracks that the user had never met.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from spotify_graph.transforms.evaluation import metrics
+from spotify_graph.transforms.evaluation.examples import examples
+from spotify_graph.transforms.evaluation.lists import PLACES, Lists, Ranker, Scope, questions, rank
+from spotify_graph.transforms.evaluation.rankers import COMBINATION, combined, models
+from spotify_graph.transforms.evaluation.split import Window
+from spotify_graph.transforms.recommendations import combination
+from spotify_graph.transforms.recommendations.combination import Combination
+from spotify_graph.transforms.recommendations.knowledge import Prepared, learn
+from spotify_graph.transforms.recommendations.numbering import Catalogue
+from spotify_graph.transforms.recommendations.parameters import Parameters
+from spotify_graph.transforms.recommendations.scores import MODELS
+
+Say = Callable[[str], None]
+
+STEPS: Sequence[tuple[str, str, Sequence[Any]]] = (
+    ("neighbours", "cooccurrence_half_life_days", (15.0, 45.0, 180.0, None)),
+    ("neighbours", "profile_half_life_days", (10.0, 30.0, 90.0, None)),
+    ("factors", "rank", (8, 16, 32, 64, 128)),
+    ("factors", "alpha", (0.3, 1.0, 3.0, 10.0, 40.0)),
+    ("factors", "regularization", (0.003, 0.01, 0.05, 0.2, 0.8)),
+    ("factors", "rank", (8, 16, 32, 64, 128)),
+)
+"""What is tuned, in order: the model that judges, the parameter, and its steps."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One set of parameters that was tried.
+
+    Attributes:
+        model: the model that was ranked by.
+        parameter: what was varied; None for a model as it came out.
+        value: its value.
+        ndcg: NDCG at 100 in the validation window, never-heard tracks.
+    """
+
+    model: str
+    parameter: str | None
+    value: Any
+    ndcg: float
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What the search found.
+
+    Attributes:
+        parameters: the best parameters.
+        combination: the best combination of the models.
+        trials: everything that was tried, in order.
+    """
+
+    parameters: Parameters
+    combination: Combination
+    trials: Sequence[Trial]
+
+
+def tune(
+    activity: DataFrame,
+    users: int,
+    catalogue: Catalogue,
+    window: Window,
+    parameters: Parameters,
+    most_users: int,
+    say: Say,
+    steps: Sequence[tuple[str, str, Sequence[Any]]] = STEPS,
+) -> Tuned:
+    """Searches parameters and learns the combination.
+
+    Args:
+        activity: from `confidence.activity`, persisted.
+        users: how many users there are.
+        catalogue: the tracks.
+        window: the validation window.
+        parameters: where to start, and what is not tuned.
+        most_users: how many users to judge by.
+        say: told what was found.
+        steps: what to tune.
+    """
+    asked = questions(activity, window, most_users, parameters.seed).persist()
+    trials = _Trials(activity, users, catalogue, window, asked)
+    for model, name, values in steps:
+        parameters = trials.climb(parameters, model, name, values)
+        say(f"{name} {getattr(parameters, name)}: NDCG {trials.best:.4f} by {model} alone")
+    knowledge = learn(trials.prepared(parameters), users, catalogue, parameters)
+    learned = combination.fit(examples(asked, knowledge, parameters), tuple(MODELS))
+    rankers = {**models(), COMBINATION: combined(learned)}
+    lists = rank(asked, knowledge, rankers, (Scope.NEW,), parameters)
+    found = {name: _ndcg(lists[name, Scope.NEW]) for name in rankers}
+    best = max(found, key=found.__getitem__)
+    say(f"best in the validation window: {best}, NDCG {found[best]:.4f}")
+    tried = [*trials.done, *(Trial(name, None, None, value) for name, value in found.items())]
+    knowledge.release()
+    trials.release()
+    asked.unpersist()
+    # A combination that is worse than a part of it has learned what does not hold; then that part ranks alone.
+    return Tuned(parameters, learned if best == COMBINATION else Combination.of(best), tried)
+
+
+class _Trials:
+    """Trials on one window; none is made twice."""
+
+    def __init__(self, activity: DataFrame, users: int, catalogue: Catalogue, window: Window, asked: DataFrame) -> None:
+        self._activity, self._users, self._catalogue, self._window = activity, users, catalogue, window
+        self._asked = asked
+        self._prepared: dict[tuple[Any, ...], Prepared] = {}
+        self._found: dict[tuple[str, Parameters], float] = {}
+        self.done: list[Trial] = []
+        self.best = 0.0
+
+    def prepared(self, parameters: Parameters) -> Prepared:
+        key = (parameters.cooccurrence_half_life_days, parameters.profile_half_life_days)
+        if key not in self._prepared:
+            self._prepared[key] = Prepared.of(self._activity, self._window.known_until, parameters)
+        return self._prepared[key]
+
+    def climb(self, parameters: Parameters, model: str, name: str, values: Sequence[Any]) -> Parameters:
+        """The best of the values that lead uphill from the one that the parameters have."""
+
+        def ndcg(place: int) -> float:
+            return self._try(parameters.model_copy(update={name: values[place]}), model, name)
+
+        now = getattr(parameters, name)
+        place = values.index(now) if now in values else len(values) // 2
+        self.best = ndcg(place)
+        for step in (1, -1):
+            start = place
+            while 0 <= place + step < len(values) and ndcg(place + step) > self.best:
+                place += step
+                self.best = ndcg(place)
+            if place != start:
+                break
+        return parameters.model_copy(update={name: values[place]})
+
+    def release(self) -> None:
+        for prepared in self._prepared.values():
+            prepared.release()
+
+    def _try(self, parameters: Parameters, model: str, name: str) -> float:
+        if (model, parameters) not in self._found:
+            knowledge = learn(self.prepared(parameters), self._users, self._catalogue, parameters, (model,))
+            ranker: dict[str, Ranker] = {model: models()[model]}
+            lists = rank(self._asked, knowledge, ranker, (Scope.NEW,), parameters)
+            self._found[model, parameters] = _ndcg(lists[model, Scope.NEW])
+            knowledge.release()
+            self.done.append(Trial(model, name, getattr(parameters, name), self._found[model, parameters]))
+        return self._found[model, parameters]
+
+
+def _ndcg(lists: Lists) -> float:
+    return float(metrics.ndcg(lists.hits, lists.relevant, PLACES).mean()) if len(lists.users) else 0.0

@@ -1,0 +1,58 @@
+"""Latent factors by implicit alternating least squares, MLlib's.
+
+Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets" (2008), with the regularization of Zhou
+et al., "Large-Scale Parallel Collaborative Filtering for the Netflix Prize" (2008), as MLlib's manual describes it. A
+negative feedback, more skipped than liked, is a preference of 0 with a confidence of 1 + alpha * |feedback|.
+"""
+
+import numpy as np
+from pyspark.ml.recommendation import ALS
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spotify_graph.transforms.recommendations.capped import Floats
+from spotify_graph.transforms.recommendations.parameters import Parameters
+
+SCHEMA = "id int, features array<float>"
+_BLOCKS = 4
+
+
+def factors(confidence: DataFrame, parameters: Parameters) -> tuple[DataFrame, DataFrame]:
+    """Trains on the users' profiles.
+
+    Args:
+        confidence: from `confidence.confidence`.
+        parameters: rank, regularization, alpha, iterations and seed.
+
+    Returns:
+        Two DataFrames, of users and of tracks: id (int), features (array of float); users and tracks without any
+        feedback above 0 are missing. Both are empty where nobody has any.
+    """
+    feedback = confidence.where(F.col("profile") != 0).select("user", "track", F.col("profile").cast("float"))
+    if feedback.where(F.col("profile") > 0).isEmpty():
+        none = confidence.sparkSession.createDataFrame([], SCHEMA)
+        return none, none
+    als = ALS(
+        rank=parameters.rank,
+        regParam=parameters.regularization,
+        alpha=parameters.alpha,
+        maxIter=parameters.iterations,
+        implicitPrefs=True,
+        userCol="user",
+        itemCol="track",
+        ratingCol="profile",
+        numUserBlocks=_BLOCKS,
+        numItemBlocks=_BLOCKS,
+        seed=parameters.seed,
+    )
+    model = als.fit(feedback)
+    return model.userFactors, model.itemFactors
+
+
+def as_array(factors: DataFrame, count: int, rank: int) -> Floats:
+    """Factors by number, shape (count, rank); 0 where there are none."""
+    rows = factors.toPandas()
+    array = np.zeros((count, rank), dtype=np.float32)
+    if len(rows):
+        array[rows["id"]] = np.stack(rows["features"].to_list())
+    return array
