@@ -2,7 +2,7 @@
 
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -28,6 +28,8 @@ class Settings(BaseSettings):
         spark_master: `SPARK_MASTER`.
         java_home: `SPOTIFY_GRAPH_JAVA_HOME`, a JVM to use in place of the one in the Python environment.
         gates: `SPOTIFY_GRAPH_GATES`, a JSON object with thresholds of the gates, by the names in `resources.gates`.
+        recommender: `SPOTIFY_GRAPH_RECOMMENDER`, a JSON object with parameters of the models and their evaluation, by
+            the names in `resources.recommender`.
         failure_webhook: `SPOTIFY_GRAPH_FAILURE_WEBHOOK`, an address that is sent a JSON record of each failed run.
     """
 
@@ -44,6 +46,7 @@ class Settings(BaseSettings):
     spark_master: str = Field("local[*]", validation_alias="SPARK_MASTER")
     java_home: Path | None = Field(None, validation_alias="SPOTIFY_GRAPH_JAVA_HOME")
     gates: dict[str, float] = Field({}, validation_alias="SPOTIFY_GRAPH_GATES")
+    recommender: dict[str, Any] = Field({}, validation_alias="SPOTIFY_GRAPH_RECOMMENDER")
     failure_webhook: SecretStr | None = Field(None, validation_alias="SPOTIFY_GRAPH_FAILURE_WEBHOOK")
 
     @field_validator("home", "landing", "java_home")
@@ -98,8 +101,10 @@ class Settings(BaseSettings):
         """
         try:
             return cls()
-        except SettingsError:  # the only variable that is parsed
-            raise UserError("SPOTIFY_GRAPH_GATES: not a JSON object of thresholds") from None
+        except SettingsError as error:
+            # It names the field that could not be parsed, and not its value.
+            name = next(name for name in cls.model_fields if f'"{name}"' in str(error))
+            raise UserError(f"{cls.model_fields[name].validation_alias}: not a JSON object") from None
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             raise UserError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None

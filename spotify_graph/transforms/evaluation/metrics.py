@@ -5,6 +5,7 @@
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +80,12 @@ def mean(values: Values, seed: int = 0) -> Mean:
     count = len(values)
     if not count:
         return Mean(0.0, 0.0, 0.0)
-    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
-    low, high = np.quantile(draws @ values / count, (0.025, 0.975))
+    low, high = np.quantile(_draws(count, seed) @ values / count, (0.025, 0.975))
     return Mean(float(values.mean()), float(low), float(high))
+
+
+@lru_cache(maxsize=4)
+def _draws(count: int, seed: int) -> Values:
+    """How often each of so many users is drawn in each resample; many means are of the same users."""
+    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=_RESAMPLES)
+    return drawn.astype(np.float64)

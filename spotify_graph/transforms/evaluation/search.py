@@ -19,7 +19,7 @@ from spotify_graph.transforms.evaluation.split import Window
 from spotify_graph.transforms.recommendations import combination
 from spotify_graph.transforms.recommendations.combination import Combination
 from spotify_graph.transforms.recommendations.knowledge import Prepared, learn
-from spotify_graph.transforms.recommendations.numbering import Catalogue
+from spotify_graph.transforms.recommendations.logs import Logs
 from spotify_graph.transforms.recommendations.parameters import Parameters
 from spotify_graph.transforms.recommendations.scores import MODELS
 
@@ -69,9 +69,7 @@ class Tuned:
 
 
 def tune(
-    activity: DataFrame,
-    users: int,
-    catalogue: Catalogue,
+    logs: Logs,
     window: Window,
     parameters: Parameters,
     most_users: int,
@@ -81,21 +79,19 @@ def tune(
     """Searches parameters and learns the combination.
 
     Args:
-        activity: from `confidence.activity`, persisted.
-        users: how many users there are.
-        catalogue: the tracks.
+        logs: what to learn from.
         window: the validation window.
         parameters: where to start, and what is not tuned.
         most_users: how many users to judge by.
         say: told what was found.
         steps: what to tune.
     """
-    asked = questions(activity, window, most_users, parameters.seed).persist()
-    trials = _Trials(activity, users, catalogue, window, asked)
+    asked = questions(logs.activity, window, most_users, parameters.seed).persist()
+    trials = _Trials(logs, window, asked)
     for model, name, values in steps:
         parameters = trials.climb(parameters, model, name, values)
         say(f"{name} {getattr(parameters, name)}: NDCG {trials.best:.4f} by {model} alone")
-    knowledge = learn(trials.prepared(parameters), users, catalogue, parameters)
+    knowledge = learn(logs, trials.prepared(parameters), parameters)
     learned = combination.fit(examples(asked, knowledge, parameters), tuple(MODELS))
     rankers = {**models(), COMBINATION: combined(learned)}
     lists = rank(asked, knowledge, rankers, (Scope.NEW,), parameters)
@@ -113,9 +109,8 @@ def tune(
 class _Trials:
     """Trials on one window; none is made twice."""
 
-    def __init__(self, activity: DataFrame, users: int, catalogue: Catalogue, window: Window, asked: DataFrame) -> None:
-        self._activity, self._users, self._catalogue, self._window = activity, users, catalogue, window
-        self._asked = asked
+    def __init__(self, logs: Logs, window: Window, asked: DataFrame) -> None:
+        self._logs, self._window, self._asked = logs, window, asked
         self._prepared: dict[tuple[Any, ...], Prepared] = {}
         self._found: dict[tuple[str, Parameters], float] = {}
         self.done: list[Trial] = []
@@ -124,7 +119,7 @@ class _Trials:
     def prepared(self, parameters: Parameters) -> Prepared:
         key = (parameters.cooccurrence_half_life_days, parameters.profile_half_life_days)
         if key not in self._prepared:
-            self._prepared[key] = Prepared.of(self._activity, self._window.known_until, parameters)
+            self._prepared[key] = Prepared.of(self._logs, self._window.known_until, parameters)
         return self._prepared[key]
 
     def climb(self, parameters: Parameters, model: str, name: str, values: Sequence[Any]) -> Parameters:
@@ -151,7 +146,7 @@ class _Trials:
 
     def _try(self, parameters: Parameters, model: str, name: str) -> float:
         if (model, parameters) not in self._found:
-            knowledge = learn(self.prepared(parameters), self._users, self._catalogue, parameters, (model,))
+            knowledge = learn(self._logs, self.prepared(parameters), parameters, (model,))
             ranker: dict[str, Ranker] = {model: models()[model]}
             lists = rank(self._asked, knowledge, ranker, (Scope.NEW,), parameters)
             self._found[model, parameters] = _ndcg(lists[model, Scope.NEW])

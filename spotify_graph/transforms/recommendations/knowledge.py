@@ -15,7 +15,7 @@ from spotify_graph.transforms.recommendations import (
     similar_users,
 )
 from spotify_graph.transforms.recommendations.capped import Capped, Floats, Ints
-from spotify_graph.transforms.recommendations.numbering import Catalogue
+from spotify_graph.transforms.recommendations.logs import Logs
 from spotify_graph.transforms.recommendations.parameters import Parameters
 
 
@@ -63,9 +63,9 @@ class Prepared:
     histories: DataFrame
 
     @classmethod
-    def of(cls, activity: DataFrame, until: int, parameters: Parameters) -> "Prepared":
+    def of(cls, logs: Logs, until: int, parameters: Parameters) -> "Prepared":
         """Weighs the events before a day."""
-        known = confidence.confidence(activity, until, parameters).persist()
+        known = confidence.confidence(logs.activity, until, parameters).persist()
         return cls(until, known, confidence.histories(known).persist())
 
     def release(self) -> None:
@@ -98,22 +98,21 @@ class Knowledge:
 
 
 def learn(
+    logs: Logs,
     prepared: Prepared,
-    users: int,
-    catalogue: Catalogue,
     parameters: Parameters,
     models: Collection[str] = ("popularity", "neighbours", "factors", "similar_users"),
 ) -> Knowledge:
     """Trains the models.
 
     Args:
+        logs: how many users there are, and the tracks.
         prepared: what to train on.
-        users: how many users there are.
-        catalogue: the tracks.
         parameters: the models' parameters.
         models: which models are needed; the others have no opinion.
     """
-    spark, tracks = prepared.confidence.sparkSession, len(catalogue)
+    spark, catalogue, users = logs.activity.sparkSession, logs.catalogue, logs.user_count
+    tracks = len(catalogue)
     listeners, popular = np.zeros((2, tracks), dtype=np.float32)
     if "popularity" in models:
         counted = popularity.popularity(prepared.confidence, prepared.until, parameters.popularity_half_life_days)

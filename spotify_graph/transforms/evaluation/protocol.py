@@ -1,0 +1,19 @@
+"""How the evaluation is made."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Protocol(BaseModel):
+    """What the evaluation is told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tune: bool = Field(True, description="Whether parameters are searched in the validation window.")
+    window_days: int | None = Field(
+        None, ge=1, description="Days in each window; a tenth of the log, at the most 28 days, where None."
+    )
+    gap_days: int = Field(1, ge=0, description="Days between what is known and what is predicted.")
+    users: int = Field(5_000, ge=1, description="How many users are asked at the most.")
+    served_users: int = Field(
+        300, ge=0, description="How many of them are also served from the graph, to measure what is served."
+    )
