@@ -207,6 +207,27 @@ def query(name: str | None, parameters: Sequence[str], listing: bool, as_json: b
 
 
 @main.command()
+@as_json
+def evaluate(as_json: bool) -> None:
+    """Measure the recommendations on held-out days, and show the result."""
+    from spotify_graph import evaluations
+    from spotify_graph.assets import report as of_evaluation
+    from spotify_graph.io_managers.lake import Lake
+
+    settings = Settings.load()
+    report = _materialize(settings, "recommendation_evaluation")
+    if report.failures:
+        sys.exit(1)
+    found = evaluations.latest(Lake(settings.lake))
+    if as_json:
+        console.document({"results": found.records, "about": found.about})
+        return
+    console.say(found.summary)
+    lines = of_evaluation.table(found.records)
+    console.records(lines, of_evaluation.columns(lines), as_json=False)
+
+
+@main.command()
 @click.option("--file", help="Only rows of this file.")
 @click.option("--reason", help="Only rows with this reason among theirs.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many rows to show at most.")
@@ -282,7 +303,7 @@ def _generate(out: Path, overwrite: bool, **arguments: int) -> None:
     there = [file.name for file in (out / "tracks.csv", out / "user_events.csv") if file.exists()]
     if there and not overwrite:
         raise UserError(f"{out} already holds {' and '.join(there)}: give --out another folder, or --overwrite")
-    truth = out.parent / f"{out.name}_truth"
+    truth = sample_data.beside(out).track_popularity.parent
     with console.progress("events") as bar:
         task = bar.add_task("events", total=None)
         made = sample_data.generate(

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from spotify_graph.assets import cleaned, edges, nodes, raw
+from spotify_graph.assets import cleaned, edges, evaluation, nodes, raw, recommendations
 from spotify_graph.automation.accept import accept
 from spotify_graph.automation.jobs import JOBS
 from spotify_graph.automation.schedules import SCHEDULES
@@ -13,6 +13,7 @@ from spotify_graph.io_managers.neo4j import Neo4jIOManager
 from spotify_graph.io_managers.parquet import ParquetIOManager
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.recommender import Recommender
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
 
@@ -30,11 +31,12 @@ def build_defs(**overrides: Any) -> dg.Definitions:
         "spark": spark,
         "neo4j": neo4j,
         "gates": Gates.from_settings(settings),
+        "recommender": Recommender.from_settings(settings),
         "io_manager": ParquetIOManager(spark=spark, root=str(settings.lake)),
         "neo4j_io_manager": Neo4jIOManager(spark=spark, neo4j=neo4j, root=str(settings.lake / "graph")),
     }
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([raw, cleaned, nodes, edges]),
+        assets=dg.load_assets_from_modules([raw, cleaned, nodes, edges, recommendations, evaluation]),
         resources=resources | overrides,
         jobs=[*JOBS, accept],
         schedules=SCHEDULES,

@@ -276,6 +276,8 @@ RECOMMENDED = RelationshipType(
 NODES = (TRACK, USER, ARTIST, GENRE)
 RELATIONSHIPS = (*(event.relationship for event in EVENT_TYPES), BY, IN_GENRE)
 """What the logs and the catalogue say."""
+RECOMMENDER = "recommendations"
+"""The name of the model."""
 RECOMMENDATIONS = (SIMILAR_TO, SIMILAR_USER, RECOMMENDED)
 """What a model makes of it; the three are switched together."""
 FACTS: tuple[GraphTable, ...] = (*NODES, *RELATIONSHIPS)

@@ -219,6 +219,11 @@ def generate(
     return data
 
 
+def beside(landing: Path) -> SampleData:
+    """Where `spotify-graph generate` puts sample data: the logs in the landing folder, the truth in a folder beside."""
+    return _paths(landing, landing.parent / f"{landing.name}_truth")
+
+
 def _paths(out: Path, truth: Path) -> SampleData:
     return SampleData(
         tracks=out / "tracks.csv",

@@ -69,7 +69,7 @@ def graph_asset(
             kinds={"neo4j", "spark"},
             owners=OWNERS,
             description=table.description,
-            metadata=_metadata(table),
+            metadata=table_metadata(table),
             ins={name: dg.AssetIn() for name in signature(compute).parameters},
             io_manager_key="neo4j_io_manager",
             # A relationship's nodes are published before it is.
@@ -162,7 +162,8 @@ def _unchanged(
     return verdicts.read(version) if read_json(version / _MADE_FROM) == made_from else None
 
 
-def _metadata(table: GraphTable) -> dict[str, Any]:
+def table_metadata(table: GraphTable) -> dict[str, Any]:
+    """Definition metadata of a table: how Cypher writes it, and its columns."""
     keys = {key.name for key in table.keys}
     schema = dg.TableSchema(columns=[_column(column, column.name in keys) for column in table.columns])
     return {"dagster/table_name": _pattern(table), "dagster/column_schema": schema}

@@ -21,5 +21,5 @@ def versions_of(inputs: Mapping[str, DataFrame]) -> dict[str, list[str]]:
 def code() -> str:
     """Names the code that computes the lake and the graph: what other code made is made anew."""
     folders: Iterable[Path] = (Path(transforms.__path__[0]), Path(__file__).parent)
-    files = [_PACKAGE / "graph_model.py", *(file for folder in folders for file in sorted(folder.glob("*.py")))]
+    files = [_PACKAGE / "graph_model.py", *(file for folder in folders for file in sorted(folder.rglob("*.py")))]
     return sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]

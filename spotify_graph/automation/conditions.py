@@ -38,3 +38,6 @@ FOLLOWS_GATES = (
 The checks of single files play no part, because only the newest result of each check counts here, whichever file it
 was for.
 """
+
+FIRST_TIME = (FOLLOWS_GATES & dg.AutomationCondition.missing()).with_label("first_time")
+"""For what is computed in batch, at night: as soon as it can be, where it was never computed."""

@@ -16,6 +16,7 @@ from spotify_graph.io_managers.verdicts import Acceptance, Finding, Verdict
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.verification import Verification
 from spotify_graph.resources.gates import Gates
+from spotify_graph.transforms.evaluation.metrics import Mean
 from spotify_graph.transforms.landing import BadFile
 
 SAMPLE = 5
@@ -60,6 +61,10 @@ NO_DROP = Gate("no_drop", "There are not suddenly far fewer than at the last pub
 FRESHNESS = Gate("freshness", "The newest event is recent.", blocking=False)
 UNCATALOGUED_SHARE = Gate("uncatalogued_share", "Few events are on tracks that the catalogue lacks.", blocking=False)
 EQUALS_SNAPSHOT = Gate("equals_snapshot", "The database's own count and checksum equal the published snapshot's.")
+
+NOT_WORSE = Gate(
+    "not_worse", "A retrained model is not worse than the published one by more than chance.", blocking=False
+)
 
 
 def result(finding: Finding, asset: str, accepted: Acceptance | None = None) -> dg.AssetCheckResult:
@@ -206,6 +211,22 @@ def schema(frame: DataFrame, columns: Iterable[dg.TableColumn]) -> Finding:
     faults = [fault["error"] for found in errors.get("SCHEMA", {}).values() for fault in found]
     found = "; ".join(map(shown, faults)) if faults else f"{len(types)} columns as declared"
     return _finding(SCHEMA, not faults, found)
+
+
+def not_worse(improvement: Mean | None) -> Finding:
+    """Whether a retrained model holds its own against the published one, on the same held-out days.
+
+    Args:
+        improvement: the mean difference in NDCG at 100 with its interval, or None where there is nothing to compare.
+    """
+    if improvement is None:
+        return _finding(NOT_WORSE, True, "there is no published model to compare with on held-out days")
+    interval = f"{improvement.value:+.4f} ({improvement.low:+.4f} to {improvement.high:+.4f})"
+    found = f"NDCG@100 of never-heard tracks is {interval} against the published model's"
+    details = {"difference": improvement.value, "low": improvement.low, "high": improvement.high}
+    if improvement.high >= 0:
+        return _finding(NOT_WORSE, True, found, details)
+    return _finding(NOT_WORSE, False, f"{found}: the published model is kept", details)
 
 
 def equals_snapshot(verification: Verification) -> Finding:

@@ -110,10 +110,14 @@ class Lake:
         Raises:
             FileNotFoundError: the entry was never written.
         """
-        version = self._pointed(name, _CURRENT)
+        version = self.find(name)
         if version is None:
             raise FileNotFoundError(f"{name} is not in the lake at {self.root} yet: materialize it first")
         return version
+
+    def find(self, name: str) -> LakeVersion | None:
+        """An entry's current version, or None where the entry was never written."""
+        return self._pointed(name, _CURRENT)
 
     def judge(self, name: str, version: LakeVersion, verdict: Verdict) -> None:
         """Keeps the gates' verdict with a version, and remembers the last version that they let through."""

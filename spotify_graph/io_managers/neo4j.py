@@ -1,6 +1,7 @@
 """The IO manager that publishes an asset's staged snapshot to Neo4j."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
@@ -8,9 +9,9 @@ import dagster as dg
 from pydantic import Field
 from pyspark.sql import DataFrame
 
-from spotify_graph.graph_model import TABLES, GraphTable
+from spotify_graph.graph_model import RECOMMENDER, TABLES, GraphTable, RelationshipType
 from spotify_graph.io_managers.retries import transient_errors_retried
-from spotify_graph.neo4j_io import ledger, publication
+from spotify_graph.neo4j_io import ledger, publication, versions
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.spark import SparkResource
@@ -18,28 +19,40 @@ from spotify_graph.resources.spark import SparkResource
 _SECONDS_BETWEEN_MESSAGES = 5
 
 
+@dataclass(frozen=True)
+class ModelSnapshot:
+    """A staged table of a model.
+
+    Attributes:
+        snapshot: the table.
+        version: the model's version, which every row of the table names.
+    """
+
+    snapshot: Snapshot
+    version: str
+
+
 class Neo4jIOManager(dg.ConfigurableIOManager):
     """Publishes a staged snapshot: writes what differs from the last publication.
 
-    The asset's key says which table of the graph model it is.
+    The asset's key says which table of the graph model it is. A table of a model is written beside the published one,
+    for whoever wrote all tables of the model to switch to (`neo4j_io.versions`).
     """
 
     spark: dg.ResourceDependency[SparkResource]
     neo4j: dg.ResourceDependency[Neo4jResource]
     root: str = Field(description="The folder of the staged snapshots.")
 
-    def handle_output(self, context: dg.OutputContext, obj: Snapshot) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: Snapshot | ModelSnapshot) -> None:
         """Publishes."""
         started = monotonic()
+        driver, database, table = self.neo4j.driver, self.neo4j.database, _table(context)
+        told = _Progress(context.log.info)
         with transient_errors_retried(context.step_context.previous_attempt_count, context.log):
-            result = publication.publish(
-                self.neo4j.driver,
-                self.neo4j.database,
-                _table(context),
-                obj,
-                self.spark.spark_session,
-                progress=_Progress(context.log.info),
-            )
+            if isinstance(obj, ModelSnapshot) and isinstance(table, RelationshipType):
+                result = versions.load(driver, database, table, obj.snapshot, RECOMMENDER, obj.version, progress=told)
+            else:
+                result = publication.publish(driver, database, table, obj, self.spark.spark_session, progress=told)
         context.add_output_metadata(
             {
                 "dagster/row_count": result.rows,

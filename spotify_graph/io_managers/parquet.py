@@ -123,5 +123,6 @@ def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {
         name: value.value if isinstance(value, dg.MetadataValue) else value
         for name, value in metadata.items()
-        if not name.startswith("dagster/")
+        # What is there to be looked at, such as a picture, is no fact about the version.
+        if not (name.startswith("dagster/") or isinstance(value, dg.MarkdownMetadataValue))
     }

@@ -149,7 +149,7 @@ def stage(frame: DataFrame, table: GraphTable, root: Path) -> Snapshot:
         StagingError: a column is missing or of another type, or a row breaks a rule; the version is removed.
     """
     selected = _select(frame, table)
-    path = root / table.asset / _new_version()
+    path = root / table.asset / new_version()
     try:
         audit = Observation()
         selected.observe(audit, *_metrics(table)).write.parquet(str(path))
@@ -184,12 +184,13 @@ def pattern(table: GraphTable) -> str:
     return f"{ends[0]}-[:{quoted(table.type)} {_typed(table.properties)}]->{ends[1]}"
 
 
+def new_version() -> str:
+    """A new name for a version; names sort by time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}"
+
+
 def _typed(columns: tuple[Property, ...]) -> str:
     return "{" + ", ".join(f"{quoted(column.name)}: {column.type}" for column in columns) + "}"
-
-
-def _new_version() -> str:
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}"
 
 
 def _files(path: Path) -> dict[str, int]:

@@ -1,0 +1,183 @@
+"""The group evaluation: how good the models are on held-out days, and with which parameters."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import dagster as dg
+import numpy as np
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spotify_graph import sample_data, serving
+from spotify_graph.assets import report
+from spotify_graph.assets.made_from import code, versions_of
+from spotify_graph.assets.schema import OWNERS, columns, ddl
+from spotify_graph.automation.conditions import FIRST_TIME
+from spotify_graph.checks import gates as gate
+from spotify_graph.graph_model import FACTS, RECOMMENDER
+from spotify_graph.io_managers.lake import Lake
+from spotify_graph.io_managers.verdicts import Finding
+from spotify_graph.neo4j_io import versions
+from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.recommender import Recommender
+from spotify_graph.settings import Settings
+from spotify_graph.transforms.evaluation import oracle
+from spotify_graph.transforms.evaluation.evaluate import Evaluation, Row, evaluate, improvement
+from spotify_graph.transforms.evaluation.evaluate import report as rows_of
+from spotify_graph.transforms.evaluation.lists import PLACES, Lists, Scope
+from spotify_graph.transforms.evaluation.rankers import COMBINATION, PUBLISHED
+from spotify_graph.transforms.evaluation.split import Split, split
+from spotify_graph.transforms.recommendations.logs import Logs, start_of
+from spotify_graph.transforms.recommendations.recommend import recommended, recommended_table
+
+HELD_OUT = "held_out_recommendations"
+"""The lake's entry of what the combination would have recommended before the test window."""
+
+_KEPT = 200
+"""How many tracks of a user are kept there: more than are looked at, because some are met until a later test window."""
+
+_COLUMNS = (
+    (
+        "ranked_by",
+        "string",
+        "A model, the combination, a baseline, the oracle, the published model, or what the graph serves.",
+    ),
+    ("tracks", "string", "all, or never heard: only tracks that a user had not met before the test window."),
+    ("metric", "string", "recall, ndcg, coverage or diversity."),
+    ("k", "int", "How many places of a list count."),
+    ("value", "double", "The mean over users; coverage and diversity are of all lists together."),
+    ("low", "double", "The lower end of its 95 % interval (bootstrap over users)."),
+    ("high", "double", "The upper end."),
+    ("users", "int", "How many users were asked."),
+    ("share_of_oracle", "double", "The share of the oracle's value, with sample data."),
+)
+
+
+@dg.asset(
+    group_name="evaluation",
+    kinds={"parquet", "spark"},
+    owners=OWNERS,
+    # What is served is measured on the graph: it is published before.
+    deps=[table.asset for table in FACTS],
+    metadata=columns(*_COLUMNS),
+    automation_condition=FIRST_TIME,
+    check_specs=[gate.NOT_WORSE.spec("recommendation_evaluation")],
+)
+def recommendation_evaluation(
+    context: dg.AssetExecutionContext,
+    recommender: Recommender,
+    neo4j: Neo4jResource,
+    cleaned_events: DataFrame,
+    cleaned_tracks: DataFrame,
+    interactions: DataFrame,
+) -> Iterator[dg.Output[DataFrame] | dg.MaterializeResult[DataFrame] | dg.AssetCheckResult]:
+    """How good the recommendations are on days that the models have not seen, and the parameters that are best.
+
+    Parameters are tuned on a validation window, and everything is measured on a later test window.
+    """
+    lake = Lake(Settings.load().lake)
+    inputs = {"cleaned_events": cleaned_events, "cleaned_tracks": cleaned_tracks, "interactions": interactions}
+    made_from = {"versions": versions_of(inputs), "code": code(), "recommender": dict(recommender.overrides)}
+    before = lake.find("recommendation_evaluation")
+    if before and before.about["made_from"] == made_from:
+        yield dg.MaterializeResult(metadata={"dagster/row_count": before.rows, "version": before.name})
+        yield gate.result(Finding(**before.about["not_worse"]), "recommendation_evaluation")
+        return
+    logs = Logs.read(cleaned_events, cleaned_tracks)
+    protocol, parameters = recommender.protocol, recommender.parameters
+    windows = split(logs.first, logs.until - 1, protocol.window_days, protocol.gap_days)
+    about: dict[str, Any] = {"made_from": made_from, "parameters": parameters.model_dump(), "combination": None}
+    rows: list[Row] = []
+    not_worse = gate.not_worse(None)
+    if windows is None:
+        days = logs.until - logs.first
+        context.log.warning(f"{days} days of events are too few to hold some out: the models get their defaults")
+    else:
+        settings = Settings.load()
+        truth = sample_data.beside(settings.landing)
+        published = _published(lake, neo4j, logs)
+        found = evaluate(
+            logs,
+            windows,
+            parameters,
+            protocol,
+            context.log.info,
+            truth=oracle.truth(truth.track_popularity, truth.user_tastes, logs.catalogue, logs.users),
+            published=published,
+        )
+        context.log.info("measuring what the graph serves")
+        served = _served(neo4j, found, logs, windows, protocol.served_users)
+        rows = rows_of({**found.lists, (report.SERVED, Scope.NEW): served}, logs.catalogue)
+        if published is not None:
+            new, old = (found.lists[name, Scope.NEW] for name in (COMBINATION, PUBLISHED))
+            not_worse = gate.not_worse(improvement(new, old))
+        about |= _about(found, windows, lake, logs)
+        found.knowledge.release()
+    about["not_worse"] = vars(not_worse)
+    records = report.as_records(rows)
+    lines = report.table(records)
+    shown = {"report": dg.MetadataValue.md(report.markdown(lines))} if rows else {}
+    shown |= {"picture": dg.MetadataValue.md(report.picture(rows))} if rows else {}
+    table = logs.activity.sparkSession.createDataFrame(
+        [tuple(record.values()) for record in records], ddl(_COLUMNS)
+    ).coalesce(1)
+    yield dg.Output(table, metadata={**about, **shown})
+    logs.release()
+    yield gate.result(not_worse, "recommendation_evaluation")
+
+
+def _about(found: Evaluation, windows: Split, lake: Lake, logs: Logs) -> dict[str, Any]:
+    """What the models that are published later are made with, and what a later evaluation compares with."""
+    tuned = found.tuned
+    wide = tuned.parameters.model_copy(update={"recommended": _KEPT})
+    lists = recommended(found.knowledge, tuned.combination, wide)
+    held_out = lake.write(HELD_OUT, recommended_table(lists, logs).select("user_id", "track_id", "rank"))
+    window = windows.test
+    return {
+        "parameters": tuned.parameters.model_dump(),
+        "combination": {"weights": dict(tuned.combination.weights), "intercept": tuned.combination.intercept},
+        "held_out": held_out.name,
+        "test_window": [f"{start_of(day):%Y-%m-%d}" for day in (window.first, window.until - 1)],
+        "trials": [vars(trial) for trial in tuned.trials],
+    }
+
+
+def _published(lake: Lake, neo4j: Neo4jResource, logs: Logs) -> DataFrame | None:
+    """What the published model would have recommended before its own test window: user, published (array of int)."""
+    model = versions.in_force(neo4j.driver, neo4j.database, RECOMMENDER)
+    held_out = model.about.get("held_out") if model else None
+    if not held_out:
+        return None
+    try:
+        rows = lake.version(HELD_OUT, held_out).read(logs.activity.sparkSession)
+    except FileNotFoundError:
+        return None
+    numbered = rows.join(logs.users, "user_id").join(logs.tracks, "track_id")
+    ranked = F.array_sort(F.collect_list(F.struct("rank", "track"))).getField("track")
+    return numbered.groupBy("user").agg(ranked.alias("published"))
+
+
+def _served(neo4j: Neo4jResource, found: Evaluation, logs: Logs, windows: Split, most: int) -> Lists:
+    """What the graph serves of the held-out lists, to some of the users, as of the start of the test window."""
+    lists = found.lists[COMBINATION, Scope.NEW]
+    drawn = np.random.default_rng(0).permutation(len(lists.users))[:most]
+    places = np.sort(drawn)
+    ids = logs.users.where(F.col("user").isin(lists.users[places].tolist()))
+    user_ids: Mapping[int, str] = {row["user"]: row["user_id"] for row in ids.collect()}
+    ranked = np.full((len(places), PLACES), -1, dtype=np.int32)
+    hits = np.zeros((len(places), PLACES), dtype=bool)
+    for i, place in enumerate(places):
+        tracks = lists.ranked[place][lists.ranked[place] >= 0].tolist()
+        place_of = {logs.catalogue.ids[track]: at for at, track in enumerate(tracks)}
+        answer = serving.recommend(
+            neo4j.driver,
+            neo4j.database,
+            user_ids[int(lists.users[place])],
+            k=PLACES,
+            candidates=[(track_id, 1 / (at + 1)) for track_id, at in place_of.items()],
+            as_of=start_of(windows.test.first),
+        )
+        served = [place_of[line.track_id] for line in answer.tracks if line.track_id in place_of]
+        ranked[i, : len(served)] = lists.ranked[place][served]
+        hits[i, : len(served)] = lists.hits[place][served]
+    return Lists(lists.users[places], ranked, hits, lists.relevant[places])

@@ -1,0 +1,175 @@
+"""The group recommendations: what the models make of all events, published as one version."""
+
+import json
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from time import monotonic
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spotify_graph.assets.graph import table_metadata
+from spotify_graph.assets.made_from import code, versions_of
+from spotify_graph.assets.schema import OWNERS
+from spotify_graph.automation.conditions import FIRST_TIME
+from spotify_graph.checks import gates as gate
+from spotify_graph.checks import publication
+from spotify_graph.graph_model import (
+    RECOMMENDATIONS,
+    RECOMMENDED,
+    RECOMMENDER,
+    SIMILAR_TO,
+    SIMILAR_USER,
+)
+from spotify_graph.io_managers.lake import Lake, LakeVersion
+from spotify_graph.io_managers.neo4j import ModelSnapshot
+from spotify_graph.io_managers.retries import transient_errors_retried
+from spotify_graph.neo4j_io import ledger, staging, versions
+from spotify_graph.neo4j_io.errors import StagingError
+from spotify_graph.neo4j_io.ledger import Publication
+from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.settings import Settings
+from spotify_graph.transforms.recommendations.combination import DEFAULT, Combination
+from spotify_graph.transforms.recommendations.knowledge import Prepared, learn
+from spotify_graph.transforms.recommendations.logs import Logs, start_of
+from spotify_graph.transforms.recommendations.parameters import Parameters
+from spotify_graph.transforms.recommendations.recommend import (
+    recommended,
+    recommended_table,
+    similar_track_table,
+    similar_user_table,
+)
+
+_Result = dg.Output[ModelSnapshot] | dg.MaterializeResult[ModelSnapshot] | dg.AssetCheckResult
+
+
+class TrainingConfig(dg.Config):
+    """How models are trained and published."""
+
+    publish_worse: bool = Field(
+        False, description="Publish the models also where the evaluation found them worse than the published ones."
+    )
+
+
+@dg.multi_asset(
+    outs={
+        table.asset: dg.AssetOut(
+            group_name="recommendations",
+            kinds={"neo4j", "spark"},
+            owners=OWNERS,
+            description=table.description,
+            metadata=table_metadata(table),
+            io_manager_key="neo4j_io_manager",
+            automation_condition=FIRST_TIME,
+            # What a gate refuses is not published, and neither is a model that is worse than the published one.
+            is_required=False,
+        )
+        for table in RECOMMENDATIONS
+    },
+    ins={name: dg.AssetIn() for name in ("cleaned_events", "cleaned_tracks", "interactions")},
+    deps=["recommendation_evaluation", *dict.fromkeys(table.end.node.asset for table in RECOMMENDATIONS)],
+    check_specs=[it.spec(table.asset) for table in RECOMMENDATIONS for it in (gate.KEYS_UNIQUE, gate.EQUALS_SNAPSHOT)],
+)
+def recommender_model(
+    context: dg.AssetExecutionContext,
+    config: TrainingConfig,
+    neo4j: Neo4jResource,
+    cleaned_events: DataFrame,
+    cleaned_tracks: DataFrame,
+    interactions: DataFrame,
+) -> Iterator[_Result]:
+    """Trains the models on all events with the parameters that the evaluation found, and publishes what they say.
+
+    The three tables are loaded beside the published ones, and switched to in one transaction.
+    """
+    inputs = {"cleaned_events": cleaned_events, "cleaned_tracks": cleaned_tracks, "interactions": interactions}
+    evaluation = Lake(Settings.load().lake).current("recommendation_evaluation")
+    if evaluation.about["made_from"]["versions"] != versions_of(inputs):
+        context.log.warning("the parameters are of an evaluation of other logs: materialize recommendation_evaluation")
+    made_from = {"versions": versions_of(inputs), "code": code(), "evaluation": evaluation.name}
+    with transient_errors_retried(context.op_execution_context.retry_number, context.log):
+        yield from _train(context, config, neo4j, cleaned_events, cleaned_tracks, evaluation, made_from)
+
+
+def _train(
+    context: dg.AssetExecutionContext,
+    config: TrainingConfig,
+    neo4j: Neo4jResource,
+    cleaned_events: DataFrame,
+    cleaned_tracks: DataFrame,
+    evaluation: LakeVersion,
+    made_from: Mapping[str, Any],
+) -> Iterator[_Result]:
+    """Trains, stages, loads, switches and verifies, unless what is published is made from the same."""
+    root = Settings.load().lake / "graph"
+    entries = ledger.read(neo4j.driver, neo4j.database)
+    for table in RECOMMENDATIONS:
+        publication.ends_must_hold(table, entries)
+    model = versions.in_force(neo4j.driver, neo4j.database, RECOMMENDER)
+    if model and model.about.get("made_from") == _digest(made_from) and _all_hold(entries):
+        yield from _as_it_is(entries, neo4j)
+        return
+    not_worse = evaluation.about["not_worse"]
+    if model and not not_worse["passed"] and not config.publish_worse:
+        context.log.warning(f"the published model {model.version} stays: {not_worse['description']}")
+        return
+    logs = Logs.read(cleaned_events, cleaned_tracks)
+    parameters = Parameters(**evaluation.about["parameters"])
+    known = evaluation.about["combination"]
+    combination = Combination(**known) if known else DEFAULT
+    prepared = Prepared.of(logs, logs.until, parameters)
+    context.log.info(f"training on {logs.user_count:,} users and {len(logs.catalogue):,} tracks")
+    knowledge = learn(logs, prepared, parameters)
+    rows = {
+        SIMILAR_TO.asset: similar_track_table(knowledge.neighbours, logs),
+        SIMILAR_USER.asset: similar_user_table(knowledge.similar_users, logs),
+        RECOMMENDED.asset: recommended_table(recommended(knowledge, combination, parameters), logs),
+    }
+    version = staging.new_version()
+    staged = []
+    for table in RECOMMENDATIONS:
+        started = monotonic()
+        try:
+            snapshot = staging.stage(rows[table.asset].withColumn("model", F.lit(version)), table, root)
+        except StagingError as error:
+            yield gate.result(gate.keys_unique(error), table.asset)
+            return
+        yield gate.result(gate.keys_unique(None), table.asset)
+        staged.append((table.asset, snapshot, {"model": version, "staging_seconds": round(monotonic() - started, 2)}))
+    for asset, snapshot, metadata in staged:
+        yield dg.Output(ModelSnapshot(snapshot, version), asset, metadata=metadata)
+    about = {
+        "until": start_of(logs.until),
+        "made_from": _digest(made_from),
+        "evaluation": evaluation.name,
+        "held_out": evaluation.about.get("held_out"),
+    }
+    versions.switch(neo4j.driver, neo4j.database, RECOMMENDER, version, RECOMMENDATIONS, about)
+    for table in RECOMMENDATIONS:
+        versions.remove_others(neo4j.driver, neo4j.database, table, RECOMMENDER)
+    for table in RECOMMENDATIONS:
+        yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
+    for kept in (knowledge, prepared, logs):
+        kept.release()
+
+
+def _as_it_is(entries: Mapping[str, Publication], neo4j: Neo4jResource) -> Iterator[_Result]:
+    """What is published, which was made from the same."""
+    for table in RECOMMENDATIONS:
+        entry = entries[table.asset]
+        nothing: dict[str, Any] = {"inserted": 0, "changed": 0, "deleted": 0, "version": entry.version, "seconds": 0.0}
+        yield dg.MaterializeResult(table.asset, metadata={"dagster/row_count": entry.rows, **nothing})
+        yield gate.result(gate.keys_unique(None), table.asset)
+        yield gate.result(publication.equals_snapshot(neo4j, table, Settings.load().lake / "graph"), table.asset)
+
+
+def _all_hold(entries: Mapping[str, Publication]) -> bool:
+    found = [entries.get(table.asset) for table in RECOMMENDATIONS]
+    return all(it and it.status is ledger.Status.PUBLISHED and it.verified_at for it in found)
+
+
+def _digest(made_from: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]

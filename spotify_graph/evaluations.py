@@ -1,0 +1,47 @@
+"""What the latest evaluation found."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.dataset as ds
+
+from spotify_graph.errors import UserError
+from spotify_graph.io_managers.lake import Lake
+
+_TUNED = ("rank", "alpha", "regularization", "profile_half_life_days", "cooccurrence_half_life_days")
+
+
+@dataclass(frozen=True)
+class Found:
+    """What an evaluation found.
+
+    Attributes:
+        records: the rows of recommendation_evaluation, as plain values.
+        about: what is kept with them: the parameters, the combination's weights, the test window.
+    """
+
+    records: list[dict[str, Any]]
+    about: Mapping[str, Any]
+
+    @property
+    def summary(self) -> str:
+        """The test window, and what the models were tuned to, in one line."""
+        first, last = self.about["test_window"]
+        tuned = ", ".join(f"{name} {self.about['parameters'][name]}" for name in _TUNED)
+        return f"Held out: {first} to {last}. Tuned on the days before: {tuned}"
+
+
+def latest(lake: Lake) -> Found:
+    """Reads the latest evaluation.
+
+    Raises:
+        UserError: the logs were too short to hold some days out.
+    """
+    version = lake.current("recommendation_evaluation")
+    if not version.rows:
+        raise UserError("the logs are of too few days to hold some out: there is nothing to measure yet")
+    rows: list[dict[str, Any]] = (
+        ds.dataset(version.path, format="parquet", exclude_invalid_files=True).to_table().to_pylist()
+    )
+    return Found(rows, version.about)
