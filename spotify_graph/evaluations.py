@@ -41,7 +41,4 @@ def latest(lake: Lake) -> Found:
     version = lake.current("recommendation_evaluation")
     if not version.rows:
         raise UserError("the logs are of too few days to hold some out: there is nothing to measure yet")
-    rows: list[dict[str, Any]] = (
-        ds.dataset(version.path, format="parquet", exclude_invalid_files=True).to_table().to_pylist()
-    )
-    return Found(rows, version.about)
+    return Found(ds.dataset(sorted(version.path.glob("*.parquet"))).to_table().to_pylist(), version.about)

@@ -129,7 +129,7 @@ def _train(
         RECOMMENDED.asset: recommended_table(recommended(knowledge, combination, parameters), logs),
     }
     version = staging.new_version()
-    staged = []
+    staged: list[tuple[str, staging.Snapshot, dict[str, Any]]] = []
     for table in RECOMMENDATIONS:
         started = monotonic()
         try:

@@ -49,10 +49,11 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
         driver, database, table = self.neo4j.driver, self.neo4j.database, _table(context)
         told = _Progress(context.log.info)
         with transient_errors_retried(context.step_context.previous_attempt_count, context.log):
-            if isinstance(obj, ModelSnapshot) and isinstance(table, RelationshipType):
-                result = versions.load(driver, database, table, obj.snapshot, RECOMMENDER, obj.version, progress=told)
-            else:
+            if isinstance(obj, Snapshot):
                 result = publication.publish(driver, database, table, obj, self.spark.spark_session, progress=told)
+            else:
+                assert isinstance(table, RelationshipType)  # noqa: S101 a model has no nodes
+                result = versions.load(driver, database, table, obj.snapshot, RECOMMENDER, obj.version, progress=told)
         context.add_output_metadata(
             {
                 "dagster/row_count": result.rows,
