@@ -23,6 +23,15 @@ def constraint(node: NodeType) -> str:
     return f"CREATE CONSTRAINT IF NOT EXISTS FOR (n:{quoted(node.label)}) REQUIRE n.{quoted(node.key.name)} IS UNIQUE"
 
 
+def indexes(node: NodeType) -> list[str]:
+    """Create the range indexes of a label's indexed properties unless they exist."""
+    return [
+        f"CREATE INDEX IF NOT EXISTS FOR (n:{quoted(node.label)}) ON (n.{quoted(column.name)})"
+        for column in node.properties
+        if column.indexed
+    ]
+
+
 def duplicate_keys(node: NodeType) -> str:
     """Returns `key` of a few nodes that share theirs with another one. Parameter: examples."""
     key = f"n.{quoted(node.key.name)}"
