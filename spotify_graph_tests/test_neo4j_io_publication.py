@@ -428,10 +428,11 @@ def test_no_write_scans_the_graph(graph: Graph, table: GraphTable, statement: Ca
     graph.publish(CITY)
     columns: dict[str, Any] = {f"c{i}": [] for i in range(len(table.columns))}
     plan = graph.driver.execute_query(f"EXPLAIN {statement(table)}", columns).summary.plan
-    operators = _operators(plan)
-    assert any("Unique" in name for name in operators)
-    assert not [name for name in operators if "Scan" in name]
+    names = operators(plan)
+    assert any("Unique" in name for name in names)
+    assert not [name for name in names if "Scan" in name]
 
 
-def _operators(plan: Any) -> list[str]:
-    return [plan["operatorType"], *(name for child in plan.get("children", []) for name in _operators(child))]
+def operators(plan: Any) -> list[str]:
+    """The names of a plan's operators."""
+    return [plan["operatorType"], *(name for child in plan.get("children", []) for name in operators(child))]

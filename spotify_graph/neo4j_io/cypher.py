@@ -87,6 +87,26 @@ def upsert(table: GraphTable) -> str:
     return f"{_ROWS} {merge} {'SET ' * bool(values)}{', '.join(values)} RETURN count(DISTINCT i) AS found"
 
 
+def create(table: RelationshipType) -> str:
+    """Creates rows that are known to be new, and returns `found`, the rows whose ends exist. Parameters: all."""
+    values = ", ".join(f"{quoted(column.name)}: {_sent(column, i)}" for i, column in enumerate(stored(table), 2))
+    return f"{_ROWS} {_match_ends(table)} CREATE (s)-[:{quoted(table.type)} {{{values}}}]->(e) RETURN count(*) AS found"
+
+
+def delete_other_versions(table: RelationshipType, version: Property) -> str:
+    """Deletes the relationships of a versioned type that are not of one version, in transactions of its own.
+
+    Each transaction holds the ledger's entry, counts there what it deletes, and deletes nothing any more once another
+    publication has the entry. Parameters: version, or null for none, asset, token, now and rows, the relationships of
+    a transaction.
+    """
+    return (
+        f"MATCH {_pattern(table)} WHERE NOT coalesce(r.{quoted(version.name)} = $version, false)"
+        " CALL (r) { MATCH (p:_Publication {asset: $asset}) SET p.heartbeat_at = $now"
+        " WITH p, r WHERE p.token = $token SET p.deleted = p.deleted + 1 DELETE r } IN TRANSACTIONS OF $rows ROWS"
+    )
+
+
 def rows_without_ends(table: RelationshipType) -> str:
     """Returns `i`, the numbers of the rows of a batch that lack an end. Parameters: the two key columns."""
     exist = " AND ".join(f"EXISTS {{ MATCH {_end(table, i)} }}" for i in range(2))
