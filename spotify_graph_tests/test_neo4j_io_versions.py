@@ -287,6 +287,19 @@ def test_a_removal_that_lost_its_claim_deletes_nothing_any_more(graph: Models) -
     assert graph.entry(SUITS).deleted == 0
 
 
+def test_a_renewed_claim_ends_the_one_before(graph: Models) -> None:
+    snapshot = graph.stage_version(NEAR, "v1", 0.5)
+    with graph.driver.session(database=DATABASE) as session:
+        first, _ = ledger.claim(session, NEAR, snapshot)
+        second = first.renew(session)
+        session.execute_write(second.check)
+        with pytest.raises(PublicationError, match="took over"):
+            session.execute_write(first.check)
+        with pytest.raises(PublicationError, match="took over"):
+            first.renew(session)
+        session.execute_write(second.check)
+
+
 def test_of_two_loads_of_a_table_the_later_one_holds(graph: Models) -> None:
     later: list[PublicationResult] = []
 
