@@ -55,10 +55,13 @@ def neo4j_driver(local_neo4j: LocalNeo4j) -> Iterator[Driver]:
 
 @pytest.fixture
 def clean_graph(neo4j_driver: Driver) -> Driver:
-    """A driver of a database without nodes, constraints and indexes."""
+    """A driver of a database without nodes, constraints and indexes of their own."""
     neo4j_driver.execute_query("MATCH (n) DETACH DELETE n")
     for record in neo4j_driver.execute_query("SHOW CONSTRAINTS YIELD name").records:
         neo4j_driver.execute_query(f"DROP CONSTRAINT `{record['name']}`")
+    # Every database has the lookup indexes of its labels and types, and they stay.
+    for record in neo4j_driver.execute_query("SHOW INDEXES YIELD name, type WHERE type <> 'LOOKUP'").records:
+        neo4j_driver.execute_query(f"DROP INDEX `{record['name']}`")
     # A plan that was made for an earlier test's graph would be used for this one's.
     neo4j_driver.execute_query("CALL db.clearQueryCaches()")
     return neo4j_driver

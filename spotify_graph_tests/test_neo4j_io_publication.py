@@ -406,11 +406,19 @@ def test_a_snapshot_of_another_table_is_refused(graph: Graph) -> None:
 
 def test_an_index_in_the_way_of_the_constraint_is_reported(graph: Graph) -> None:
     graph.driver.execute_query("CREATE INDEX in_the_way FOR (c:City) ON (c.title)")
-    try:
-        with pytest.raises(PublicationError, match=r"stands in the way of City.title being unique; drop it"):
-            graph.publish(CITY, ("Oslo",))
-    finally:
-        graph.driver.execute_query("DROP INDEX in_the_way")
+    with pytest.raises(PublicationError, match=r"stands in the way of City.title being unique; drop it"):
+        graph.publish(CITY, ("Oslo",))
+
+
+def test_an_indexed_property_has_a_range_index_of_its_own(graph: Graph) -> None:
+    indexed = NodeType("cities", "City", CITY.key, (Property("si`ze", PropertyType.INTEGER, "", indexed=True),), "")
+    frame = graph.spark.createDataFrame([("Rome", 3)], "title string, `si``ze` int")
+    for _ in range(2):
+        graph.publish_snapshot(indexed, stage(frame, indexed, graph.root))
+        graph.driver.execute_query("MATCH (p:_Publication) DELETE p")
+    query = "SHOW RANGE INDEXES YIELD labelsOrTypes, properties, state, owningConstraint"
+    query += " WHERE owningConstraint IS NULL RETURN labelsOrTypes, properties, state"
+    assert graph.ask(query) == [[["City"], ["si`ze"], "ONLINE"]]
 
 
 @pytest.mark.parametrize("statement", [cypher.upsert, cypher.delete])
@@ -420,10 +428,11 @@ def test_no_write_scans_the_graph(graph: Graph, table: GraphTable, statement: Ca
     graph.publish(CITY)
     columns: dict[str, Any] = {f"c{i}": [] for i in range(len(table.columns))}
     plan = graph.driver.execute_query(f"EXPLAIN {statement(table)}", columns).summary.plan
-    operators = _operators(plan)
-    assert any("Unique" in name for name in operators)
-    assert not [name for name in operators if "Scan" in name]
+    names = operators(plan)
+    assert any("Unique" in name for name in names)
+    assert not [name for name in names if "Scan" in name]
 
 
-def _operators(plan: Any) -> list[str]:
-    return [plan["operatorType"], *(name for child in plan.get("children", []) for name in _operators(child))]
+def operators(plan: Any) -> list[str]:
+    """The names of a plan's operators."""
+    return [plan["operatorType"], *(name for child in plan.get("children", []) for name in operators(child))]

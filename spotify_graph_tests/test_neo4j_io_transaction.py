@@ -3,6 +3,7 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Lock, Thread
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -32,21 +33,23 @@ COMMIT = b"\x00\x02\xb0\x12\x00\x00"
 
 
 class CutWire:
-    """A TCP proxy in front of the server that cuts every connection at each second commit.
+    """A TCP proxy in front of the server that cuts every connection at each second commit, or other message.
 
     Attributes:
         uri: where it listens.
-        commits: how many commits clients have asked for.
+        commits: how many commits, or such messages, clients have sent.
         cuts: how many of them were cut.
     """
 
-    def __init__(self, server: tuple[str, int], answer_only: bool) -> None:
+    def __init__(self, server: tuple[str, int], answer_only: bool, message: bytes = COMMIT) -> None:
         """Starts to listen.
 
         Args:
             server: the server's address.
             answer_only: whether the server gets the commit, and only its answer is lost.
+            message: what a message holds that is cut.
         """
+        self._message = message
         self._server = server
         self._answer_only = answer_only
         self._lock = Lock()
@@ -79,7 +82,7 @@ class CutWire:
     def _is_to_be_cut(self, sent: bytes) -> bool:
         with self._lock:
             before = self.commits
-            self.commits += sent.count(COMMIT)
+            self.commits += sent.count(self._message)
             cut = self.commits > before and self.commits % 2 == 1
             self.cuts += cut
         return cut
@@ -125,14 +128,29 @@ def _close(each: socket.socket) -> None:
     each.close()
 
 
-@pytest.fixture(params=["the commit is lost", "the answer is lost"])
-def wire(request: pytest.FixtureRequest, local_neo4j: LocalNeo4j) -> Iterator[CutWire]:
+@contextlib.contextmanager
+def cut_wire(local_neo4j: LocalNeo4j, **options: Any) -> Iterator[CutWire]:
+    """A wire to the suite's server."""
     server = urlsplit(local_neo4j.status().uri)
     assert server.hostname
     assert server.port
-    wire = CutWire((server.hostname, server.port), answer_only=request.param == "the answer is lost")
+    wire = CutWire((server.hostname, server.port), **options)
     yield wire
     wire.close()
+
+
+@contextlib.contextmanager
+def driver_of(wire: CutWire, local_neo4j: LocalNeo4j) -> Iterator[Driver]:
+    """A driver that connects through a wire; its first pause is short."""
+    auth = ("neo4j", local_neo4j.password().get_secret_value())
+    with GraphDatabase.driver(wire.uri, auth=auth, initial_retry_delay=0.01) as driver:
+        yield driver
+
+
+@pytest.fixture(params=["the commit is lost", "the answer is lost"])
+def wire(request: pytest.FixtureRequest, local_neo4j: LocalNeo4j) -> Iterator[CutWire]:
+    with cut_wire(local_neo4j, answer_only=request.param == "the answer is lost") as wire:
+        yield wire
 
 
 @pytest.fixture
@@ -142,9 +160,8 @@ def graph(clean_graph: Driver, spark: SparkSession, tmp_path: Path) -> Graph:
 
 @pytest.fixture
 def cut(graph: Graph, wire: CutWire, local_neo4j: LocalNeo4j) -> Iterator[Graph]:
-    """The graph through the wire that is cut; the driver's first pause is short."""
-    auth = ("neo4j", local_neo4j.password().get_secret_value())
-    with GraphDatabase.driver(wire.uri, auth=auth, initial_retry_delay=0.01) as driver:
+    """The graph through the wire that is cut."""
+    with driver_of(wire, local_neo4j) as driver:
         yield Graph(driver, graph.spark, graph.root)
 
 

@@ -1,6 +1,7 @@
 """Publishes DataFrames as the nodes and relationships of a Neo4j database: write, audit, publish.
 
 `staging.stage` writes and audits a snapshot, `publication.publish` makes the database equal to it by writing only what
-differs, and `ledger.read` says what is published. A library of its own: it knows the classes of the graph model, and
-nothing of the project's tables, nor of any orchestrator.
+differs, and `ledger.read` says what is published. What a model makes of it is replaced as a whole, by `versions`. A
+library of its own: it knows the classes of the graph model, and nothing of the project's tables, nor of any
+orchestrator.
 """

@@ -1,4 +1,4 @@
-"""The uniqueness constraints that make keys keys, and every lookup of a node fast."""
+"""The uniqueness constraints that make keys keys, and every lookup of a node fast; and the model's other indexes."""
 
 from neo4j import ManagedTransaction, Session
 from neo4j.exceptions import Neo4jError
@@ -11,7 +11,9 @@ _AWAIT_S = 300
 
 
 def ensure(session: Session, table: GraphTable, *others: NodeType) -> None:
-    """Creates the constraints that writing a table needs, where they are missing, and waits until they hold.
+    """Creates the constraints that writing a table needs, and the indexes of those labels, where they are missing.
+
+    Waits until they hold and serve.
 
     Args:
         session: a session of the database.
@@ -30,6 +32,8 @@ def ensure(session: Session, table: GraphTable, *others: NodeType) -> None:
             if conflict is None:
                 raise
             raise conflict from error
+        for index in cypher.indexes(node):
+            transaction.write(session, _run, index)
     transaction.read(session, _run, f"CALL db.awaitIndexes({_AWAIT_S})")
 
 

@@ -18,9 +18,23 @@ def quoted(identifier: str) -> str:
     return "`" + identifier.replace("`", "``") + "`"
 
 
+def stored(table: RelationshipType) -> tuple[Property, ...]:
+    """The columns that a relationship itself holds: all but both ends' keys."""
+    return table.columns[2:]
+
+
 def constraint(node: NodeType) -> str:
     """Creates the uniqueness constraint of a label's key unless it exists."""
     return f"CREATE CONSTRAINT IF NOT EXISTS FOR (n:{quoted(node.label)}) REQUIRE n.{quoted(node.key.name)} IS UNIQUE"
+
+
+def indexes(node: NodeType) -> list[str]:
+    """Create the range indexes of a label's indexed properties unless they exist."""
+    return [
+        f"CREATE INDEX IF NOT EXISTS FOR (n:{quoted(node.label)}) ON (n.{quoted(column.name)})"
+        for column in node.properties
+        if column.indexed
+    ]
 
 
 def duplicate_keys(node: NodeType) -> str:
@@ -40,12 +54,12 @@ def count(table: GraphTable) -> str:
 def checksum(table: GraphTable) -> str:
     """Returns the aggregates of a table's checksum; values of another type count as absent. Parameter: codes."""
     if isinstance(table, NodeType):
-        stored = [f"n.{quoted(column.name)}" for column in table.columns]
+        values = [f"n.{quoted(column.name)}" for column in table.columns]
     else:
-        stored = [f"s.{quoted(table.start.node.key.name)}", f"e.{quoted(table.end.node.key.name)}"]
-        stored += [f"r.{quoted(column.name)}" for column in table.properties]
+        values = [f"s.{quoted(table.start.node.key.name)}", f"e.{quoted(table.end.node.key.name)}"]
+        values += [f"r.{quoted(column.name)}" for column in stored(table)]
     # Each property is read once: to read them is most of the work.
-    read = ", ".join(f"{value} AS c{i}" for i, value in enumerate(stored))
+    read = ", ".join(f"{value} AS c{i}" for i, value in enumerate(values))
     typed = (f"CASE WHEN {_is(f'c{i}', column)} THEN c{i} END AS c{i}" for i, column in enumerate(table.columns))
     found = aggregates(table, "c{}".format, CYPHER)
     returned = ", ".join(f"{expression} AS {name}" for name, expression in found.items())
@@ -60,7 +74,10 @@ def any_of(table: GraphTable) -> str:
 
 
 def upsert(table: GraphTable) -> str:
-    """Creates rows, or sets all their properties, and returns `found`, the rows whose ends exist. Parameters: all."""
+    """Creates rows, or sets all their properties, and returns `found`, the rows whose ends exist. Parameters: all.
+
+    Of a table that is not versioned.
+    """
     if isinstance(table, NodeType):
         merge = f"MERGE (x:{quoted(table.label)} {{{quoted(table.key.name)}: {_sent(table.key, 0)}}})"
     else:
@@ -68,6 +85,26 @@ def upsert(table: GraphTable) -> str:
     first = len(table.keys)
     values = [f"x.{quoted(p.name)} = {_sent(p, i)}" for i, p in enumerate(table.properties, first)]
     return f"{_ROWS} {merge} {'SET ' * bool(values)}{', '.join(values)} RETURN count(DISTINCT i) AS found"
+
+
+def create(table: RelationshipType) -> str:
+    """Creates rows that are known to be new, and returns `found`, the rows whose ends exist. Parameters: all."""
+    values = ", ".join(f"{quoted(column.name)}: {_sent(column, i)}" for i, column in enumerate(stored(table), 2))
+    return f"{_ROWS} {_match_ends(table)} CREATE (s)-[:{quoted(table.type)} {{{values}}}]->(e) RETURN count(*) AS found"
+
+
+def delete_other_versions(table: RelationshipType, version: Property) -> str:
+    """Deletes the relationships of a versioned type that are not of one version, in transactions of its own.
+
+    Each transaction holds the ledger's entry, counts there what it deletes, and deletes nothing any more once another
+    publication has the entry. Parameters: version, or null for none, asset, token, now and rows, the relationships of
+    a transaction.
+    """
+    return (
+        f"MATCH {_pattern(table)} WHERE NOT coalesce(r.{quoted(version.name)} = $version, false)"
+        " CALL (r) { MATCH (p:_Publication {asset: $asset}) SET p.heartbeat_at = $now"
+        " WITH p, r WHERE p.token = $token SET p.deleted = p.deleted + 1 DELETE r } IN TRANSACTIONS OF $rows ROWS"
+    )
 
 
 def rows_without_ends(table: RelationshipType) -> str:
@@ -108,7 +145,8 @@ def export(table: GraphTable) -> str:
     """Returns every row of a table: `rows`, lists of the columns' values and whether all have the model's types.
 
     A value of another type reads as null. Relationships come as one list for each start node, which is many times
-    faster than one row for each relationship. Nodes whose key is missing or of another type are no rows.
+    faster than one row for each relationship. Nodes whose key is missing or of another type are no rows. Of a table
+    that is not versioned.
     """
     if isinstance(table, NodeType):
         key, others = f"n.{quoted(table.key.name)}", _read("n", table.properties)

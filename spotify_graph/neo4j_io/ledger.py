@@ -1,20 +1,21 @@
 """The publication ledger: in the published database itself, what is published, and what was left half done.
 
 One node `_Publication` for each asset. It says `publishing` from before the first batch until after the last, so an
-interrupted publication shows. Its token names the publication in charge: each batch checks it in its own transaction,
-under the node's lock, so that of two publications of an asset only the later one writes.
+interrupted publication shows; where a model's version is written beside the one in force, it says `loaded` from then
+until the switch. Its token names the publication in charge: each batch checks it in its own transaction, under the
+node's lock, so that of two publications of an asset only the later one writes.
 """
 
 import secrets
-from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
-from neo4j import Driver, ManagedTransaction, Session, Transaction
+from neo4j import Driver, ManagedTransaction, Record, Session, Transaction
 
-from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
+from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType, RelationshipType
 from spotify_graph.neo4j_io import transaction
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.staging import Snapshot
@@ -34,11 +35,13 @@ class Status(StrEnum):
 
     PUBLISHING = "publishing"
     """Under way, or interrupted: the graph may hold a part of it."""
+    LOADED = "loaded"
+    """Written beside what is in force, whole; not switched to yet. Only a versioned table's."""
     PUBLISHED = "published"
     """The graph equals the snapshot."""
     DISTURBED = "disturbed"
-    """It was published, and the graph is not so any more: relationships of it went with nodes that were deleted since,
-    or a verification found a difference."""
+    """It was published or loaded, and the graph is not so any more: relationships of it went with nodes that were
+    deleted since, or a verification found a difference."""
 
 
 @dataclass(frozen=True)
@@ -54,10 +57,11 @@ class Publication:
         started_at: when the publication began.
         heartbeat_at: when it last wrote, or None before its first batch.
         finished_at: when it was published, or None.
-        inserted: how many rows it inserted, or None before it is published.
+        inserted: how many rows it inserted, or None before all are written.
         changed: how many rows it changed, likewise.
-        deleted: how many rows it deleted, likewise.
+        deleted: how many rows it deleted, likewise; of a versioned table, those of other versions so far.
         verified_at: when the graph was last found to equal the snapshot, or None.
+        model_version: the version of the model whose rows these are, or None where the table is not versioned.
     """
 
     asset: str
@@ -72,6 +76,7 @@ class Publication:
     changed: int | None = None
     deleted: int | None = None
     verified_at: datetime | None = None
+    model_version: str | None = None
 
     def holds(self, snapshot: Snapshot) -> bool:
         """Whether this is a finished publication of the snapshot's content."""
@@ -99,14 +104,49 @@ class Claim:
         Raises:
             PublicationError: another publication took over.
         """
-        found = tx.run(
-            "MATCH (p:_Publication {asset: $asset}) SET p.heartbeat_at = $now RETURN p.token AS token",
-            asset=self.asset,
-            now=datetime.now(UTC),
-        ).single()
+        self._lock(tx, "SET p.heartbeat_at = $now RETURN p.token AS token")
+
+    def begin(self, tx: ManagedTransaction, batch: int) -> bool:
+        """Makes sure of the claim like `check`, and that a batch is written once. Belongs at the transaction's start.
+
+        Args:
+            tx: the transaction that writes the batch, and nothing else.
+            batch: its number, from 1, in the order of writing.
+
+        Returns:
+            Whether to write it. If not, it is written already: the answer to its commit was lost.
+
+        Raises:
+            PublicationError: another publication took over.
+        """
+        record = "WITH p, coalesce(p.batches, 0) AS batches SET p.batches = $batch RETURN p.token AS token, batches"
+        found = self._lock(tx, f"SET p.heartbeat_at = $now {record}", batch=batch)
+        return bool(found["batches"] < batch)
+
+    def renew(self, session: Session) -> Self:
+        """Takes the claim over from whatever the server may still do under it.
+
+        Raises:
+            PublicationError: another publication took over.
+        """
+        new = replace(self, token=secrets.token_hex(16))
+
+        def take(tx: ManagedTransaction) -> None:
+            # Where the answer to the commit was lost, the token may be the new one already.
+            before = "CASE p.token WHEN $new THEN $old ELSE p.token END AS token"
+            actions = f"SET p.heartbeat_at = $now WITH p, {before} SET p.token = $new RETURN token"
+            self._lock(tx, actions, old=self.token, new=new.token)
+
+        transaction.write(session, take)
+        return new
+
+    def _lock(self, tx: ManagedTransaction | Transaction, actions: str, **parameters: Any) -> Record:
+        statement = f"MATCH (p:_Publication {{asset: $asset}}) {actions}"
+        found = tx.run(statement, parameters, asset=self.asset, now=datetime.now(UTC)).single()
         if found is None or found["token"] != self.token:
             problem = "another publication took over, or nodes that its relationships need were deleted meanwhile"
             raise PublicationError(self.asset, problem, advice="publish again when no other run is publishing")
+        return found
 
 
 def read(driver: Driver, database: str) -> dict[str, Publication]:
@@ -134,6 +174,23 @@ def claim(session: Session, table: GraphTable, snapshot: Snapshot) -> tuple[Clai
     Returns:
         The claim, and what the ledger said before.
     """
+    return transaction.write(session, take, table, snapshot)
+
+
+def take(
+    tx: ManagedTransaction, table: GraphTable, snapshot: Snapshot, model_version: str | None = None
+) -> tuple[Claim, Publication | None]:
+    """Does the work of `claim` in a transaction that does more.
+
+    Args:
+        tx: the transaction; the entry is locked until it ends.
+        table: whose asset to take over.
+        snapshot: what is going to be published, or loaded.
+        model_version: the version of the model that its rows carry, if the table is versioned.
+
+    Returns:
+        The claim, and what the ledger said before.
+    """
     mine = Claim(table.asset, secrets.token_hex(16))
     entry = {
         "asset": table.asset,
@@ -144,17 +201,15 @@ def claim(session: Session, table: GraphTable, snapshot: Snapshot) -> tuple[Clai
         "started_at": datetime.now(UTC),
         "token": mine.token,
     }
-    if not isinstance(table, NodeType):
+    if isinstance(table, RelationshipType):
         entry["relationship_type"] = table.type
-
-    def take(tx: ManagedTransaction) -> Publication | None:
-        # The first statement locks the entry, so that the second reads what no other publication is about to change.
-        tx.run("MERGE (p:_Publication {asset: $asset}) SET p.token = $token", entry).consume()
-        previous = _entries(tx).get(table.asset)
-        tx.run("MATCH (p:_Publication {asset: $asset}) SET p = $entry", asset=table.asset, entry=entry).consume()
-        return previous
-
-    return mine, transaction.write(session, take)
+    if model_version is not None:
+        entry |= {"model_version": model_version, "deleted": 0}
+    # The first statement locks the entry, so that the second reads what no other publication is about to change.
+    tx.run("MERGE (p:_Publication {asset: $asset}) SET p.token = $token", entry).consume()
+    previous = _entries(tx).get(table.asset)
+    tx.run("MATCH (p:_Publication {asset: $asset}) SET p = $entry", asset=table.asset, entry=entry).consume()
+    return mine, previous
 
 
 def finish(session: Session, mine: Claim, inserted: int, changed: int, deleted: int) -> None:
@@ -170,12 +225,48 @@ def finish(session: Session, mine: Claim, inserted: int, changed: int, deleted: 
         "changed": changed,
         "deleted": deleted,
     }
+    _end(session, mine, done)
 
+
+def finish_load(session: Session, mine: Claim, inserted: int) -> None:
+    """Records that the graph now holds the claimed snapshot's rows, beside what is in force.
+
+    Raises:
+        PublicationError: another publication took over.
+    """
+    _end(session, mine, {"status": Status.LOADED, "inserted": inserted, "changed": 0})
+
+
+def _end(session: Session, mine: Claim, done: dict[str, Any]) -> None:
     def record(tx: ManagedTransaction) -> None:
         tx.run("MATCH (p:_Publication {asset: $asset}) SET p += $done", asset=mine.asset, done=done).consume()
         mine.check(tx)
 
     transaction.write(session, record)
+
+
+def lock(tx: ManagedTransaction, assets: Collection[str]) -> dict[str, Publication]:
+    """Holds the entries of assets as they are until a transaction ends, and reads them.
+
+    Returns:
+        The entries by asset, of those that have one.
+    """
+    held = "MATCH (p:_Publication) WHERE p.asset IN $assets WITH p ORDER BY p.asset SET p.asset = p.asset"
+    tx.run(held, assets=list(assets)).consume()
+    return {asset: entry for asset, entry in _entries(tx).items() if asset in assets}
+
+
+def take_published(tx: ManagedTransaction, asset: str) -> Claim:
+    """Takes over an asset whose content stays as it is, in a transaction that holds its entry."""
+    mine = Claim(asset, secrets.token_hex(16))
+    tx.run("MATCH (p:_Publication {asset: $asset}) SET p.token = $token", asset=asset, token=mine.token).consume()
+    return mine
+
+
+def publish_loaded(tx: ManagedTransaction, assets: Collection[str]) -> None:
+    """Records that what is loaded of assets is in force now, in a transaction that holds their entries."""
+    done = {"status": Status.PUBLISHED, "finished_at": datetime.now(UTC)}
+    tx.run("MATCH (p:_Publication) WHERE p.asset IN $assets SET p += $done", assets=list(assets), done=done).consume()
 
 
 def verify(session: Session, seen: Publication, *, equal: bool) -> bool:
@@ -189,12 +280,10 @@ def verify(session: Session, seen: Publication, *, equal: bool) -> bool:
     Returns:
         Whether it was recorded.
     """
-    lock = "MATCH (p:_Publication {asset: $asset}) SET p.asset = p.asset"
     found = {"verified_at": datetime.now(UTC)} if equal else {"status": Status.DISTURBED, "token": None}
 
     def record(tx: ManagedTransaction) -> bool:
-        tx.run(lock, asset=seen.asset).consume()
-        entry = _entries(tx).get(seen.asset)
+        entry = lock(tx, [seen.asset]).get(seen.asset)
         if entry is None or entry.started_at != seen.started_at or entry.status is Status.PUBLISHING:
             return False
         tx.run("MATCH (p:_Publication {asset: $asset}) SET p += $found", asset=seen.asset, found=found).consume()

@@ -1,7 +1,8 @@
 """Writes rows over Bolt: Parquet in, one managed transaction for each batch, in bounded memory.
 
 Every batch is idempotent, because a transaction whose answer is lost is repeated: MERGE on keys, absolute
-values, deletes of what may be gone. Each ends with the claim's check.
+values, deletes of what may be gone; or a number that the ledger keeps, where rows are only created. Each checks the
+claim.
 """
 
 from collections.abc import Iterator
@@ -51,6 +52,37 @@ def upsert(
 
     for batch in _batches(folder, len(table.columns), batch_rows):
         transaction.write(session, write, batch)
+        yield len(batch["c0"])
+
+
+def create(
+    session: Session, table: RelationshipType, mine: ledger.Claim, folder: Path, batch_rows: int
+) -> Iterator[int]:
+    """Inserts rows that are known to be new, each batch once.
+
+    Args:
+        session: a session of the database.
+        table: what they are rows of.
+        mine: the publication's claim, new: the ledger numbers its batches.
+        folder: Parquet files with the table's columns, in order, whatever their names.
+        batch_rows: how many rows a transaction writes.
+
+    Yields:
+        How many rows each batch had, after it is committed.
+
+    Raises:
+        PublicationError: an end of a relationship does not exist, or another publication took over.
+    """
+    statement = cypher.create(table)
+
+    def write(tx: ManagedTransaction, number: int, batch: Columns) -> None:
+        if not mine.begin(tx, number):
+            return
+        if tx.run(statement, batch).single(strict=True)["found"] < len(batch["c0"]):
+            raise _ends_missing(tx, table, batch)
+
+    for number, batch in enumerate(_batches(folder, len(table.columns), batch_rows), 1):
+        transaction.write(session, write, number, batch)
         yield len(batch["c0"])
 
 

@@ -19,9 +19,10 @@ from pathlib import Path
 from neo4j import Driver, Session
 from pyspark.sql import DataFrame, SparkSession
 
-from spotify_graph.graph_model import GraphTable, NodeType
+from spotify_graph.graph_model import GraphTable, NodeType, RelationshipType
 from spotify_graph.neo4j_io import constraints, contents, cypher, ledger, loader, transaction
 from spotify_graph.neo4j_io.difference import Difference, Rows, compare, of_export, of_snapshot
+from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.staging import IN_MEMORY_ROWS, Snapshot
 
 BATCH_ROWS = 20_000
@@ -30,10 +31,10 @@ BATCH_ROWS = 20_000
 
 @dataclass(frozen=True)
 class PublicationResult:
-    """What a publication did.
+    """What a publication, or the load of a model's version, did.
 
     Attributes:
-        version: the version that is published now.
+        version: the snapshot's version that is published now, or loaded.
         rows: how many rows it has.
         inserted: how many rows were inserted.
         changed: how many rows were changed.
@@ -88,11 +89,14 @@ def publish(
         batch_rows: how many rows one transaction writes.
 
     Raises:
-        PublicationError: the snapshot is another table's, keys in the database are not unique, an end of a relationship
-            does not exist, or another publication of the asset took over.
+        PublicationError: the table is versioned, the snapshot is another table's, keys in the database are not unique,
+            an end of a relationship does not exist, or another publication of the asset took over.
         neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them.
     """
     started = time.monotonic()
+    if isinstance(table, RelationshipType) and table.version:
+        problem = f"its {table.type} belong to versions of a model, and are not made equal to a snapshot in place"
+        raise PublicationError(table.asset, problem, advice="load a version beside the one in force, then switch to it")
     snapshot.check(table)
     with driver.session(database=database) as session:
         constraints.ensure(session, table, ledger.NODE)

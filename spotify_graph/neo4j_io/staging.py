@@ -34,7 +34,7 @@ from pyspark.sql.types import (
 
 from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
 from spotify_graph.neo4j_io import checksum
-from spotify_graph.neo4j_io.cypher import quoted
+from spotify_graph.neo4j_io.cypher import quoted, stored
 from spotify_graph.neo4j_io.errors import EXAMPLES, PublicationError, StagingError
 
 MAX_KEY_BYTES = 8_164
@@ -181,7 +181,7 @@ def pattern(table: GraphTable) -> str:
     ends = [
         f"({quoted(end.column)}:{quoted(end.node.label)} {_typed(end.node.keys)})" for end in (table.start, table.end)
     ]
-    return f"{ends[0]}-[:{quoted(table.type)} {_typed(table.properties)}]->{ends[1]}"
+    return f"{ends[0]}-[:{quoted(table.type)} {_typed(stored(table))}]->{ends[1]}"
 
 
 def new_version() -> str:

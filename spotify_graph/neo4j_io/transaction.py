@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from neo4j import Session
-from neo4j.exceptions import IncompleteCommit
+from neo4j.exceptions import DriverError, IncompleteCommit, Neo4jError
 
 _LOST_ANSWERS = 5
 
@@ -36,6 +36,30 @@ def read(session: Session, work: Callable[..., _T], *args: Any) -> _T:
 def write(session: Session, work: Callable[..., _T], *args: Any) -> _T:
     """Runs work in a write transaction; otherwise like `read`."""
     return _repeated(lambda: session.execute_write(work, *args))
+
+
+def commit_apart(work: Callable[[], _T]) -> _T:
+    """Runs work with a statement that commits by itself, as CALL { } IN TRANSACTIONS does, again if it is lost.
+
+    Args:
+        work: may run more than once, and while the server still executes the statement of a run before: it cuts that
+            off. It begins with a transaction of `read` or `write`, whose pauses wait until the server is back.
+
+    Returns:
+        What the work returns.
+
+    Raises:
+        neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them, when it has given up.
+    """
+    for _ in range(_LOST_ANSWERS):
+        try:
+            return work()
+        except IncompleteCommit:
+            continue
+        except (DriverError, Neo4jError) as error:
+            if not error.is_retryable():
+                raise
+    return work()
 
 
 def _repeated(run: Callable[[], _T]) -> _T:

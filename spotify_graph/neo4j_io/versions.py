@@ -1,0 +1,300 @@
+"""Versions of a model: relationships that are replaced as a whole, over several tables at once.
+
+The relationships of a versioned type carry the version of the model that says so. A node `_Model`, one for each model
+name, names the version in force, and readers follow its relationships only:
+
+    MATCH (m:_Model {name: $name}) WITH m.version AS version MATCH (a)-[r:SIMILAR]->(b) WHERE r.model = version ...
+
+The WITH matters: it reads the version once, where a comparison with m.version may read it for each relationship, before
+and after a switch.
+
+1. `load`, for each table: what is not in force goes, then the new version's rows are written beside the old one's.
+2. `switch`: one transaction sets the version in force, if the version is loaded whole in every table.
+3. `remove_others`, for each table: the old version's rows go; only then do count and checksum agree with the
+   snapshot. A query that read the version before the switch, and is still running, may miss some of them.
+
+Whatever ends this half way leaves the old version in force or the new one, whole; the next load removes the rest.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow.dataset as ds
+from neo4j import Driver, ManagedTransaction, Session
+
+from spotify_graph.graph_model import NodeType, Property, PropertyType, RelationshipType
+from spotify_graph.neo4j_io import constraints, cypher, ledger, loader, transaction
+from spotify_graph.neo4j_io.errors import PublicationError
+from spotify_graph.neo4j_io.publication import BATCH_ROWS, PublicationResult
+from spotify_graph.neo4j_io.staging import Snapshot
+
+NODE = NodeType(
+    asset="",
+    label="_Model",
+    key=Property("name", PropertyType.STRING, "The model's name."),
+    properties=(
+        Property("version", PropertyType.STRING, "The version in force."),
+        Property("switched_at", PropertyType.ZONED_DATETIME, "Since when it is in force."),
+    ),
+    description="Which version of a model is in force, and what else is known of it.",
+)
+"""The registry's label, for its constraint."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """What is in force of a model.
+
+    Attributes:
+        name: the model's name.
+        version: the version in force.
+        switched_at: since when.
+        about: what else `switch` was told of it; times are datetimes.
+    """
+
+    name: str
+    version: str
+    switched_at: datetime
+    about: Mapping[str, Any]
+
+
+def in_force(driver: Driver, database: str, name: str) -> Model | None:
+    """Reads what is in force of a model.
+
+    Args:
+        driver: a driver of the server.
+        database: the database.
+        name: the model's name.
+
+    Returns:
+        The model, or None where no version was ever switched to.
+    """
+    with driver.session(database=database) as session:
+        return transaction.read(session, _find, name)
+
+
+def load(
+    driver: Driver,
+    database: str,
+    table: RelationshipType,
+    snapshot: Snapshot,
+    name: str,
+    version: str,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+    batch_rows: int = BATCH_ROWS,
+) -> PublicationResult:
+    """Writes a new version's relationships beside those in force, which no reader follows before `switch`.
+
+    Relationships of the type that are not of the version in force are removed first: what an interrupted load, a load
+    that was never switched to, or an interrupted removal has left.
+
+    Args:
+        driver: a driver of the server.
+        database: the database.
+        table: the versioned table, of which the snapshot was staged.
+        snapshot: the rows, all of this version.
+        name: the model's name.
+        version: the new version.
+        progress: is told after each batch how many rows are written, and how many there are to write.
+        batch_rows: how many rows one transaction writes or removes.
+
+    Returns:
+        What the load did; `deleted` is how many left relationships it removed.
+
+    Raises:
+        PublicationError: the table is not versioned, the snapshot is another table's or has rows of another version,
+            the version is in force already, an end of a relationship does not exist, or another load of the asset took
+            over.
+        neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them.
+    """
+    started = time.monotonic()
+    column = _version_of(table)
+    snapshot.check(table)
+    others = _rows_of_others(snapshot, column, version)
+    if others:
+        problem = f"{others:,} of {snapshot.rows:,} rows of {snapshot.version} are not of {version}"
+        raise PublicationError(table.asset, problem, advice="stage the rows of one version")
+
+    def claim(tx: ManagedTransaction) -> tuple[ledger.Claim, str | None]:
+        # From the claim on, no switch can put another version of this table in force.
+        mine, _ = ledger.take(tx, table, snapshot, version)
+        model = _find(tx, name)
+        if model is None or model.version != version:
+            return mine, model.version if model else None
+        raise PublicationError(table.asset, f"{version} is in force already", advice="load a version of another name")
+
+    with driver.session(database=database) as session:
+        constraints.ensure(session, table, ledger.NODE, NODE)
+        mine, kept = transaction.write(session, claim)
+        mine = _remove(session, table, column, mine, kept, batch_rows)
+        done = 0
+        for rows in loader.create(session, table, mine, snapshot.path, batch_rows):
+            done += rows
+            if progress:
+                progress(done, snapshot.rows)
+        ledger.finish_load(session, mine, done)
+        deleted = _deleted(session, table)
+    return PublicationResult(
+        version=snapshot.version,
+        rows=snapshot.rows,
+        inserted=done,
+        changed=0,
+        deleted=deleted,
+        seconds=time.monotonic() - started,
+        skipped=False,
+    )
+
+
+def switch(
+    driver: Driver,
+    database: str,
+    name: str,
+    version: str,
+    tables: Sequence[RelationshipType],
+    about: Mapping[str, Any],
+) -> Model:
+    """Puts a version in force that is loaded in every table, in one transaction.
+
+    To switch to what is in force already changes nothing.
+
+    Args:
+        driver: a driver of the server.
+        database: the database.
+        name: the model's name.
+        version: the version.
+        tables: all tables of the model.
+        about: what else to keep on the model's node, texts, numbers and datetimes, by property name.
+
+    Returns:
+        What is in force now.
+
+    Raises:
+        PublicationError: the version is not loaded in every table.
+        ValueError: `about` has a name that the registry itself uses.
+        neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them.
+    """
+    taken = [column.name for column in NODE.columns if column.name in about]
+    if taken:
+        raise ValueError(f"{', '.join(taken)} of a model cannot be set by hand")
+    assets = [table.asset for table in tables]
+
+    def put(tx: ManagedTransaction) -> Model:
+        entries = ledger.lock(tx, assets)
+        model = _find(tx, name)
+        if model is not None and model.version == version:
+            return model
+        waiting = [asset for asset in assets if not _is_loaded(entries.get(asset), version)]
+        if waiting:
+            states = ", ".join(f"{asset} is {_state(entries.get(asset))}" for asset in waiting)
+            advice = f"load {version} into {' and '.join(waiting)}, then switch again"
+            raise PublicationError(name, f"{version} is not loaded everywhere: {states}", advice=advice)
+        known = {**about, "name": name, "version": version, "switched_at": datetime.now(UTC)}
+        statement = "MERGE (m:_Model {name: $name}) SET m = $known RETURN properties(m) AS known"
+        new = tx.run(statement, name=name, known=known).single(strict=True)
+        ledger.publish_loaded(tx, assets)
+        return _model(new["known"])
+
+    with driver.session(database=database) as session:
+        return transaction.write(session, put)
+
+
+def remove_others(
+    driver: Driver, database: str, table: RelationshipType, name: str, *, batch_rows: int = BATCH_ROWS
+) -> int:
+    """Removes the relationships of a versioned type that are not of the version in force.
+
+    The ledger's entry counts them, so that its `deleted` is right even where a removal was interrupted and repeated.
+
+    Args:
+        driver: a driver of the server.
+        database: the database.
+        table: the versioned table.
+        name: the model's name.
+        batch_rows: how many relationships one transaction removes.
+
+    Returns:
+        How many it removed.
+
+    Raises:
+        PublicationError: the table is not versioned, its last load is not what is in force, or a load of the asset took
+            over.
+        neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them.
+    """
+    column = _version_of(table)
+
+    def claim(tx: ManagedTransaction) -> tuple[ledger.Claim, str, int]:
+        entry = ledger.lock(tx, [table.asset]).get(table.asset)
+        model = _find(tx, name)
+        if model is None or entry is None or entry.model_version != model.version:
+            in_force = f"{model.version} of {name}" if model else f"no version of {name}"
+            problem = f"{in_force} is in force, and the asset is {_state(entry)}"
+            raise PublicationError(table.asset, problem, advice="load a version and switch to it")
+        return ledger.take_published(tx, table.asset), model.version, entry.deleted or 0
+
+    with driver.session(database=database) as session:
+        mine, kept, before = transaction.write(session, claim)
+        _remove(session, table, column, mine, kept, batch_rows)
+        return _deleted(session, table) - before
+
+
+def _remove(
+    session: Session, table: RelationshipType, column: Property, mine: ledger.Claim, kept: str | None, batch_rows: int
+) -> ledger.Claim:
+    """Removes every version but one, counting on the ledger's entry; the claim that holds afterwards."""
+    statement = cypher.delete_other_versions(table, column)
+
+    def remove() -> None:
+        nonlocal mine
+        # A statement whose connection is lost may go on in the server: without the claim it deletes nothing any more.
+        mine = mine.renew(session)
+        parameters = {"asset": mine.asset, "token": mine.token, "now": datetime.now(UTC)}
+        session.run(statement, parameters, version=kept, rows=batch_rows).consume()
+
+    transaction.commit_apart(remove)
+    # Where another publication took over half way, the statement deleted no more and did not fail.
+    transaction.write(session, mine.check)
+    return mine
+
+
+def _deleted(session: Session, table: RelationshipType) -> int:
+    entry = ledger.find(session, table.asset)
+    return (entry.deleted if entry else None) or 0
+
+
+def _version_of(table: RelationshipType) -> Property:
+    if table.version is None:
+        raise PublicationError(table.asset, f"its {table.type} have no versions", advice="publish it")
+    return table.version
+
+
+def _rows_of_others(snapshot: Snapshot, column: Property, version: str) -> int:
+    files = ds.dataset([str(snapshot.path / name) for name in snapshot.files])
+    return int(files.count_rows(filter=ds.field(column.name) != version))
+
+
+def _is_loaded(entry: ledger.Publication | None, version: str) -> bool:
+    return entry is not None and entry.status is ledger.Status.LOADED and entry.model_version == version
+
+
+def _state(entry: ledger.Publication | None) -> str:
+    if entry is None:
+        return "not loaded"
+    return f"{entry.status} with {entry.model_version or 'no version'}"
+
+
+def _find(tx: ManagedTransaction, name: str) -> Model | None:
+    found = tx.run("MATCH (m:_Model {name: $name}) RETURN properties(m) AS known", name=name).single()
+    return None if found is None else _model(found["known"])
+
+
+def _model(stored: dict[str, Any]) -> Model:
+    known = {key: _native(value) for key, value in stored.items()}
+    return Model(known.pop("name"), known.pop("version"), known.pop("switched_at"), known)
+
+
+def _native(value: Any) -> Any:
+    return value.to_native() if hasattr(value, "to_native") else value
