@@ -59,7 +59,7 @@ class Evidence:
         seeds: up to two similar tracks that the user likes or plays.
         same_artist: the track by the same artist that the user likes or plays most, or None.
         same_artist_title: that track's title, or None.
-        peers: how many users with a similar taste liked it.
+        peers: how many of the 20 users whose taste is most similar liked it.
         genre_listened: whether the user likes or plays tracks of its genre.
     """
 

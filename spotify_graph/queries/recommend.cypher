@@ -137,7 +137,8 @@ CALL (listened) {
 CALL (user, version, served) {
   WITH user, version, [line IN served | line.track] AS tracks
   MATCH (user)-[similar:SIMILAR_USER]->(peer)
-  WHERE similar.model = version
+  // The likes of more users would cost more than all the rest.
+  WHERE similar.rank <= 20 AND similar.model = version
   MATCH (peer)-[:LIKED]->(track)
   WHERE track IN tracks
   WITH track, count(peer) AS peers
