@@ -3,7 +3,7 @@
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test up lint setup lock bench-incremental clean
+.PHONY: help demo test up lint setup lock bench-incremental bench-serving clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 20
@@ -28,6 +28,9 @@ lock: $(INSTALLED) ## requirements.lock anew from pyproject.toml; UPGRADE=1 take
 
 bench-incremental: $(INSTALLED) ## what one more file costs, against a full rebuild; ARGS="--events 100000"
 	@.venv/bin/python -m benchmarks.incremental $(ARGS)
+
+bench-serving: $(INSTALLED) ## how long a served recommendation takes; ARGS="--requests 5000"
+	@.venv/bin/python -m benchmarks.serving $(ARGS)
 
 clean: ## removes .venv and the tools' caches; data, downloads and a running Neo4j stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from spotify_graph.local.neo4j import LocalNeo4j
     from spotify_graph.queries import Parameter, Rows
     from spotify_graph.runs import RunReport
+    from spotify_graph.serving import Recommendations, SimilarTracks
 
 # What a command needs is imported inside it: Spark, Dagster and the driver take seconds, `--help` should not.
 
@@ -228,6 +229,55 @@ def evaluate(as_json: bool) -> None:
 
 
 @main.command()
+@click.argument("user_id")
+@click.option("-k", default=10, show_default=True, help="How many tracks, from 1 to 100.")
+@click.option("--genre", help="Only tracks in this genre.")
+@click.option("--artist", help="Only tracks by this artist; there may then be more than 2.")
+@click.option("--heard", is_flag=True, help="Tracks that the user has heard stay in.")
+@click.option("--disliked", is_flag=True, help="Tracks that the user skipped more often than played stay in.")
+@as_json
+def recommend(
+    user_id: str, k: int, genre: str | None, artist: str | None, heard: bool, disliked: bool, as_json: bool
+) -> None:
+    """Recommend tracks to the user USER_ID, and say why."""
+    from spotify_graph import serving
+    from spotify_graph.resources.neo4j import connect
+
+    serving.check(k)
+    settings = Settings.load()
+    with connect(settings, console.say) as driver:
+        answer = serving.recommend(
+            driver,
+            settings.neo4j_database,
+            user_id,
+            k=k,
+            genre=genre,
+            artist=artist,
+            heard=heard,
+            disliked=disliked,
+        )
+    _show_served(answer, as_json)
+    if not answer.known:
+        sys.exit(1)
+
+
+@main.command()
+@click.argument("track_id")
+@click.option("-k", default=10, show_default=True, help="How many tracks, from 1 to 100.")
+@as_json
+def similar(track_id: str, k: int, as_json: bool) -> None:
+    """Show the tracks most similar to the track TRACK_ID, and say why."""
+    from spotify_graph import serving
+    from spotify_graph.resources.neo4j import connect
+
+    serving.check(k)
+    settings = Settings.load()
+    with connect(settings, console.say) as driver:
+        answer = serving.similar(driver, settings.neo4j_database, track_id, k=k)
+    _show_served(answer, as_json)
+
+
+@main.command()
 @click.option("--file", help="Only rows of this file.")
 @click.option("--reason", help="Only rows with this reason among theirs.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many rows to show at most.")
@@ -343,6 +393,17 @@ def _described(parameter: "Parameter") -> str:
 
 def _show_rows(answer: "Rows", as_json: bool) -> None:
     console.records([dict(zip(answer.columns, row, strict=True)) for row in answer.rows], answer.columns, as_json)
+
+
+def _show_served(answer: "Recommendations | SimilarTracks", as_json: bool) -> None:
+    from spotify_graph.serving import COLUMNS
+
+    if as_json:
+        console.document(asdict(answer))
+    else:
+        console.records([asdict(track) for track in answer.tracks], COLUMNS, as_json=False)
+    if answer.note:
+        console.say(f"spotify-graph: {answer.note}")
 
 
 def _show_server(local: "LocalNeo4j", as_json: bool) -> None:

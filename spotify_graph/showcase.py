@@ -1,12 +1,13 @@
-"""What `demo` shows of a graph: each sample query, asked about somebody and something that the graph knows well."""
+"""What `demo` shows of a graph: sample queries and recommendations, for somebody and something that it knows well."""
 
 from collections.abc import Iterator
 from shlex import quote
 
 from neo4j import Driver
 
-from spotify_graph import queries
+from spotify_graph import queries, serving
 from spotify_graph.queries import KeyParameter, Query, Rows
+from spotify_graph.serving import Recommendations, SimilarTracks
 
 ROWS = 5
 """How many rows of each answer to show."""
@@ -32,9 +33,9 @@ NEXT_COMMANDS = (
 
 
 def sample_answers(driver: Driver, database: str) -> Iterator[tuple[str, Rows]]:
-    """Each sample query's arguments for the command, and its first rows.
+    """Arguments for the command, and the rows that it answers: each sample query, then what is recommended.
 
-    A query about a kind of node that the graph lacks is left out.
+    What is about a kind of node that the graph lacks is left out, and so is what needs a model before there is one.
     """
     found = driver.execute_query(_EXAMPLE, database_=database).records
     example: dict[str, str | None] = found[0].data() if found else {}
@@ -43,6 +44,18 @@ def sample_answers(driver: Driver, database: str) -> Iterator[tuple[str, Rows]]:
         if given is not None:
             options = "".join(f" -p {name}={quote(value)}" for name, value in given.items())
             yield f"query {query.name}{options}", queries.run(driver, database, query, query.bind(given))
+    try:
+        if user := example.get("User"):
+            yield f"recommend {quote(user)}", _served(serving.recommend(driver, database, user))
+        if track := example.get("Track"):
+            yield f"similar {quote(track)}", _served(serving.similar(driver, database, track))
+    except serving.NoModelError:
+        return
+
+
+def _served(answer: Recommendations | SimilarTracks) -> Rows:
+    rows = [tuple(getattr(track, column) for column in serving.COLUMNS) for track in answer.tracks]
+    return Rows(serving.COLUMNS, rows)
 
 
 def _parameters(query: Query, example: dict[str, str | None]) -> dict[str, str] | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from neo4j import Driver
 
 from spotify_graph.cli import main
 from spotify_graph.local.neo4j import LocalNeo4j
@@ -151,3 +152,39 @@ def test_debug_shows_the_traceback(installation: Path) -> None:
     result = run("materialize", "--debug")
     assert result.exception is not None
     assert not isinstance(result.exception, SystemExit)
+
+
+@pytest.fixture
+def connected(clean_graph: Driver, local_neo4j: LocalNeo4j, monkeypatch: pytest.MonkeyPatch) -> Driver:
+    """An installation whose graph is empty."""
+    monkeypatch.setenv("NEO4J_URI", str(local_neo4j.status().uri))
+    monkeypatch.setenv("NEO4J_PASSWORD", local_neo4j.password().get_secret_value())
+    return clean_graph
+
+
+@pytest.mark.parametrize("command", ["recommend", "similar"])
+def test_an_empty_graph_serves_nothing_and_says_how_to_fill_it(connected: Driver, command: str) -> None:
+    fails_with_one_line(run(command, "x"), "empty", "spotify-graph materialize")
+
+
+@pytest.mark.parametrize("command", ["recommend", "similar"])
+def test_a_graph_without_a_model_serves_nothing_and_says_how_to_make_one(connected: Driver, command: str) -> None:
+    connected.execute_query("CREATE (:Track {track_id: 't', popularity: 1.0}), (:User {user_id: 't'})")
+    fails_with_one_line(run(command, "t"), "no recommendations are published yet", "spotify-graph materialize")
+
+
+def test_an_unknown_track_genre_or_artist_is_named(connected: Driver) -> None:
+    connected.execute_query(
+        "CREATE (:Track {track_id: 't'}), (:User {user_id: 'u'}),"
+        " (:_Model {name: 'recommendations', version: 'v', until: datetime()})"
+    )
+    fails_with_one_line(run("similar", "nothing"), "'nothing'")
+    fails_with_one_line(run("recommend", "u", "--genre", "polka"), "'polka'")
+    fails_with_one_line(run("recommend", "u", "--artist", "Nobody"), "'Nobody'")
+
+
+@pytest.mark.parametrize("command", ["recommend", "similar"])
+@pytest.mark.parametrize("k", ["0", "-1", "101"])
+def test_a_k_out_of_range_is_named_before_a_server_is_asked(installation: Path, command: str, k: str) -> None:
+    fails_with_one_line(run(command, "x", "-k", k), f"k is {k}", "1 to 100")
+    assert not (installation / "neo4j").exists()

@@ -9,11 +9,14 @@ import pytest
 
 from spotify_graph import queries
 from spotify_graph.errors import UserError
-from spotify_graph.graph_model import EVENT_TYPES, NODES, RELATIONSHIPS, TABLES
+from spotify_graph.graph_model import EVENT_TYPES, NODES, RECOMMENDATIONS, RELATIONSHIPS, TABLES
 from spotify_graph.queries import IntegerParameter, KeyParameter
 
 DATABASE = "neo4j"
 QUERIES = queries.load()
+TEXTS = {name: query.text for name, query in QUERIES.items()} | queries.serving()
+REGISTRY = {"name", "version", "until"}
+"""What is read of (:_Model), which is no table of the graph model."""
 
 TRACKS = [
     ("t1", "So What", "Miles", "jazz"),
@@ -365,15 +368,32 @@ def test_a_header_declares_exactly_what_its_query_takes(query: queries.Query) ->
     assert query.description.endswith(".")
 
 
-@pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
-def test_a_query_uses_only_names_of_the_graph_model(query: queries.Query) -> None:
-    cypher = "\n".join(line for line in query.text.splitlines() if not line.startswith("//"))
-    labels = {node.label for node in NODES}
-    types = {relationship.type for relationship in RELATIONSHIPS}
-    properties = {column.name for table in TABLES.values() for column in table.columns}
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+def test_a_query_uses_only_names_of_the_graph_model(text: str) -> None:
+    cypher = "\n".join(line for line in text.splitlines() if not line.strip().startswith("//"))
+    labels = {node.label for node in NODES} | {"_Model"}
+    types = {relationship.type for relationship in (*RELATIONSHIPS, *RECOMMENDATIONS)}
+    properties = {column.name for table in (*TABLES.values(), *RECOMMENDATIONS) for column in table.columns}
+    its_own = set(re.findall(r"[{,]\s*([a-z_]+): ", cypher))
     assert set(re.findall(r"\(\w*:(\w+)", cypher)) <= labels
     assert {name for names in re.findall(r"\[\w*:([\w|]+)", cypher) for name in names.split("|")} <= types
-    assert set(re.findall(r"\b[a-z_]+\.([a-z_]+)", cypher)) <= properties
+    assert set(re.findall(r"\b[a-z_]+\.([a-z_]+)", cypher)) <= properties | REGISTRY | its_own
+
+
+@pytest.mark.parametrize("text", queries.serving().values(), ids=queries.serving())
+def test_a_query_that_a_command_asks_says_what_each_parameter_is(text: str) -> None:
+    header = [line for line in text.splitlines() if line.startswith("// $")]
+    described = [name for line in header for name in re.findall(r"\$(\w+)", line.partition(":")[0])]
+    assert sorted(described) == sorted(set(re.findall(r"\$(\w+)", text)))
+    assert text.splitlines()[0].startswith("// ")
+    assert text.splitlines()[0].endswith(".")
+
+
+def test_what_a_command_asks_is_no_sample_query() -> None:
+    assert set(queries.serving()) == {"recommend", "similar"}
+    assert not set(queries.serving()) & set(QUERIES)
+    with pytest.raises(UserError, match="no query is called 'recommend'"):
+        queries.get("recommend")
 
 
 def test_bounds_allow_the_default() -> None:

@@ -1,4 +1,4 @@
-"""The sample queries: one .cypher file each, and what it takes to list, bind and run them.
+"""The queries: one .cypher file each, and what it takes to list, bind and run the sample queries.
 
 A file opens with a comment that is read by this module: its first line says what the query answers, then come the
 parameters, one a line. Other comment lines are for people.
@@ -6,6 +6,8 @@ parameters, one a line. Other comment lines are for people.
     // key NAME: LABEL — DESCRIPTION                        required; the key of a node with that label
     // param NAME: INTEGER LOW..HIGH = DEFAULT — DESCRIPTION
     // scans: WHAT                                          for a query without a key: what it reads in full
+    // serves: COMMAND                                      no sample query, but what that command asks; it says for
+                                                            people what parameters it takes: // $NAME: DESCRIPTION
 """
 
 import re
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
 
-from neo4j import Driver, ManagedTransaction, NotificationDisabledClassification
+from neo4j import Driver, ManagedTransaction, NotificationDisabledClassification, Session
 from neo4j.time import DateTime
 
 from spotify_graph.errors import UserError
@@ -24,6 +26,7 @@ _HEADER_LINE = re.compile(
     r"// (?:key (?P<key>\w+): (?P<label>\w+)"
     r"|param (?P<param>\w+): INTEGER (?P<low>\d+)\.\.(?P<high>\d+) = (?P<default>\d+)) — (?P<description>.+)"
 )
+_SERVES = re.compile(r"^// serves: ", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -144,13 +147,17 @@ class Rows:
 
 
 def load() -> dict[str, Query]:
-    """Returns every query by its name, sorted by name."""
-    texts = {file.name: file.read_text("utf-8") for file in files(__name__).iterdir() if file.name.endswith(".cypher")}
-    return {query.name: query for query in (_parse(name, texts[name]) for name in sorted(texts))}
+    """Returns every sample query by its name, sorted by name."""
+    return {name: _parse(name, text) for name, text in sorted(_texts().items()) if not _SERVES.search(text)}
+
+
+def serving() -> dict[str, str]:
+    """Returns the Cypher of every query that a command of its own asks, by its name."""
+    return {name: text for name, text in sorted(_texts().items()) if _SERVES.search(text)}
 
 
 def get(name: str) -> Query:
-    """Returns the query of that name.
+    """Returns the sample query of that name.
 
     Raises:
         UserError: there is none; the message names those that are close, or all.
@@ -188,17 +195,46 @@ def run(driver: Driver, database: str, query: Query, params: Mapping[str, object
                     _require(transaction, parameter.node, params[parameter.name])
         return Rows(columns, rows)
 
+    with session(driver, database) as asking:
+        return asking.execute_read(work)
+
+
+def session(driver: Driver, database: str) -> Session:
+    """Opens a session for queries.
+
+    Args:
+        driver: a connection to the server.
+        database: the database to ask.
+    """
     # A label or type that the database has not met yet is a young graph, not a mistake to warn about.
     unmet = [NotificationDisabledClassification.UNRECOGNIZED]
-    with driver.session(database=database, notifications_disabled_classifications=unmet) as session:
-        return session.execute_read(work)
+    return driver.session(database=database, notifications_disabled_classifications=unmet)
 
 
-def _parse(file_name: str, text: str) -> Query:
+def unknown(node: NodeType, key: object) -> UserError:
+    """Makes the error that says that the graph has no node with this key.
+
+    Args:
+        node: the nodes among which it was looked for.
+        key: the key's value.
+    """
+    return UserError(f"the graph has no {node.label} with the {node.key.name} {key!r}")
+
+
+def _texts() -> dict[str, str]:
+    suffix = ".cypher"
+    return {
+        file.name.removesuffix(suffix): file.read_text("utf-8")
+        for file in files(__name__).iterdir()
+        if file.name.endswith(suffix)
+    }
+
+
+def _parse(name: str, text: str) -> Query:
     lines = text.splitlines()
     found = (_HEADER_LINE.fullmatch(line) for line in lines)
     return Query(
-        name=file_name.removesuffix(".cypher"),
+        name=name,
         description=lines[0].removeprefix("// "),
         parameters=tuple(_parameter(match) for match in found if match),
         text=text,
@@ -218,7 +254,7 @@ def _require(transaction: ManagedTransaction, node: NodeType, value: object) -> 
     """Raises a UserError unless the graph has the node."""
     key = node.key.name
     if not transaction.run(f"MATCH (n:{node.label} {{{key}: $value}}) RETURN true", value=value).peek():
-        raise UserError(f"the graph has no {node.label} with the {key} {value!r}")
+        raise unknown(node, value)
 
 
 def _printable(value: object) -> object:

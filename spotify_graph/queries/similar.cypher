@@ -1,0 +1,33 @@
+// The tracks most similar to a track, and what they share.
+// serves: spotify-graph similar
+// $track_id: what they are similar to
+// $k: how many tracks at most
+// $per_artist: how many tracks of an artist at most
+// The answer is one row, whatever the graph lacks.
+OPTIONAL MATCH (model:_Model {name: 'recommendations'})
+OPTIONAL MATCH (track:Track {track_id: $track_id})
+CALL () {
+  MATCH (track:Track)
+  RETURN count(track) AS tracks
+}
+WITH model.version AS version, model.until AS until, track, tracks
+CALL (track, version) {
+  MATCH (track)-[similar:SIMILAR_TO]->(other)
+  WHERE similar.model = version
+  OPTIONAL MATCH (other)-[:BY]->(by:Artist)
+  WITH track, similar, by
+  ORDER BY similar.rank
+  WITH track, by, collect(similar) AS of_artist
+  UNWIND CASE WHEN by IS NULL THEN of_artist ELSE of_artist[..$per_artist] END AS similar
+  WITH track, by, similar, endNode(similar) AS other
+  ORDER BY similar.rank
+  LIMIT $k
+  OPTIONAL MATCH (other)-[:IN_GENRE]->(in:Genre)
+  WITH other, by, in, similar, EXISTS { (track)-[:BY]->(by) } AS same_artist, EXISTS { (track)-[:IN_GENRE]->(in) } AS same_genre
+  ORDER BY similar.rank
+  RETURN collect({
+    track_id: other.track_id, title: other.title, artist: by.name, genre: in.name, score: similar.score,
+    listeners: similar.listeners, same_artist: same_artist, same_genre: same_genre
+  }) AS lines
+}
+RETURN version, until, tracks, lines, track IS NOT NULL AS track_known, track.title AS title

@@ -1,0 +1,412 @@
+"""Recommendations served from the graph, each with the reason that a path in the graph gives.
+
+What is in force is what the registry names: relationships of the version of the model in `(:_Model)`, and no others.
+A request is one query, `queries/recommend.cypher` or `queries/similar.cypher`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from neo4j import Driver, ManagedTransaction
+
+from spotify_graph import queries
+from spotify_graph.errors import UserError
+from spotify_graph.graph_model import ARTIST, GENRE, TRACK
+
+COLUMNS = ("rank", "track_id", "title", "artist", "genre", "score", "because")
+"""The attributes of a line that a table shows."""
+
+MOST = 100
+"""The most tracks that a request may ask for: a model keeps no more of a user."""
+
+# What a track's popularity in the graph model counts in, and from.
+_MONTH = timedelta(days=30)
+_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+class NoModelError(UserError):
+    """No version of the model is in force."""
+
+
+@dataclass(frozen=True)
+class Seed:
+    """A track that the user likes or plays, and that is similar to the recommended one.
+
+    Attributes:
+        track_id: its id.
+        title: its title, or None.
+        liked: whether the user liked it; else they play it.
+        listeners: how many users listen to both tracks.
+    """
+
+    track_id: str
+    title: str | None
+    liked: bool
+    listeners: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the graph has to say for a recommended track.
+
+    Attributes:
+        popular: whether it is there for its popularity alone, and not because the model recommends it.
+        listeners: its listeners around the time of the newest event that the model was trained on; one who last played
+            it n months of 30 days before counts 2^-n. None where nobody plays it.
+        seeds: up to two similar tracks that the user likes or plays.
+        same_artist: the track by the same artist that the user likes or plays most, or None.
+        same_artist_title: that track's title, or None.
+        peers: how many of the 20 users whose taste is most similar liked it.
+        genre_listened: whether the user likes or plays tracks of its genre.
+    """
+
+    popular: bool
+    listeners: float | None
+    seeds: tuple[Seed, ...]
+    same_artist: str | None
+    same_artist_title: str | None
+    peers: int
+    genre_listened: bool
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A track that is recommended to a user.
+
+    Attributes:
+        rank: its place in the answer, from 1.
+        track_id: its id.
+        title: its title, or None.
+        artist: its artist, or None.
+        genre: its genre, or None.
+        score: the model's score, comparable within the user's; None for a track that is there for its popularity.
+        because: why, in words.
+        evidence: why, as data.
+    """
+
+    rank: int
+    track_id: str
+    title: str | None
+    artist: str | None
+    genre: str | None
+    score: float | None
+    because: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class Recommendations:
+    """The answer to a request for recommendations.
+
+    Attributes:
+        user_id: for whom.
+        known: whether the graph has that user.
+        model: the version of the model in force, or None where none is and candidates were given.
+        until: the time of the newest event that it was trained on, or None likewise.
+        note: what to know of the answer as a whole, or None: that it is not the model's.
+        tracks: the tracks, best first.
+    """
+
+    user_id: str
+    known: bool
+    model: str | None
+    until: datetime | None
+    note: str | None
+    tracks: tuple[Recommendation, ...]
+
+
+@dataclass(frozen=True)
+class SimilarTrack:
+    """A track that is similar to another.
+
+    Attributes:
+        rank: its place in the answer, from 1.
+        track_id: its id.
+        title: its title, or None.
+        artist: its artist, or None.
+        genre: its genre, or None.
+        score: the model's score, comparable within the other track's.
+        because: why, in words.
+        listeners: how many users listen to both.
+        same_artist: whether both are by the same artist.
+        same_genre: whether both are in the same genre.
+    """
+
+    rank: int
+    track_id: str
+    title: str | None
+    artist: str | None
+    genre: str | None
+    score: float
+    because: str
+    listeners: int
+    same_artist: bool
+    same_genre: bool
+
+
+@dataclass(frozen=True)
+class SimilarTracks:
+    """The answer to a request for similar tracks.
+
+    Attributes:
+        track_id: what they are similar to.
+        title: its title, or None.
+        model: the version of the model in force.
+        until: the time of the newest event that it was trained on.
+        note: what to know of the answer as a whole, or None: that there is nothing in it.
+        tracks: the tracks, best first.
+    """
+
+    track_id: str
+    title: str | None
+    model: str
+    until: datetime
+    note: str | None
+    tracks: tuple[SimilarTrack, ...]
+
+
+def recommend(
+    driver: Driver,
+    database: str,
+    user_id: str,
+    *,
+    k: int = 10,
+    genre: str | None = None,
+    artist: str | None = None,
+    heard: bool = False,
+    disliked: bool = False,
+    per_artist: int = 2,
+    candidates: Sequence[tuple[str, float]] | None = None,
+    as_of: datetime | None = None,
+) -> Recommendations:
+    """Recommends tracks to a user.
+
+    The model's tracks come first, in its order. Where they are fewer than k, because of what was asked for, or because
+    the model knows nothing of the user, popular tracks follow that fit the same conditions; they are looked for among
+    the 20 k most popular ones.
+
+    Args:
+        driver: a connection to the server.
+        database: the database to ask.
+        user_id: for whom; a user whom the graph lacks gets popular tracks.
+        k: how many tracks at most, from 1 to 100.
+        genre: the genre that they are in, or None for any.
+        artist: the artist that they are by, or None for any.
+        heard: whether tracks stay in that the user has heard: played, liked, paused or sought.
+        disliked: whether tracks stay in that the user skipped more often than played.
+        per_artist: how many tracks of an artist at most, where no artist is asked for.
+        candidates: for the evaluation of a model that is not published, ids and scores of tracks, best first, that
+            stand in for what the graph recommends to the user; those that the graph lacks are passed over.
+        as_of: for the evaluation likewise, a time: what the user first did at that time or later is left out of
+            account, and no popular tracks follow, for popularity knows what came later. The counts are today's.
+
+    Raises:
+        UserError: k or per_artist is out of range, the graph has no such genre or artist, or is empty.
+        NoModelError: no model is published yet, and no candidates are given.
+        ValueError: as_of has no time zone.
+        neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
+        neo4j.exceptions.Neo4jError: the server refused the query.
+    """
+    check(k, per_artist)
+    if as_of is not None and as_of.tzinfo is None:
+        raise ValueError("as_of has no time zone")
+    answer = _ask(
+        driver,
+        database,
+        "recommend",
+        user_id=user_id,
+        k=k,
+        genre=genre,
+        artist=artist,
+        heard=heard,
+        disliked=disliked,
+        per_artist=per_artist,
+        candidates=None if candidates is None else [list(candidate) for candidate in candidates],
+        as_of=as_of,
+    )
+    _require_graph(answer, model=candidates is None)
+    for node, name in ((GENRE, genre), (ARTIST, artist)):
+        if name is not None and not answer[f"{node.label.lower()}_known"]:
+            raise queries.unknown(node, name)
+    until = answer["until"] and answer["until"].to_native()
+    note = None
+    if not answer["recommended"]:
+        note = (
+            f"nothing is recommended to user {user_id!r} yet"
+            if answer["user_known"]
+            else f"the graph has no user {user_id!r}"
+        )
+        if answer["lines"]:
+            note += f": these are the most popular tracks{_within(genre, artist)}"
+        elif as_of is None:
+            note += f", and no track{_within(genre, artist)} that anybody plays is left to serve"
+    return Recommendations(
+        user_id=user_id,
+        known=answer["user_known"],
+        model=answer["version"],
+        until=until,
+        note=note,
+        tracks=tuple(
+            _recommendation(rank, line, until, genre, artist) for rank, line in enumerate(answer["lines"], start=1)
+        ),
+    )
+
+
+def similar(driver: Driver, database: str, track_id: str, *, k: int = 10, per_artist: int = 2) -> SimilarTracks:
+    """Finds the tracks most similar to a track: who listens to the one listens to the other.
+
+    Args:
+        driver: a connection to the server.
+        database: the database to ask.
+        track_id: the track.
+        k: how many tracks at most, from 1 to 100.
+        per_artist: how many tracks of an artist at most.
+
+    Raises:
+        UserError: k or per_artist is out of range, the graph has no such track, or is empty.
+        NoModelError: no model is published yet.
+        neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
+        neo4j.exceptions.Neo4jError: the server refused the query.
+    """
+    check(k, per_artist)
+    answer = _ask(driver, database, "similar", track_id=track_id, k=k, per_artist=per_artist)
+    _require_graph(answer, model=True)
+    if not answer["track_known"]:
+        raise queries.unknown(TRACK, track_id)
+    return SimilarTracks(
+        track_id=track_id,
+        title=answer["title"],
+        model=answer["version"],
+        until=answer["until"].to_native(),
+        note=None if answer["lines"] else f"the model finds no track similar to {track_id!r}: too few listen to it",
+        tracks=tuple(
+            SimilarTrack(rank=rank, because=_because_similar(line), **line)
+            for rank, line in enumerate(answer["lines"], start=1)
+        ),
+    )
+
+
+def check(k: int, per_artist: int = 2) -> None:
+    """Checks the numbers of a request; `recommend` and `similar` do, and it needs no connection.
+
+    Raises:
+        UserError: one is out of range.
+    """
+    if not 1 <= k <= MOST:
+        raise UserError(f"k is {k}; it must be a whole number from 1 to {MOST}")
+    if per_artist < 1:
+        raise UserError(f"per_artist is {per_artist}; it must be a whole number of at least 1")
+
+
+_texts = cache(queries.serving)
+
+
+def _ask(driver: Driver, database: str, query: str, **parameters: object) -> Mapping[str, Any]:
+    def work(transaction: ManagedTransaction) -> Mapping[str, Any]:
+        row = transaction.run(_texts()[query], parameters).single(strict=True)
+        return dict(row)
+
+    with queries.session(driver, database) as session:
+        return session.execute_read(work)
+
+
+def _require_graph(answer: Mapping[str, Any], *, model: bool) -> None:
+    if not answer["tracks"]:
+        raise UserError("the graph is empty: `spotify-graph materialize` fills it")
+    if model and answer["version"] is None:
+        raise NoModelError("no recommendations are published yet: `spotify-graph materialize` makes them")
+
+
+def _recommendation(
+    rank: int, line: Mapping[str, Any], until: datetime | None, genre: str | None, artist: str | None
+) -> Recommendation:
+    evidence = Evidence(
+        popular=bool(line["popular"]),
+        listeners=_listeners(line["popularity"], until),
+        seeds=tuple(Seed(**seed) for seed in line["seeds"]),
+        same_artist=line["by_same"],
+        same_artist_title=line["by_same_title"],
+        peers=line["peers"] or 0,
+        genre_listened=bool(line["genre_listened"]),
+    )
+    return Recommendation(
+        rank=rank,
+        track_id=line["track_id"],
+        title=line["title"],
+        artist=line["artist"],
+        genre=line["genre"],
+        score=line["score"],
+        because=_popular(evidence, genre, artist) if evidence.popular else _because(evidence, line["genre"]),
+        evidence=evidence,
+    )
+
+
+def _listeners(popularity: float | None, until: datetime | None) -> float | None:
+    if popularity is None or until is None:
+        return None
+    return float(2 ** (popularity - (until - _EPOCH) / _MONTH))
+
+
+def _because(evidence: Evidence, genre: str | None) -> str:
+    """The two strongest reasons for a track that the model recommends."""
+    reasons = []
+    if evidence.seeds:
+        reasons.append(_liked_or_played(evidence.seeds))
+    if evidence.same_artist is not None:
+        reasons.append(f"same artist as {evidence.same_artist_title or evidence.same_artist}")
+    if evidence.peers:
+        reasons.append(f"liked by {_count(evidence.peers, 'user')} with a taste like yours")
+    if reasons:
+        return "; ".join(reasons[:2])
+    if genre is not None and evidence.genre_listened:
+        reasons.append(f"in {genre}, which you listen to")
+    if recent := _recent(evidence):
+        reasons.append(f"{recent} this month")
+    return "; ".join(reasons) or "the model expects that you like it"
+
+
+def _liked_or_played(seeds: Sequence[Seed]) -> str:
+    """Such as "because you liked A (41 listeners of both) and play B (17)"."""
+    first, *others = seeds
+    said = f"because you {_verb(first)} {first.title or first.track_id} ({_count(first.listeners, 'listener')} of both)"
+    for other in others:
+        verb = "" if other.liked == first.liked else f"{_verb(other)} "
+        said += f" and {verb}{other.title or other.track_id} ({other.listeners:,})"
+    return said
+
+
+def _verb(seed: Seed) -> str:
+    return "liked" if seed.liked else "play"
+
+
+def _popular(evidence: Evidence, genre: str | None, artist: str | None) -> str:
+    """The reason for a track that is there for its popularity within what was asked for."""
+    recent = _recent(evidence)
+    among = "" if artist is None else " among the tracks"
+    return f"popular{among}{_within(genre, artist)}" + (f" this month ({recent})" if recent else "")
+
+
+def _recent(evidence: Evidence) -> str | None:
+    """How many listened lately, in words; None where it would be nobody."""
+    number = round(evidence.listeners or 0)
+    return f"about {_count(number, 'listener')}" if number else None
+
+
+def _within(genre: str | None, artist: str | None) -> str:
+    return (f" in {genre}" if genre is not None else "") + (f" by {artist}" if artist is not None else "")
+
+
+def _because_similar(line: Mapping[str, Any]) -> str:
+    reasons = [f"{_count(line['listeners'], 'listener')} of both"]
+    if line["same_artist"]:
+        reasons.append("same artist")
+    if line["same_genre"]:
+        reasons.append(f"both in {line['genre']}")
+    return "; ".join(reasons)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
