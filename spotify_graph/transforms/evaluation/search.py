@@ -96,7 +96,7 @@ def tune(
     rankers = {**models(), COMBINATION: combined(learned)}
     lists = rank(asked, knowledge, rankers, (Scope.NEW,), parameters)
     found = {name: _ndcg(lists[name, Scope.NEW]) for name in rankers}
-    best = max(found, key=found.__getitem__)
+    best = max([COMBINATION, *MODELS], key=found.__getitem__)
     say(f"best in the validation window: {best}, NDCG {found[best]:.4f}")
     tried = [*trials.done, *(Trial(name, None, None, value) for name, value in found.items())]
     knowledge.release()
@@ -129,6 +129,7 @@ class _Trials:
             return self._try(parameters.model_copy(update={name: values[place]}), model, name)
 
         now = getattr(parameters, name)
+        at_first = 0.0 if now in values else self._try(parameters, model, name)
         place = values.index(now) if now in values else len(values) // 2
         self.best = ndcg(place)
         for step in (1, -1):
@@ -138,6 +139,9 @@ class _Trials:
                 self.best = ndcg(place)
             if place != start:
                 break
+        if now not in values and self.best <= at_first:
+            self.best = at_first
+            return parameters
         return parameters.model_copy(update={name: values[place]})
 
     def release(self) -> None:

@@ -28,10 +28,14 @@ def factors(confidence: DataFrame, parameters: Parameters) -> tuple[DataFrame, D
         Two DataFrames, of users and of tracks: id (int), features (array of float); users and tracks without any
         feedback above 0 are missing. Both are empty where nobody has any.
     """
-    feedback = confidence.where(F.col("profile") != 0).select("user", "track", F.col("profile").cast("float"))
-    if feedback.where(F.col("profile") > 0).isEmpty():
+    feedback = confidence.select("user", "track", F.col("profile").cast("float")).where(F.col("profile") != 0)
+    liked = feedback.where(F.col("profile") > 0)
+    if liked.isEmpty():
         none = confidence.sparkSession.createDataFrame([], SCHEMA)
         return none, none
+    # MLlib does not regularize who likes nothing, and fails where the rest leaves their factors open.
+    for key in ("user", "track"):
+        feedback = feedback.join(liked.select(key).distinct(), key, "left_semi")
     als = ALS(
         rank=parameters.rank,
         regParam=parameters.regularization,

@@ -114,7 +114,7 @@ def learn(
     spark, catalogue, users = logs.activity.sparkSession, logs.catalogue, logs.user_count
     tracks = len(catalogue)
     listeners, popular = np.zeros((2, tracks), dtype=np.float32)
-    if "popularity" in models:
+    if not {"popularity", "genre_popularity", "artist_popularity"}.isdisjoint(models):
         counted = popularity.popularity(prepared.confidence, prepared.until, parameters.popularity_half_life_days)
         listeners, popular = popularity.as_arrays(counted, tracks)
     near = spark.createDataFrame([], neighbours.SCHEMA)

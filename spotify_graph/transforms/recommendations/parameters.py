@@ -55,7 +55,7 @@ class Parameters(BaseModel):
     bm25_k1: float = Field(1.2, ge=0, description="How soon a higher confidence stops to count for more, as in BM25.")
     bm25_b: float = Field(0.75, ge=0, le=1, description="How much a long history counts for less, as in BM25.")
     rank: int = Field(16, ge=1, description="How many latent factors a user and a track have.")
-    regularization: float = Field(0.05, ge=0, description="How strongly factors are held small.")
+    regularization: float = Field(0.05, gt=0, description="How strongly factors are held small.")
     alpha: float = Field(1.0, gt=0, description="What a unit of feedback adds to the confidence 1 of no feedback.")
     iterations: int = Field(8, ge=1, description="How often the factors of users and of tracks are solved in turn.")
     similar_users: int = Field(50, ge=1, description="How many similar users are kept of a user.")

@@ -148,14 +148,20 @@ def top(scores: Floats, allowed: npt.NDArray[np.bool_], count: int) -> Ints:
     Returns:
         Shape (users, count or fewer), -1 where a user has fewer.
     """
-    ranked = np.where(allowed, scores, -np.inf)
-    count = min(count, ranked.shape[1])
-    # A little more than asked for, so that equal scores at the edge are cut by number and not by chance.
-    best = np.argpartition(-ranked, count - 1, axis=1)[:, :count]
+    ranked = np.where(allowed & (scores > -np.inf), scores, -np.inf)
+    users, tracks = ranked.shape
+    count = min(count, tracks)
+    if not count:
+        return np.zeros((users, 0), dtype=np.int32)
+    last = np.partition(ranked, tracks - count, axis=1)[:, tracks - count, None]
+    better, equal = ranked > last, ranked == last
+    # Equal scores at the edge are cut by number, and not by chance.
+    first = np.cumsum(equal, axis=1, dtype=np.int32) <= count - better.sum(axis=1, keepdims=True)
+    best = np.nonzero(better | (equal & first))[1].reshape(users, count)
     found = np.take_along_axis(ranked, best, axis=1)
-    order = np.lexsort((best, -found), axis=1)
+    order = np.argsort(-found, axis=1, kind="stable")
     best, found = np.take_along_axis(best, order, axis=1), np.take_along_axis(found, order, axis=1)
-    return np.where(np.isfinite(found), best, -1).astype(np.int32)
+    return np.where(found > -np.inf, best, -1).astype(np.int32)
 
 
 def _sums(tracks: Ints, weights: Floats, count: int) -> Floats:

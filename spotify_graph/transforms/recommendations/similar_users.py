@@ -32,7 +32,7 @@ def similar_users(user_factors: DataFrame, factors: Floats, strength: Floats, pa
     known = np.flatnonzero(factors.any(axis=1))
     among = np.sort(known[np.lexsort((known, -strength[known]))[: parameters.similar_among]])
     candidates = _unit(factors[among])
-    keep = min(parameters.similar_users, max(len(among) - 1, 1))
+    keep = min(parameters.similar_users, max(len(among), 1))
 
     def of_block(blocks: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for rows in blocks:

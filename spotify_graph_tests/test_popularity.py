@@ -1,0 +1,42 @@
+"""How popular tracks are of late, counted by hand."""
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from spotify_graph.transforms.recommendations import confidence, popularity
+from spotify_graph.transforms.recommendations.parameters import Parameters
+from spotify_graph_tests.handmade import read
+
+MORNING = 20_000
+OLD, HIT, SKIPPED = range(3)
+TRACKS = 4  # nobody has met the last one
+
+
+@pytest.fixture(scope="module")
+def known(spark: SparkSession) -> DataFrame:
+    fan = [("fan", "1 hit", "play", MORNING - day) for day in (1, 1, 1, 2, 31)]
+    others = [
+        ("a", "1 hit", "play", MORNING - 31),
+        ("b", "1 hit", "play", MORNING - 61),
+        ("b", "1 hit", "like", MORNING - 1),  # a like is no play
+        ("c", "0 old", "play", MORNING - 121),
+        ("c", "2 skipped", "skip", MORNING - 1),
+    ]
+    logs = read(spark, fan + others)
+    return confidence.confidence(logs.activity, MORNING, Parameters()).localCheckpoint()
+
+
+@pytest.mark.parametrize(
+    ("half_life", "expected"),
+    [
+        (30.0, [1 / 16, 1 + 1 / 2 + 1 / 4, 0, 0]),
+        (60.0, [1 / 4, 1 + 1 / 2**0.5 + 1 / 2, 0, 0]),
+        (None, [1, 3, 0, 0]),
+    ],
+)
+def test_each_listener_counts_once_and_half_for_every_half_life_since_their_last_play(
+    known: DataFrame, half_life: float | None, expected: list[float]
+) -> None:
+    listeners, popular = popularity.as_arrays(popularity.popularity(known, MORNING, half_life), TRACKS)
+    assert popular.tolist() == pytest.approx(expected)
+    assert listeners.tolist() == [1, 3, 0, 0]
