@@ -149,7 +149,14 @@ def test_a_history_is_in_falling_order_and_holds_what_the_user_only_skipped(acti
 @pytest.fixture(scope="module")
 def histories(spark: SparkSession) -> DataFrame:
     """Two confidences in opposite orders; user 1 likes nothing, and user 2 has no history."""
-    rows = [(0, 4, 0.5, 3.0), (0, 2, 0.9, 1.0), (0, 1, 0.9, 2.0), (0, 0, -2.0, 9.0), (0, 3, 0.0, 0.5), (1, 0, -1.0, 0.0)]
+    rows = [
+        (0, 4, 0.5, 3.0),
+        (0, 2, 0.9, 1.0),
+        (0, 1, 0.9, 2.0),
+        (0, 0, -2.0, 9.0),
+        (0, 3, 0.0, 0.5),
+        (1, 0, -1.0, 0.0),
+    ]
     given = spark.createDataFrame(rows, "user int, track int, profile double, cooccurrence double")
     return confidence.histories(given).localCheckpoint()
 

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from spotify_graph.definitions import build_defs
-from spotify_graph.graph_model import NODES, RELATIONSHIPS, TABLES
+from spotify_graph.graph_model import NODES, RECOMMENDATIONS, RELATIONSHIPS, TABLES
 from spotify_graph.settings import PROJECT_ROOT
 
 GROUPS = {
@@ -16,6 +16,8 @@ GROUPS = {
         *("played_edges", "liked_edges", "skipped_edges", "paused_edges", "seeked_edges"),
         *("by_edges", "in_genre_edges"),
     },
+    "recommendations": {"similar_track_edges", "similar_user_edges", "recommended_edges"},
+    "evaluation": {"recommendation_evaluation"},
 }
 
 
@@ -45,14 +47,16 @@ def test_the_columns_of_an_asset_of_the_graph_are_those_of_the_model(specs: dict
 
 
 def test_a_relationship_waits_for_the_nodes_at_both_ends(specs: dict[str, dg.AssetSpec]) -> None:
-    for edge in RELATIONSHIPS:
+    for edge in (*RELATIONSHIPS, *RECOMMENDATIONS):
         upstream = {dep.asset_key.to_user_string() for dep in specs[edge.asset].deps}
         assert upstream >= {edge.start.node.asset, edge.end.node.asset}
 
 
 def test_the_graph_model_names_every_label_and_type_once() -> None:
     assert len({node.label for node in NODES}) == len(NODES)
-    assert len({edge.type for edge in RELATIONSHIPS}) == len(RELATIONSHIPS)
+    assert len({table.type for table in (*RELATIONSHIPS, *RECOMMENDATIONS)}) == len(RELATIONSHIPS) + len(
+        RECOMMENDATIONS
+    )
 
 
 def test_the_workspace_loads_the_definitions_that_this_package_has() -> None:

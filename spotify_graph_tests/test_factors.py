@@ -79,9 +79,7 @@ def test_negative_feedback_lowers_a_score_and_who_only_skips_has_no_factors(
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_fewer_tracks_than_factors_do_not_fail_also_where_some_are_only_skipped(
-    spark: SparkSession, seed: int
-) -> None:
+def test_fewer_tracks_than_factors_do_not_fail_also_where_some_are_only_skipped(spark: SparkSession, seed: int) -> None:
     skips = [(2, 1, -0.5), (2, 3, -0.5), (1, 3, -0.5), (1, 4, -0.3), (0, 1, -1e-60), (1, 2, 1e-60)]
     few = [(0, 0, 1.0), (1, 1, 1.0), *skips]
     users, tracks = trained(spark, few, Parameters(rank=16, iterations=2, seed=seed))

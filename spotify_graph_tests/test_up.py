@@ -57,7 +57,9 @@ def ask(url: str, query: str) -> Any:
 def test_the_ui_shows_the_asset_graph_and_ctrl_c_leaves_no_process(up: tuple[subprocess.Popen[str], str]) -> None:
     process, url = up
     nodes = {node["assetKey"]["path"][0]: node for node in ask(url, _ASSETS)["assetNodes"]}
-    assert {node["groupName"] for node in nodes.values()} == {"raw", "cleaned", "nodes", "edges"}
+    assert {node["groupName"] for node in nodes.values()} == {
+        *("raw", "cleaned", "nodes", "edges", "recommendations", "evaluation")
+    }
     for name in TABLES:
         assert nodes[name]["isMaterializable"]
         assert "neo4j" in nodes[name]["kinds"]
