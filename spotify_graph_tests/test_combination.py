@@ -59,30 +59,28 @@ def test_a_model_of_weight_0_is_not_asked() -> None:
 
 
 def test_probabilities_are_those_of_the_log_odds_however_long() -> None:
-    with np.errstate(all="raise"):
+    with np.errstate(over="raise", invalid="raise"):
         found = probability(np.array([0, math.log(3), -math.log(3), -120, 120], dtype=np.float32))
     assert found.tolist() == pytest.approx([1 / 2, 3 / 4, 1 / 4, 0, 1])
 
 
 def examples(seed: int) -> list[tuple[list[float], float, float]]:
-    """The first feature says who plays, the second nothing, and the third the opposite."""
+    """Who plays, by the first feature; the second says nothing, and the third speaks against it."""
     dice = random.Random(seed)  # noqa: S311
     rows = []
     for _ in range(600):
-        tells, says_nothing = dice.uniform(-9, 0), dice.uniform(-9, 0)
-        played = dice.random() < 1 / (1 + math.exp(-(2 + 0.8 * tells)))
-        rows.append(([tells, says_nothing, -9 - tells + dice.uniform(-1, 1)], float(played), 1.0))
+        features = [dice.uniform(-9, 0) for _ in range(3)]
+        log_odds = 1 + 0.8 * features[0] - 0.3 * features[2]
+        rows.append((features, float(dice.random() < 1 / (1 + math.exp(-log_odds))), 1.0))
     return rows
 
 
-def test_what_tells_plays_gets_its_weight_and_what_says_nothing_or_the_opposite_gets_none(spark: SparkSession) -> None:
-    learned = combination.fit(spark.createDataFrame(examples(seed=0), SCHEMA), ("tells", "nothing", "opposite"))
-    # With 600 examples the weight is known to about 0.06.
-    assert learned.weights["tells"] == pytest.approx(0.8, abs=0.2)
-    assert learned.intercept == pytest.approx(2, abs=0.6)
+def test_what_tells_plays_has_a_weight_and_what_says_nothing_or_speaks_against_them_none(spark: SparkSession) -> None:
+    learned = combination.fit(spark.createDataFrame(examples(seed=0), SCHEMA), ("tells", "nothing", "against"))
+    # Somewhat less than 0.8, for the third feature, which would tell the rest, may not be used.
+    assert 0.5 < learned.weights["tells"] < 0.9
     assert 0 <= learned.weights["nothing"] < 0.1
-    assert learned.weights["opposite"] == pytest.approx(0, abs=0.02)
-    assert all(weight >= 0 for weight in learned.weights.values())
+    assert learned.weights["against"] == 0
 
 
 def test_a_row_counts_as_many_times_as_its_weight_says(spark: SparkSession) -> None:

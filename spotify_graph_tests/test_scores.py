@@ -85,9 +85,8 @@ def test_the_own_history_scores_what_the_user_likes() -> None:
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize("tracks", [0, 3])
 def test_a_model_that_knows_nothing_has_no_opinion(model: str, tracks: int) -> None:
-    found = np.broadcast_to(
-        MODELS[model](block({}), of_tracks(tracks, factors=[[0, 0]] * tracks), PARAMETERS), (1, tracks)
-    )
+    known = of_tracks(tracks, factors=np.zeros((tracks, 2)))
+    found = np.broadcast_to(MODELS[model](block({}), known, PARAMETERS), (1, tracks))
     assert not found.any()
 
 

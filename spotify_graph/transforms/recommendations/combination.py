@@ -103,4 +103,5 @@ def fit(examples: DataFrame, models: tuple[str, ...]) -> Combination:
 
 def probability(log_odds: Floats) -> Floats:
     """The probability of log-odds."""
-    return (1 / (1 + np.exp(-log_odds))).astype(np.float32)
+    found: Floats = np.exp(-np.logaddexp(0, -log_odds)).astype(np.float32)
+    return found
