@@ -54,7 +54,7 @@ def capped(tracks: int, *histories: dict[int, float]) -> Capped:
 
 def of_tracks(tracks: int, **known: Any) -> OfTracks:
     """What is known of some tracks; nothing where it isn't said."""
-    nothing = {
+    nothing: dict[str, Any] = {
         "genre": np.zeros(tracks, dtype=np.int32),
         "artist": np.zeros(tracks, dtype=np.int32),
         "listeners": np.zeros(tracks, dtype=np.float32),
@@ -65,10 +65,10 @@ def of_tracks(tracks: int, **known: Any) -> OfTracks:
         "histories": Capped.none(0, tracks),
     }
     given = {
-        name: value if isinstance(value, Capped) else np.asarray(value, dtype=nothing[name].dtype)  # type: ignore[union-attr]
+        name: value if isinstance(value, Capped) else np.asarray(value, dtype=nothing[name].dtype)
         for name, value in known.items()
     }
-    return OfTracks(**{**nothing, **given})  # type: ignore[arg-type]
+    return OfTracks(**{**nothing, **given})
 
 
 def by_id(logs: Logs, numbers: Sequence[int]) -> list[str]:

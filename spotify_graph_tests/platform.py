@@ -2,7 +2,7 @@
 
 import contextvars
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame
 
 from spotify_graph.cli import main
 from spotify_graph.definitions import build_defs
+from spotify_graph.graph_model import FACTS
 from spotify_graph.local.neo4j import LocalNeo4j
 
 
@@ -56,6 +57,11 @@ class Platform:
         what = {name: (row["inserted"], row["changed"], row["deleted"]) for name, row in self.assets().items()}
         return {name: counts for name, counts in what.items() if counts[0] is not None and any(counts)}
 
+    def facts_written(self) -> dict[str, tuple[int, int, int]]:
+        """The same for what follows from the logs and the catalogue alone; a model is written anew as a whole."""
+        facts = {table.asset for table in FACTS}
+        return {name: counts for name, counts in self.written().items() if name in facts}
+
     def value(self, asset: str) -> DataFrame:
         """What an asset holds, as its IO manager reads it.
 
@@ -71,12 +77,18 @@ class Platform:
 
 
 @contextmanager
-def installed(folder: Path, server: LocalNeo4j, driver: Driver, **gates: float) -> Iterator[Platform]:
-    """An installation in the folder with these thresholds of gates, connected to the server, whose graph is empty."""
+def installed(
+    folder: Path, server: LocalNeo4j, driver: Driver, recommender: Mapping[str, Any] | None = None, **gates: float
+) -> Iterator[Platform]:
+    """An installation in the folder, connected to the server, whose graph is empty.
+
+    It has these parameters of its models, and these thresholds of its gates.
+    """
     driver.execute_query("MATCH (n) CALL (n) { DETACH DELETE n }")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPOTIFY_GRAPH_HOME", str(folder))
         patch.setenv("SPOTIFY_GRAPH_GATES", json.dumps(gates))
+        patch.setenv("SPOTIFY_GRAPH_RECOMMENDER", json.dumps(recommender or {}))
         patch.setenv("DAGSTER_HOME", str(folder / "dagster"))
         patch.setenv("NEO4J_URI", str(server.status().uri))
         patch.setenv("NEO4J_PASSWORD", server.password().get_secret_value())

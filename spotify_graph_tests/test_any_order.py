@@ -87,13 +87,13 @@ def test_interactions_brought_up_to_date_file_by_file_are_those_of_all_files(
 
 
 def contents_of(platform: Platform) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
-    """Every node and every relationship with all their properties."""
+    """Every node and every relationship with all their properties, but for what a model says."""
     nodes = platform.ask(
-        "MATCH (n) WHERE NOT n:_Publication RETURN labels(n) AS labels, properties(n) AS properties"
+        "MATCH (n) WHERE NOT (n:_Publication OR n:_Model) RETURN labels(n) AS labels, properties(n) AS properties"
         " ORDER BY labels, coalesce(n.user_id, n.track_id, n.name)"
     )
     relationships = platform.ask(
-        "MATCH (a)-[r]->(b) RETURN coalesce(a.user_id, a.track_id) AS start, type(r) AS type,"
+        "MATCH (a)-[r]->(b) WHERE r.model IS NULL RETURN coalesce(a.user_id, a.track_id) AS start, type(r) AS type,"
         " coalesce(b.track_id, b.name) AS end, properties(r) AS properties ORDER BY start, type, end"
     )
     return nodes, relationships

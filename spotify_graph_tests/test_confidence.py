@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -50,7 +51,7 @@ def activity(spark: SparkSession) -> Iterator[DataFrame]:
     logs.release()
 
 
-def confidences(activity: DataFrame, parameters: Parameters) -> dict[tuple[int, int], tuple[float, float]]:
+def confidences(activity: DataFrame, parameters: Parameters) -> dict[tuple[int, int], tuple[Any, Any]]:
     """Profile and co-occurrence of each user and track."""
     rows = confidence.confidence(activity, MORNING, parameters).collect()
     return {(row.user, row.track): (row.profile, row.cooccurrence) for row in rows}

@@ -122,7 +122,7 @@ SIX = np.array([[1, 0], [2, 2], [0, 3], [-1, 0], [0, 0], [3, 1]], dtype=np.float
 
 def cosine(one: int, other: int) -> float:
     (a, b), (c, d) = SIX[one].tolist(), SIX[other].tolist()
-    return (a * c + b * d) / math.hypot(a, b) / math.hypot(c, d)
+    return float((a * c + b * d) / math.hypot(a, b) / math.hypot(c, d))
 
 
 @pytest.mark.parametrize(("among", "kept", "candidates"), [(20, 9, (0, 1, 2, 3, 5)), (3, 9, (1, 2, 5)), (20, 2, None)])

@@ -3,6 +3,7 @@
 import math
 import random
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ PARAMETERS = Parameters(neighbours=KEPT, bm25_k1=1.6, bm25_b=0.6)
 
 History = dict[int, float]
 Weigh = Callable[[list[History]], list[History]]
-Neighbours = dict[int, list[tuple[int, float, int]]]
+Neighbours = dict[int, list[tuple[Any, ...]]]
 """Of each track: the neighbours, their scores, and how many listeners they share."""
 
 

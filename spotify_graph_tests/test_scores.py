@@ -92,7 +92,10 @@ def test_a_model_that_knows_nothing_has_no_opinion(model: str, tracks: int) -> N
 
 def ranked(given: list[list[float]], count: int, allowed: list[list[bool]] | None = None) -> list[list[int]]:
     array: Floats = np.array(given, dtype=np.float32)
-    return top(array, np.ones(array.shape, dtype=bool) if allowed is None else np.array(allowed), count).tolist()
+    found: list[list[int]] = top(
+        array, np.ones(array.shape, dtype=bool) if allowed is None else np.array(allowed), count
+    ).tolist()
+    return found
 
 
 def test_the_best_come_first_and_equal_ones_by_number() -> None:

@@ -9,7 +9,7 @@ from neo4j import Driver
 from pyspark.sql import SparkSession
 
 from spotify_graph.definitions import build_defs
-from spotify_graph.graph_model import TABLES
+from spotify_graph.graph_model import POPULARITY_HALF_LIFE_DAYS, POPULARITY_SINCE, TABLES
 from spotify_graph.io_managers.lake import Lake
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph_tests.platform import Platform, installed
@@ -73,13 +73,18 @@ def test_the_newest_row_of_a_track_wins(platform: Platform) -> None:
 
 
 def test_a_track_that_nobody_played_has_a_node(platform: Platform) -> None:
-    rows = platform.ask("MATCH (t:Track {track_id: 'unplayed'}) RETURN t.catalogued AS it, COUNT { (t)--() } AS degree")
+    rows = platform.ask(
+        "MATCH (t:Track {track_id: 'unplayed'}) RETURN t.catalogued AS it, COUNT { (t)-[r]-() WHERE r.model IS NULL } AS degree"
+    )
     assert rows == [{"it": True, "degree": 0}]
 
 
 def test_a_track_without_a_catalogue_row_has_a_node_that_says_so(platform: Platform) -> None:
     [track] = platform.ask("MATCH (t:Track {track_id: 'uncatalogued'}) RETURN properties(t) AS it")
+    popularity = track["it"].pop("popularity")
     assert track["it"] == {"track_id": "uncatalogued", "catalogued": False}
+    played = datetime(2026, 1, 3, 11, tzinfo=UTC) - POPULARITY_SINCE
+    assert popularity == pytest.approx(played.total_seconds() / 86_400 / POPULARITY_HALF_LIFE_DAYS, abs=1e-6)
 
 
 def test_every_asset_of_the_lake_has_the_columns_that_it_declares(platform: Platform, spark: SparkSession) -> None:
@@ -141,7 +146,7 @@ def test_a_deleted_row_disappears_from_the_graph_and_nothing_else_is_written(pla
     platform.succeed("materialize")
     assert platform.ask("MATCH ()-[r:SKIPPED]->() RETURN count(r) AS skips") == [{"skips": 0}]
     # u2 was first seen in the row that went.
-    assert platform.written() == {"skipped_edges": (0, 0, 1), "user_nodes": (0, 1, 0)}
+    assert platform.facts_written() == {"skipped_edges": (0, 0, 1), "user_nodes": (0, 1, 0)}
 
 
 def test_a_file_that_cannot_be_read_is_held_back_alone_and_the_exit_code_says_so(platform: Platform) -> None:
@@ -179,7 +184,7 @@ def test_everything_that_leaves_the_logs_leaves_the_graph(platform: Platform) ->
     platform.land("user_events.csv", EVENTS[0], EVENTS[1])
     platform.succeed("materialize")
     nodes = platform.ask(
-        "MATCH (n) WHERE NOT n:_Publication RETURN labels(n)[0] AS label, count(*) AS n ORDER BY label"
+        "MATCH (n) WHERE NOT (n:_Publication OR n:_Model) RETURN labels(n)[0] AS label, count(*) AS n ORDER BY label"
     )
     assert [(row["label"], row["n"]) for row in nodes] == [("Artist", 1), ("Genre", 1), ("Track", 1), ("User", 1)]
     edges = platform.ask("MATCH ()-[r]->() RETURN type(r) AS type ORDER BY type")
