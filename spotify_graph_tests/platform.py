@@ -78,7 +78,7 @@ class Platform:
 
 @contextmanager
 def installed(
-    folder: Path, server: LocalNeo4j, driver: Driver, recommender: Mapping[str, Any] | None = None, **gates: float
+    folder: Path, server: LocalNeo4j, driver: Driver, *, recommender: Mapping[str, Any] | None = None, **gates: float
 ) -> Iterator[Platform]:
     """An installation in the folder, connected to the server, whose graph is empty.
 

@@ -20,7 +20,9 @@ def platform(
 ) -> Iterator[Platform]:
     # The search has tests of its own; its result on this data is the default.
     untuned = {"tune": False, "served_users": 100}
-    with installed(tmp_path_factory.mktemp("default_sample"), local_neo4j, neo4j_driver, untuned) as platform:
+    with installed(
+        tmp_path_factory.mktemp("default_sample"), local_neo4j, neo4j_driver, recommender=untuned
+    ) as platform:
         platform.succeed("generate")
         platform.succeed("materialize")
         yield platform

@@ -74,7 +74,8 @@ def test_the_newest_row_of_a_track_wins(platform: Platform) -> None:
 
 def test_a_track_that_nobody_played_has_a_node(platform: Platform) -> None:
     rows = platform.ask(
-        "MATCH (t:Track {track_id: 'unplayed'}) RETURN t.catalogued AS it, COUNT { (t)-[r]-() WHERE r.model IS NULL } AS degree"
+        "MATCH (t:Track {track_id: 'unplayed'})"
+        " RETURN t.catalogued AS it, COUNT { (t)-[r]-() WHERE r.model IS NULL } AS degree"
     )
     assert rows == [{"it": True, "degree": 0}]
 
