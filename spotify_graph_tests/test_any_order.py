@@ -7,6 +7,7 @@ late, out of order, and leaves with one file while another still has it.
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
@@ -125,7 +126,7 @@ def test_the_graph_after_any_history_is_the_one_that_a_rebuild_from_scratch_make
 ) -> None:
     logs: Logs = {}
     # So few events that any change is a large part of them.
-    lenient = {"drop_error": 1.0, "duplicates_warn": 1.0}
+    lenient: dict[str, Any] = {"drop_error": 1.0, "duplicates_warn": 1.0}
     with installed(tmp_path_factory.mktemp("history"), local_neo4j, neo4j_driver, **lenient) as platform:
         platform.land("tracks.csv", *TRACKS)
         for file, content in steps:

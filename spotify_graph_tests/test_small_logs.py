@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from neo4j import Driver
@@ -14,7 +15,7 @@ from spotify_graph.io_managers.lake import Lake
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph_tests.platform import Platform, installed
 
-LENIENT = {"rejected_error": 0.5, "drop_error": 0.9}
+LENIENT: dict[str, Any] = {"rejected_error": 0.5, "drop_error": 0.9}
 """Two of eight rows are bad, and one event more or less is a large part of them all."""
 DTYPES = {"long": "bigint"}
 """What Spark calls a type in a list of columns, where it differs from its name in SQL."""

@@ -81,12 +81,14 @@ def fit(examples: DataFrame, models: tuple[str, ...]) -> Combination:
             how many candidates the row stands for).
         models: the names of the features, in order.
     """
-    rows = examples.select(array_to_vector(F.col("features")).alias("features"), "played", "weight").persist()
+    rows = (
+        examples.select(array_to_vector(F.col("features")).alias("features"), "played", "weight").coalesce(2).persist()
+    )
     regression = LogisticRegression(
         labelCol="played",
         weightCol="weight",
         regParam=1e-5,
-        maxIter=100,
+        maxIter=40,
         lowerBoundsOnCoefficients=Matrices.dense(1, len(models), [0.0] * len(models)),
     )
     try:

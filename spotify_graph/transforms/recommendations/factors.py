@@ -14,7 +14,7 @@ from spotify_graph.transforms.recommendations.capped import Floats
 from spotify_graph.transforms.recommendations.parameters import Parameters
 
 SCHEMA = "id int, features array<float>"
-_BLOCKS = 4
+_BLOCKS = 2
 
 
 def factors(confidence: DataFrame, parameters: Parameters) -> tuple[DataFrame, DataFrame]:
