@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
+from spotify_graph_tests.emptied import empty
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,7 +57,7 @@ def neo4j_driver(local_neo4j: LocalNeo4j) -> Iterator[Driver]:
 @pytest.fixture
 def clean_graph(neo4j_driver: Driver) -> Driver:
     """A driver of a database without nodes, constraints and indexes of their own."""
-    neo4j_driver.execute_query("MATCH (n) DETACH DELETE n")
+    empty(neo4j_driver)
     for record in neo4j_driver.execute_query("SHOW CONSTRAINTS YIELD name").records:
         neo4j_driver.execute_query(f"DROP CONSTRAINT `{record['name']}`")
     # Every database has the lookup indexes of its labels and types, and they stay.

@@ -17,6 +17,7 @@ from spotify_graph.cli import main
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import FACTS
 from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph_tests.emptied import empty
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def installed(
 
     It has these parameters of its models, and these thresholds of its gates.
     """
-    driver.execute_query("MATCH (n) CALL (n) { DETACH DELETE n }")
+    empty(driver)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPOTIFY_GRAPH_HOME", str(folder))
         patch.setenv("SPOTIFY_GRAPH_GATES", json.dumps(gates))

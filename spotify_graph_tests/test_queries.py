@@ -11,6 +11,7 @@ from spotify_graph import queries
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import EVENT_TYPES, NODES, RECOMMENDATIONS, RELATIONSHIPS, TABLES
 from spotify_graph.queries import IntegerParameter, KeyParameter
+from spotify_graph_tests.emptied import empty
 
 DATABASE = "neo4j"
 QUERIES = queries.load()
@@ -58,7 +59,7 @@ INTERACTIONS = {  # user, track, count, day of January 2026; t5 is in no catalog
 @pytest.fixture(scope="module")
 def music(neo4j_driver: neo4j.Driver) -> neo4j.Driver:
     """The graph of the tables above, and apart from it a hit that 1,000 users play, each beside the same ten tracks."""
-    neo4j_driver.execute_query("MATCH (n) DETACH DELETE n", database_=DATABASE)
+    empty(neo4j_driver)
     for node in NODES:
         neo4j_driver.execute_query(
             f"CREATE CONSTRAINT IF NOT EXISTS FOR (n:{node.label}) REQUIRE n.{node.key.name} IS UNIQUE",

@@ -21,6 +21,7 @@ from spotify_graph.errors import UserError
 from spotify_graph.graph_model import NODES
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.serving import Recommendations, Seed
+from spotify_graph_tests.emptied import empty
 from spotify_graph_tests.test_queries import operators
 
 DATABASE = "neo4j"
@@ -117,7 +118,7 @@ def graph(neo4j_driver: neo4j.Driver) -> Iterator[neo4j.Driver]:
     def run(query: str, **parameters: Any) -> None:
         neo4j_driver.execute_query(query, parameters_=parameters, database_=DATABASE)
 
-    run("MATCH (n) CALL (n) { DETACH DELETE n }")
+    empty(neo4j_driver)
     for label, key in [*((node.label, node.key.name) for node in NODES), ("_Model", "name")]:
         run(f"CREATE CONSTRAINT IF NOT EXISTS FOR (n:{label}) REQUIRE n.{key} IS UNIQUE")
     run("CREATE INDEX track_popularity IF NOT EXISTS FOR (t:Track) ON (t.popularity)")
