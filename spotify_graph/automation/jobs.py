@@ -32,7 +32,8 @@ retrain = dg.define_asset_job(
     "retrain",
     dg.AssetSelection.assets("interactions").downstream(),
     config={"ops": {"interactions": {"config": {"full": True}}}},
-    description="Counts the interactions of all files from scratch, and computes everything that follows from them.",
+    description="Counts the interactions of all files from scratch, and computes everything that follows from them:"
+    " the graph, the evaluation of the models, and what they recommend.",
 )
 
 JOBS = [ingest_events, ingest_catalogue, refresh_graph, reconcile, retrain]

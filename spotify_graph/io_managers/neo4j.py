@@ -73,7 +73,7 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
         """
         table = _table(context)
         published = ledger.read(self.neo4j.driver, self.neo4j.database).get(table.asset)
-        if published is None or published.status is ledger.Status.PUBLISHING:
+        if published is None or published.status in (ledger.Status.PUBLISHING, ledger.Status.LOADED):
             raise FileNotFoundError(f"no publication of {table.asset} is finished: materialize it first")
         path = Path(self.root) / table.asset / published.version
         return self.spark.spark_session.read.parquet(str(path))
