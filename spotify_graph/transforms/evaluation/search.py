@@ -17,7 +17,7 @@ from spotify_graph.transforms.evaluation.lists import PLACES, Lists, Ranker, Sco
 from spotify_graph.transforms.evaluation.rankers import COMBINATION, combined, models
 from spotify_graph.transforms.evaluation.split import Window
 from spotify_graph.transforms.recommendations import combination
-from spotify_graph.transforms.recommendations.combination import Combination
+from spotify_graph.transforms.recommendations.combination import DEFAULT, Combination
 from spotify_graph.transforms.recommendations.knowledge import Prepared, learn
 from spotify_graph.transforms.recommendations.logs import Logs
 from spotify_graph.transforms.recommendations.parameters import Parameters
@@ -34,6 +34,8 @@ STEPS: Sequence[tuple[str, str, Sequence[Any]]] = (
     ("factors", "rank", (8, 16, 32, 64, 128)),
 )
 """What is tuned, in order: the model that judges, the parameter, and its steps."""
+LEAST_USERS = 30
+"""With fewer users in the window, what looks better is so by chance: the search keeps what it starts from."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,11 @@ def tune(
         steps: what to tune.
     """
     asked = questions(logs.activity, window, most_users, parameters.seed).persist()
+    users = asked.count()
+    if users < LEAST_USERS:
+        say(f"{users} users in the validation window are too few to tune anything")
+        asked.unpersist()
+        return Tuned(parameters, DEFAULT, ())
     trials = _Trials(logs, window, asked)
     for model, name, values in steps:
         parameters = trials.climb(parameters, model, name, values)
