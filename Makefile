@@ -3,7 +3,7 @@
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test up lint setup lock bench-incremental bench-serving clean
+.PHONY: help demo test up lint setup lock bench-incremental bench-serving bench-recommendations clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 20
@@ -31,6 +31,9 @@ bench-incremental: $(INSTALLED) ## what one more file costs, against a full rebu
 
 bench-serving: $(INSTALLED) ## how long a served recommendation takes; ARGS="--requests 5000"
 	@.venv/bin/python -m benchmarks.serving $(ARGS)
+
+bench-recommendations: $(INSTALLED) ## how good the models are, what each term is worth, how training grows
+	@.venv/bin/python -m benchmarks.recommendations $(ARGS)
 
 clean: ## removes .venv and the tools' caches; data, downloads and a running Neo4j stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

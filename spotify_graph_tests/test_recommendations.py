@@ -1,0 +1,167 @@
+"""When models are trained, published and kept, the whole way from landed files to what is served."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import dagster as dg
+import pytest
+from neo4j import Driver
+from pyspark.sql import SparkSession
+
+from spotify_graph import runs
+from spotify_graph.definitions import build_defs
+from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.settings import Settings
+from spotify_graph_tests.platform import Platform, installed
+
+GOOD: dict[str, Any] = {"tune": False, "served_users": 10, "rank": 8, "iterations": 4}
+WORSE: dict[str, Any] = {
+    "tune": False,
+    "served_users": 10,
+    "rank": 1,
+    "iterations": 1,
+    "neighbours": 1,
+    "history_cap": 2,
+    "similar_users": 1,
+    "prior": 1e9,
+    "popularity_half_life_days": 1,
+}
+"""Nothing but who is popular today."""
+
+
+@pytest.fixture(scope="module")
+def platform(
+    tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver, spark: SparkSession
+) -> Iterator[Platform]:
+    """Small sample data, with its models trained."""
+    with installed(tmp_path_factory.mktemp("recommendations"), local_neo4j, neo4j_driver, recommender=GOOD) as platform:
+        platform.succeed("generate", "--tracks", "300", "--users", "150", "--events", "20000", "--seed", "4")
+        platform.succeed("materialize")
+        yield platform
+
+
+def version(platform: Platform) -> str:
+    [row] = platform.ask("MATCH (m:_Model {name: 'recommendations'}) RETURN m.version AS version")
+    return str(row["version"])
+
+
+def versions_in_graph(platform: Platform) -> set[str]:
+    return {row["model"] for row in platform.ask("MATCH ()-[r]->() RETURN DISTINCT r.model AS model") if row["model"]}
+
+
+def publish_worse() -> dg.ExecuteInProcessResult:
+    keys = [dg.AssetKey(name) for name in ("similar_track_edges", "similar_user_edges", "recommended_edges")]
+    with runs.instance(Settings.load()) as instance:
+        return (
+            build_defs()
+            .resolve_implicit_global_asset_job_def()
+            .execute_in_process(
+                instance=instance,
+                asset_selection=keys,
+                run_config={"ops": {"recommender_model": {"config": {"publish_worse": True}}}},
+            )
+        )
+
+
+def test_a_model_is_published_whole_and_alone(platform: Platform) -> None:
+    assert versions_in_graph(platform) == {version(platform)}
+    assets = platform.assets()
+    for name in ("similar_track_edges", "similar_user_edges", "recommended_edges"):
+        assert assets[name]["rows"] == assets[name]["inserted"] > 0
+
+
+def test_a_second_run_trains_nothing(platform: Platform) -> None:
+    before = version(platform)
+    platform.succeed("materialize")
+    assert version(platform) == before
+    assert platform.written() == {}
+
+
+def test_evaluate_shows_the_table_and_computes_nothing_twice(platform: Platform) -> None:
+    at = platform.assets()["recommendation_evaluation"]["rows"]
+    printed = platform.succeed("evaluate")
+    assert "Held out: " in printed
+    for ranker in ("combination", "factors", "oracle", "served", "own history", "random"):
+        assert ranker in printed
+    assert platform.assets()["recommendation_evaluation"]["rows"] == at
+
+
+def test_a_damaged_table_of_a_model_is_written_anew(platform: Platform) -> None:
+    before = version(platform)
+    platform.ask("MATCH ()-[r:SIMILAR_USER]->() WITH r LIMIT 3 DELETE r")
+    platform.ask("MATCH (p:_Publication {asset: 'similar_user_edges'}) SET p.status = 'disturbed'")
+    platform.succeed("materialize")
+    assert version(platform) != before
+    assert versions_in_graph(platform) == {version(platform)}
+
+
+def test_a_loaded_table_that_is_not_in_force_cannot_be_read(platform: Platform) -> None:
+    assert platform.value("similar_user_edges").count() > 0
+    ledger = "MATCH (p:_Publication {asset: 'similar_user_edges'})"
+    platform.ask(f"{ledger} SET p.status = 'loaded'")
+    with pytest.raises(FileNotFoundError, match="no publication of similar_user_edges is finished"):
+        platform.value("similar_user_edges")
+    platform.ask(f"{ledger} SET p.status = 'published'")
+
+
+def test_a_model_that_is_worse_than_the_published_one_is_not_published_unless_asked_for(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = version(platform)
+    monkeypatch.setenv("SPOTIFY_GRAPH_RECOMMENDER", json.dumps(WORSE))
+    result = platform.run("materialize")
+    assert result.exit_code == 0
+    assert "recommendation_evaluation, check not_worse: NDCG@100" in result.stderr
+    assert "the published model is kept" in result.stderr
+    assert version(platform) == before
+    assert versions_in_graph(platform) == {before}
+    # Asking again changes nothing.
+    platform.succeed("materialize")
+    assert version(platform) == before
+
+    assert publish_worse().success
+    assert version(platform) != before
+    assert versions_in_graph(platform) == {version(platform)}
+
+    # What is better than the published one takes its place.
+    monkeypatch.setenv("SPOTIFY_GRAPH_RECOMMENDER", json.dumps(GOOD))
+    worse = version(platform)
+    platform.succeed("materialize")
+    assert version(platform) != worse
+
+
+def test_what_the_models_say_of_a_forgotten_file_goes_with_it(platform: Platform) -> None:
+    platform.land(
+        "user_events_more.csv",
+        "user_id,track_id,event_type,event_ts,session_id,device",
+        *(f"newcomer,nowhere else,play,2026-01-01T10:{minute:02}:00Z,s,web" for minute in range(9)),
+    )
+    platform.succeed("materialize")
+    told = "MATCH (:User {user_id: 'newcomer'})-[r]->() WHERE r.model IS NOT NULL RETURN count(r) > 0 AS it"
+    assert platform.ask(told) == [{"it": True}]
+    platform.succeed("forget", "user_events_more.csv")
+    assert (
+        platform.ask("MATCH (n:User|Track) WHERE n.user_id = 'newcomer' OR n.track_id = 'nowhere else' RETURN n") == []
+    )
+    assert versions_in_graph(platform) == {version(platform)}
+
+
+def test_logs_of_too_few_days_to_hold_any_out_get_models_and_no_evaluation(
+    tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver, spark: SparkSession
+) -> None:
+    with installed(tmp_path_factory.mktemp("one_day"), local_neo4j, neo4j_driver) as short:
+        result = short.run("evaluate")
+        assert result.exit_code == 1
+        assert "nothing has landed" in result.stderr.lower()
+        short.land("tracks.csv", "track_id,artist,album,duration_ms,genre", *(f"t{i},Ann,,,jazz" for i in range(6)))
+        short.land(
+            "user_events.csv",
+            "user_id,track_id,event_type,event_ts,session_id,device",
+            *(f"u{i % 4},t{i % 5},play,2026-01-01T10:{i:02}:00Z,s,web" for i in range(19)),
+        )
+        short.succeed("materialize")
+        assert len(short.ask("MATCH (:User)-[r:RECOMMENDED]->() RETURN r")) > 0
+        result = short.run("evaluate")
+        assert result.exit_code == 1
+        assert "too few days" in result.stderr
