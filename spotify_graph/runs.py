@@ -21,6 +21,7 @@ from spotify_graph.automation.partitions import FILES
 from spotify_graph.definitions import build_defs
 from spotify_graph.errors import UserError
 from spotify_graph.io_managers.intake import PARTITIONED, Entry, IntakeLedger
+from spotify_graph.io_managers.lake import Lake
 from spotify_graph.landed import TABLES, UNMATCHED, look, release_forgotten, unmatched
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.resources.spark import SparkResource
@@ -170,6 +171,9 @@ def forget(
         entry = IntakeLedger(settings.lake, table).forget(file)
         dagster.delete_dynamic_partition(str(FILES[table.name].name), file)
         rest = _selected(defs, "*").difference(*(_by_file(it) for it in TABLES))
+        if not Lake(settings.lake).find("recommendation_evaluation"):
+            # Models that nobody asked for yet hold nothing of the file.
+            rest -= _selected(defs, "group:evaluation or group:recommendations")
         watcher = _Watcher(say, working, total=len(rest))
         working("starting Spark")
         with _one_session(defs):

@@ -38,9 +38,9 @@ class Platform:
         """Runs `spotify-graph` with these arguments, in this process: the suite's Spark session is used."""
         return CliRunner().invoke(main, list(arguments))
 
-    def refresh(self) -> None:
-        """Takes in what has landed and brings the graph up to date, but for what the models say."""
-        self.succeed("materialize", "--select", "not (group:evaluation or group:recommendations)")
+    def refresh(self) -> Result:
+        """`materialize`, but for the models, which take longer than all the rest."""
+        return self.run("materialize", "--select", "not (group:evaluation or group:recommendations)")
 
     def succeed(self, *arguments: str) -> str:
         """Runs the command, which must exit with 0, and returns what it printed on stdout."""

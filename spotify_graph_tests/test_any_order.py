@@ -136,13 +136,13 @@ def test_the_graph_after_any_history_is_the_one_that_a_rebuild_from_scratch_make
                 continue
             logs[file] = content
             platform.land(file, HEADER, *map(",".join, content))
-            platform.refresh()
+            assert platform.refresh().exit_code == 0
         by_history = contents_of(platform)
     with installed(tmp_path_factory.mktemp("scratch"), local_neo4j, neo4j_driver, **lenient) as platform:
         platform.land("tracks.csv", *TRACKS)
         everything = [event for content in reversed(logs.values()) for event in content]
         platform.land("user_events_all.csv", HEADER, *map(",".join, reversed(everything)))
-        platform.refresh()
+        assert platform.refresh().exit_code == 0
         assert contents_of(platform) == by_history
     plays = {(row["start"], row["end"]): row["properties"] for row in by_history[1] if row["type"] == "PLAYED"}
     expected = {(user, track): count for (user, track, kind), count in counted(logs).items() if kind == "play"}

@@ -62,7 +62,7 @@ def test_a_file_that_a_gate_refuses_stays_out_says_so_and_holds_up_no_other(plat
     platform.land("user_events 4.csv", HEADER, *plays("u4", 1))
     platform.land("User_Events.csv", HEADER, *plays("u4", 1))
     platform.land("user_events_5.csv.part", HEADER, *plays("u5", 1))
-    result = platform.run("materialize")
+    result = platform.refresh()
     assert result.exit_code == 1
     assert users(platform) == ["u1", "u2", "u3"]
     assert plays_in_graph(platform) == 100
@@ -86,7 +86,7 @@ def test_a_file_that_a_gate_refuses_stays_out_says_so_and_holds_up_no_other(plat
 
 
 def test_what_is_held_back_is_said_again_by_the_next_run_and_not_taken_in_again(platform: Platform) -> None:
-    result = platform.run("materialize")
+    result = platform.refresh()
     assert result.exit_code == 1
     assert "user_events_dirty.csv" in result.stderr
     assert "raw_user_events" not in result.stderr
@@ -99,7 +99,7 @@ def test_a_refused_files_rejected_rows_are_shown_and_a_corrected_one_clears_them
     platform.land("user_events_dirty.csv", HEADER, *plays("u9", 9))
     for name in ("user_events_bad_header.csv", "user_events 4.csv"):
         (platform.landing / name).unlink()
-    platform.succeed("materialize")
+    assert platform.refresh().exit_code == 0
     assert json.loads(platform.succeed("rejects", "--json")) == []
     assert users(platform) == ["u1", "u2", "u3", "u9"]
     assert files(platform)["user_events_dirty.csv"]["state"] == "passed"
@@ -107,7 +107,7 @@ def test_a_refused_files_rejected_rows_are_shown_and_a_corrected_one_clears_them
 
 def test_a_refused_replacement_leaves_the_last_good_content_in_the_graph(platform: Platform) -> None:
     platform.land("user_events_dirty.csv", HEADER, *plays("u9", 5), BAD_LINE)
-    assert platform.run("materialize").exit_code == 1
+    assert platform.refresh().exit_code == 1
     assert "u9" in users(platform)
     file = files(platform)["user_events_dirty.csv"]
     assert (file["state"], file["in graph"]) == ("refused", 9)
@@ -120,7 +120,7 @@ def test_a_refused_replacement_leaves_the_last_good_content_in_the_graph(platfor
 def test_a_sudden_drop_stops_before_the_graph_whoever_asks_until_it_is_accepted(platform: Platform) -> None:
     before = plays_in_graph(platform)
     platform.land("user_events_1.csv", HEADER, *plays("u1", 4))
-    result = platform.run("materialize")
+    result = platform.refresh()
     assert result.exit_code == 1
     assert "check no_drop: 69 events, 105 at the last publication" in result.stderr
     assert plays_in_graph(platform) == before
@@ -159,7 +159,7 @@ def test_relationships_are_not_published_on_nodes_that_were_not_verified(platfor
     result = platform.run("materialize", "--select", "played_edges")
     assert result.exit_code == 1
     assert "played_edges needs user_nodes, whose check equals_snapshot has not passed" in result.stderr
-    platform.succeed("materialize")
+    assert platform.refresh().exit_code == 0
 
 
 def test_reconciliation_finds_what_was_changed_by_hand_and_repairs_it(platform: Platform) -> None:
@@ -177,13 +177,13 @@ def test_what_forget_takes_out_is_no_alarm_and_stays_out_while_it_lies_there(pla
     assert plays_in_graph(platform) == 39
     assert "u2" not in users(platform)
     assert files(platform)["user_events_2.csv"]["state"] == "forgotten"
-    result = platform.run("materialize")
+    result = platform.refresh()
     assert (result.exit_code, plays_in_graph(platform)) == (0, 39)
     assert "user_events_2.csv: it was forgotten on purpose" in result.stderr
     assert platform.run("forget", "user_events_2.csv").exit_code == 1
 
     (platform.landing / "user_events_2.csv").unlink()
-    platform.succeed("materialize")
+    assert platform.refresh().exit_code == 0
     platform.land("user_events_2.csv", HEADER, *plays("u2", 30))
-    platform.succeed("materialize")
+    assert platform.refresh().exit_code == 0
     assert plays_in_graph(platform) == 69

@@ -145,7 +145,7 @@ def test_assets_that_are_computed_together_are_selected_together(platform: Platf
 
 def test_a_deleted_row_disappears_from_the_graph_and_nothing_else_is_written(platform: Platform) -> None:
     platform.land("user_events.csv", *(line for line in EVENTS if ",skip," not in line))
-    platform.succeed("materialize")
+    assert platform.refresh().exit_code == 0
     assert platform.ask("MATCH ()-[r:SKIPPED]->() RETURN count(r) AS skips") == [{"skips": 0}]
     # u2 was first seen in the row that went.
     assert platform.facts_written() == {"skipped_edges": (0, 0, 1), "user_nodes": (0, 1, 0)}
@@ -154,7 +154,7 @@ def test_a_deleted_row_disappears_from_the_graph_and_nothing_else_is_written(pla
 def test_a_file_that_cannot_be_read_is_held_back_alone_and_the_exit_code_says_so(platform: Platform) -> None:
     platform.land("user_events_2.csv", "who,what", "u9,t9")
     platform.land("user_events_3.csv", EVENTS[0], "u3,t1,play,2026-01-04T10:00:00Z,s9,tv")
-    result = platform.run("materialize")
+    result = platform.refresh()
     assert result.exit_code == 1
     assert "user_events_2.csv" in result.stderr
     assert platform.ask("MATCH (u:User) RETURN u.user_id AS id ORDER BY id") == [
@@ -175,8 +175,8 @@ def test_news_get_old_also_where_nothing_changes(platform: Platform, monkeypatch
 def test_a_file_that_leaves_the_landing_folder_keeps_its_rows_in_the_graph(platform: Platform) -> None:
     for name in ("user_events_2.csv", "user_events_3.csv"):
         (platform.landing / name).unlink()
-    platform.succeed("materialize")
-    assert platform.written() == {}
+    assert platform.refresh().exit_code == 0
+    assert platform.facts_written() == {}
     assert platform.ask("MATCH (u:User) RETURN count(*) AS users") == [{"users": 3}]
 
 
