@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -23,6 +24,7 @@ from spotify_graph.graph_model import (
     RECOMMENDER,
     SIMILAR_TO,
     SIMILAR_USER,
+    GraphTable,
 )
 from spotify_graph.io_managers.lake import Lake, LakeVersion
 from spotify_graph.io_managers.neo4j import ModelSnapshot
@@ -64,7 +66,7 @@ class TrainingConfig(dg.Config):
             metadata=table_metadata(table),
             io_manager_key="neo4j_io_manager",
             automation_condition=FIRST_TIME,
-            # What a gate refuses is not published, and neither is a model that is worse than the published one.
+            # A model that is worse than the published one is not published.
             is_required=False,
         )
         for table in RECOMMENDATIONS
@@ -110,11 +112,13 @@ def _train(
         publication.ends_must_hold(table, entries)
     model = versions.in_force(neo4j.driver, neo4j.database, RECOMMENDER)
     if model and model.about.get("made_from") == _digest(made_from) and _all_hold(entries):
-        yield from _as_it_is(entries, neo4j)
+        yield from _as_it_is(entries, neo4j, root)
         return
     not_worse = evaluation.about["not_worse"]
     if model and not not_worse["passed"] and not config.publish_worse:
         context.log.warning(f"the published model {model.version} stays: {not_worse['description']}")
+        for table in RECOMMENDATIONS:
+            yield from _published_checks(table, neo4j, root)
         return
     logs = Logs.read(cleaned_events, cleaned_tracks)
     parameters = Parameters(**evaluation.about["parameters"])
@@ -136,7 +140,7 @@ def _train(
             snapshot = staging.stage(rows[table.asset].withColumn("model", F.lit(version)), table, root)
         except StagingError as error:
             yield gate.result(gate.keys_unique(error), table.asset)
-            return
+            raise
         yield gate.result(gate.keys_unique(None), table.asset)
         staged.append((table.asset, snapshot, {"model": version, "staging_seconds": round(monotonic() - started, 2)}))
     for asset, snapshot, metadata in staged:
@@ -156,14 +160,19 @@ def _train(
         kept.release()
 
 
-def _as_it_is(entries: Mapping[str, Publication], neo4j: Neo4jResource) -> Iterator[_Result]:
+def _as_it_is(entries: Mapping[str, Publication], neo4j: Neo4jResource, root: Path) -> Iterator[_Result]:
     """What is published, which was made from the same."""
     for table in RECOMMENDATIONS:
         entry = entries[table.asset]
         nothing: dict[str, Any] = {"inserted": 0, "changed": 0, "deleted": 0, "version": entry.version, "seconds": 0.0}
         yield dg.MaterializeResult(table.asset, metadata={"dagster/row_count": entry.rows, **nothing})
-        yield gate.result(gate.keys_unique(None), table.asset)
-        yield gate.result(publication.equals_snapshot(neo4j, table, Settings.load().lake / "graph"), table.asset)
+        yield from _published_checks(table, neo4j, root)
+
+
+def _published_checks(table: GraphTable, neo4j: Neo4jResource, root: Path) -> Iterator[dg.AssetCheckResult]:
+    """The checks of a table that stays as it was published."""
+    yield gate.result(gate.keys_unique(None), table.asset)
+    yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
 
 
 def _all_hold(entries: Mapping[str, Publication]) -> bool:
