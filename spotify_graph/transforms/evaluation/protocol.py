@@ -15,5 +15,5 @@ class Protocol(BaseModel):
     gap_days: int = Field(1, ge=0, description="Days between what is known and what is predicted.")
     users: int = Field(5_000, ge=1, description="How many users are asked at the most.")
     served_users: int = Field(
-        300, ge=0, description="How many of them are also served from the graph, to measure what is served."
+        200, ge=0, description="How many of them are also served from the graph, to measure what is served."
     )

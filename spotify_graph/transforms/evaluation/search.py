@@ -6,9 +6,12 @@ needs. What is judged is NDCG at 100 among tracks that the user had never met.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
+from pyspark import inheritable_thread_target
 from pyspark.sql import DataFrame
 
 from spotify_graph.transforms.evaluation import metrics
@@ -119,9 +122,12 @@ class _Trials:
     def __init__(self, logs: Logs, window: Window, asked: DataFrame) -> None:
         self._logs, self._window, self._asked = logs, window, asked
         self._prepared: dict[tuple[Any, ...], Prepared] = {}
-        self._found: dict[tuple[str, Parameters], float] = {}
-        self.done: list[Trial] = []
+        self._found: dict[tuple[str, Parameters], Trial] = {}
         self.best = 0.0
+
+    @property
+    def done(self) -> list[Trial]:
+        return list(self._found.values())
 
     def prepared(self, parameters: Parameters) -> Prepared:
         key = (parameters.cooccurrence_half_life_days, parameters.profile_half_life_days)
@@ -131,13 +137,16 @@ class _Trials:
 
     def climb(self, parameters: Parameters, model: str, name: str, values: Sequence[Any]) -> Parameters:
         """The best of the values that lead uphill from the one that the parameters have."""
+        now = getattr(parameters, name)
+        place = values.index(now) if now in values else len(values) // 2
+        steps = [parameters.model_copy(update={name: value}) for value in values]
+        # To know that a value is the best, both beside it are tried as well.
+        self._try([*([] if now in values else [parameters]), *steps[max(place - 1, 0) : place + 2]], model, name)
 
         def ndcg(place: int) -> float:
-            return self._try(parameters.model_copy(update={name: values[place]}), model, name)
+            self._try([steps[place]], model, name)
+            return self._found[model, steps[place]].ndcg
 
-        now = getattr(parameters, name)
-        at_first = 0.0 if now in values else self._try(parameters, model, name)
-        place = values.index(now) if now in values else len(values) // 2
         self.best = ndcg(place)
         for step in (1, -1):
             start = place
@@ -146,24 +155,32 @@ class _Trials:
                 self.best = ndcg(place)
             if place != start:
                 break
-        if now not in values and self.best <= at_first:
-            self.best = at_first
+        if now not in values and self.best <= self._found[model, parameters].ndcg:
+            self.best = self._found[model, parameters].ndcg
             return parameters
-        return parameters.model_copy(update={name: values[place]})
+        return steps[place]
 
     def release(self) -> None:
         for prepared in self._prepared.values():
             prepared.release()
 
-    def _try(self, parameters: Parameters, model: str, name: str) -> float:
-        if (model, parameters) not in self._found:
-            knowledge = learn(self._logs, self.prepared(parameters), parameters, (model,))
-            ranker: dict[str, Ranker] = {model: models()[model]}
-            lists = rank(self._asked, knowledge, ranker, (Scope.NEW,), parameters)
-            self._found[model, parameters] = _ndcg(lists[model, Scope.NEW])
-            knowledge.release()
-            self.done.append(Trial(model, name, getattr(parameters, name), self._found[model, parameters]))
-        return self._found[model, parameters]
+    def _try(self, tried: Sequence[Parameters], model: str, name: str) -> None:
+        """Makes the trials that were not made yet, side by side: a single one does not keep Spark busy."""
+        new = [it for it in tried if (model, it) not in self._found]
+        if not new:
+            return
+        prepared = [self.prepared(it) for it in new]
+        measure = inheritable_thread_target(self._asked.sparkSession)(self._measured)
+        with ThreadPoolExecutor(len(new)) as pool:
+            trials = pool.map(measure, prepared, new, repeat(model), repeat(name))
+            self._found |= {(model, it): trial for it, trial in zip(new, trials, strict=True)}
+
+    def _measured(self, prepared: Prepared, parameters: Parameters, model: str, name: str) -> Trial:
+        knowledge = learn(self._logs, prepared, parameters, (model,))
+        ranker: dict[str, Ranker] = {model: models()[model]}
+        lists = rank(self._asked, knowledge, ranker, (Scope.NEW,), parameters)
+        knowledge.release()
+        return Trial(model, name, getattr(parameters, name), _ndcg(lists[model, Scope.NEW]))
 
 
 def _ndcg(lists: Lists) -> float:

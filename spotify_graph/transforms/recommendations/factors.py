@@ -30,12 +30,14 @@ def factors(confidence: DataFrame, parameters: Parameters) -> tuple[DataFrame, D
     """
     feedback = confidence.select("user", "track", F.col("profile").cast("float")).where(F.col("profile") != 0)
     liked = feedback.where(F.col("profile") > 0)
-    if liked.isEmpty():
+    counts = _counted(feedback)
+    if not any(with_likes for _, with_likes in counts.values()):
         none = confidence.sparkSession.createDataFrame([], SCHEMA)
         return none, none
     # MLlib does not regularize who likes nothing, and fails where the rest leaves their factors open.
-    for key in ("user", "track"):
-        feedback = feedback.join(liked.select(key).distinct(), key, "left_semi")
+    for key, (there, with_likes) in counts.items():
+        if with_likes < there:
+            feedback = feedback.join(liked.select(key).distinct(), key, "left_semi")
     als = ALS(
         rank=parameters.rank,
         regParam=parameters.regularization,
@@ -51,6 +53,15 @@ def factors(confidence: DataFrame, parameters: Parameters) -> tuple[DataFrame, D
     )
     model = als.fit(feedback)
     return model.userFactors, model.itemFactors
+
+
+def _counted(feedback: DataFrame) -> dict[str, tuple[int, int]]:
+    """How many users and tracks there are, and how many of them with any feedback above 0."""
+    likes = F.when(F.col("profile") > 0, True)
+    keys = ("user", "track")
+    counted = [F.count_distinct(column) for key in keys for column in (F.col(key), F.when(likes, F.col(key)))]
+    users, users_who_like, tracks, tracks_liked = feedback.agg(*counted).collect()[0]
+    return {"user": (users, users_who_like), "track": (tracks, tracks_liked)}
 
 
 def as_array(factors: DataFrame, count: int, rank: int) -> Floats:

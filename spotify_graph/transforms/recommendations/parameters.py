@@ -35,10 +35,10 @@ class Parameters(BaseModel):
         90.0, gt=0, description="After how long an event counts half in what a user likes now; None never forgets."
     )
     cooccurrence_half_life_days: float | None = Field(
-        180.0,
+        45.0,
         gt=0,
-        description="After how long an event counts half in which tracks go together, which changes slower than what a"
-        " user is in the mood for; None never forgets.",
+        description="After how long an event counts half in which tracks go together. What was heard in the same weeks"
+        " says more about that than what was heard in the same year, while a user's taste lasts; None never forgets.",
     )
     popularity_half_life_days: float | None = Field(
         float(POPULARITY_HALF_LIFE_DAYS),
