@@ -96,7 +96,10 @@ def rank(
             for start in range(0, len(rows), size):
                 yield _of_block(rows.iloc[start : start + size], known, rankers, scopes, parameters)
 
-    found = asked.join(knowledge.of_users, "user", "left").mapInPandas(of_batches, _SCHEMA).toPandas()
+    users = asked.join(knowledge.of_users, "user", "left")
+    # A task for each core: to start one costs as much as to rank for a hundred users.
+    users = users.coalesce(users.sparkSession.sparkContext.defaultParallelism)
+    found = users.mapInPandas(of_batches, _SCHEMA).toPandas()
     groups = dict(iter(found.groupby(["ranker", "scope"])))
     return {(name, scope): _lists(groups.get((name, str(scope)))) for name in rankers for scope in scopes}
 

@@ -16,7 +16,7 @@ from pyspark.sql import DataFrame, SparkSession
 from spotify_graph.transforms.recommendations.capped import Capped, Floats, Ints
 from spotify_graph.transforms.recommendations.parameters import Parameters
 
-_BLOCK = 256
+_BLOCK = 1024
 SCHEMA = "track int, similar array<int>, scores array<float>, listeners array<int>"
 
 
@@ -56,28 +56,32 @@ def neighbours(
     numbers, keep = history.tracks, min(parameters.neighbours, max(tracks - 1, 1))
 
     def of_block(blocks: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        scores = np.zeros(tracks + 1, dtype=np.float32)
-        shared = np.zeros(tracks + 1, dtype=np.int32)
         for block in blocks:
             found = []
             for track in block["id"]:
                 mine = slice(starts[track], starts[track + 1])
                 if mine.start == mine.stop:
                     continue
-                others = numbers[users[mine]]
+                others = numbers[users[mine]].ravel()
                 product = weights[users[mine]] * weights[users[mine], places[mine]][:, None]
-                np.add.at(scores, others.ravel(), product.ravel())
-                np.add.at(shared, others.ravel(), 1)
-                touched = np.unique(others)
-                touched = touched[(touched != track) & (touched != tracks) & (scores[touched] > 0)]
-                best = touched[np.lexsort((touched, -scores[touched]))[:keep]]
+                scores = np.bincount(others, product.ravel(), tracks + 1)[:tracks].astype(np.float32)
+                scores[track] = 0
+                best = _best(scores, keep)
                 if len(best):
-                    found.append((track, best, scores[best], shared[best]))
-                scores[others] = shared[others] = 0
+                    found.append((track, best, scores[best], np.bincount(others, minlength=tracks)[best]))
             yield pd.DataFrame(found, columns=["track", "similar", "scores", "listeners"])
 
     blocks = -(-tracks // _BLOCK) or 1
     return spark.range(0, tracks, numPartitions=min(blocks, 64)).mapInPandas(of_block, SCHEMA)
+
+
+def _best(scores: Floats, keep: int) -> Ints:
+    """The largest scores above 0, falling; equal ones in the order of their numbers."""
+    found = np.flatnonzero(scores > 0)
+    if len(found) > keep:
+        found = found[scores[found] >= np.partition(scores[found], -keep)[-keep]]
+    best: Ints = found[np.lexsort((found, -scores[found]))[:keep]].astype(np.int32)
+    return best
 
 
 def as_arrays(neighbours: DataFrame, tracks: int, keep: int) -> tuple[Ints, Floats]:
