@@ -77,6 +77,17 @@ def test_many_files_that_land_together_lead_to_one_refresh(automation: Automatio
     assert [automation.tick() for _ in range(3)] == [set()] * 3
 
 
+def test_models_are_asked_for_where_there_are_none_and_not_at_every_refresh(automation: Automation) -> None:
+    defs = definitions(recommendations=True)
+    automation.tick(defs)
+    automation.ingest("tracks.csv", "user_events_1.csv", defs=defs)
+    wanted = automation.tick(defs)
+    assert wanted == {*COMBINED, *GRAPH, "recommended_edges"}
+    automation.refresh(wanted, defs)
+    automation.ingest("user_events_2.csv", defs=defs)
+    assert automation.tick(defs) == FROM_EVENTS
+
+
 def test_a_run_that_has_begun_holds_the_refresh_up(automation: Automation) -> None:
     published(automation)
     automation.ingest("user_events_2.csv")

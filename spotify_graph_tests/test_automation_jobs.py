@@ -11,7 +11,7 @@ from dagster._core.definitions.job_base import InMemoryJob
 from dagster._core.execution.api import execute_run
 from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
-from spotify_graph.automation.conditions import COMBINES_FILES, FOLLOWS_GATES
+from spotify_graph.automation.conditions import COMBINES_FILES, FIRST_TIME, FOLLOWS_GATES
 from spotify_graph.automation.jobs import JOBS
 from spotify_graph.automation.partitions import CATALOGUE_FILES, LOG_FILES
 from spotify_graph.automation.schedules import SCHEDULES
@@ -98,7 +98,9 @@ def definitions(
         )
         for name, table in GRAPH.items()
     ]
-    later = [asset("recommended_edges", deps=["interactions"], group_name="recommendations")] if recommendations else []
+    model = asset(
+        "recommended_edges", deps=["interactions"], group_name="recommendations", automation_condition=FIRST_TIME
+    )
     return dg.Definitions(
         assets=[
             asset("raw_user_events", partitions_def=LOG_FILES, group_name="raw"),
@@ -107,7 +109,7 @@ def definitions(
             pair("cleaned_tracks", "rejected_tracks", "raw_tracks"),
             interactions,
             *graph,
-            *later,
+            *([model] if recommendations else []),
         ],
         jobs=JOBS,
         sensors=SENSORS,

@@ -1,6 +1,7 @@
 """The group evaluation: how good the models are on held-out days, and with which parameters."""
 
 from collections.abc import Iterator, Mapping
+from time import monotonic
 from typing import Any
 
 import dagster as dg
@@ -49,7 +50,7 @@ _COLUMNS = (
     ("low", "double", "The lower end of its 95 % interval (bootstrap over users)."),
     ("high", "double", "The upper end."),
     ("users", "int", "How many users were asked."),
-    ("share_of_oracle", "double", "The share of the oracle's value, with sample data."),
+    ("share_of_oracle", "double", "The share of the oracle's value, for never-heard tracks of sample data."),
 )
 
 
@@ -75,6 +76,7 @@ def recommendation_evaluation(
 
     Parameters are tuned on a validation window, and everything is measured on a later test window.
     """
+    started = monotonic()
     lake = Lake(Settings.load().lake)
     inputs = {"cleaned_events": cleaned_events, "cleaned_tracks": cleaned_tracks, "interactions": interactions}
     made_from = {"versions": versions_of(inputs), "code": code(), "recommender": dict(recommender.overrides)}
@@ -121,7 +123,7 @@ def recommendation_evaluation(
     table = logs.activity.sparkSession.createDataFrame(
         [tuple(record.values()) for record in records], ddl(_COLUMNS)
     ).coalesce(1)
-    yield dg.Output(table, metadata={**about, **shown})
+    yield dg.Output(table, metadata={**about, **shown, "computing_seconds": round(monotonic() - started, 2)})
     logs.release()
     yield gate.result(not_worse, "recommendation_evaluation")
 

@@ -16,8 +16,13 @@ _STRONG = {COMBINATION, SERVED}
 
 
 def as_records(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows as plain values, each with its share of the oracle's value where there is one."""
-    oracle = {(row.scope, row.metric, row.k): row.mean.value for row in rows if row.ranker == ORACLE}
+    """The rows as plain values, each with its share of the oracle's value where there is one.
+
+    The oracle knows what users like, and not what they listen to again: it is the best among never-heard tracks only.
+    """
+    oracle = {
+        (row.scope, row.metric, row.k): row.mean.value for row in rows if (row.ranker, row.scope) == (ORACLE, Scope.NEW)
+    }
     records = []
     for row in rows:
         best = oracle.get((row.scope, row.metric, row.k)) if row.metric in {"recall", "ndcg"} else None
@@ -38,7 +43,7 @@ def as_records(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def table(records: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
-    """One line for each ranker and scope, with the metrics beside each other, as text."""
+    """One line for each scope and ranker, with the metrics beside each other, as text."""
     lines: dict[tuple[str, str], dict[str, str]] = {}
     for record in records:
         line = lines.setdefault(
@@ -50,7 +55,7 @@ def table(records: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
             line[name] += f" ({record['low']:.4f} to {record['high']:.4f})"
         if record["share_of_oracle"] is not None and name == "recall@100":
             line["share of oracle"] = f"{record['share_of_oracle']:.3f}"
-    return list(lines.values())
+    return sorted(lines.values(), key=lambda line: line["tracks"])
 
 
 def columns(lines: Sequence[dict[str, str]]) -> list[str]:

@@ -111,6 +111,8 @@ def evaluate(
         rankers[PUBLISHED] = of_published
         asked = asked.join(published, "user", "left")
     lists = rank(asked, knowledge, rankers, tuple(Scope), parameters)
+    # A model publishes nothing but never-heard tracks.
+    lists.pop((PUBLISHED, Scope.ALL), None)
     prepared.release()
     return Evaluation(tuned, knowledge, lists)
 
