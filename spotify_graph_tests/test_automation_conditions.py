@@ -84,6 +84,7 @@ def test_models_are_asked_for_where_there_are_none_and_not_at_every_refresh(auto
     wanted = automation.tick(defs)
     assert wanted == {*COMBINED, *GRAPH, "recommended_edges"}
     automation.refresh(wanted, defs)
+    assert automation.tick(defs) == set()
     automation.ingest("user_events_2.csv", defs=defs)
     assert automation.tick(defs) == FROM_EVENTS
 

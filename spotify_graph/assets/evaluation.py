@@ -79,7 +79,7 @@ def recommendation_evaluation(
     started = monotonic()
     lake = Lake(Settings.load().lake)
     inputs = {"cleaned_events": cleaned_events, "cleaned_tracks": cleaned_tracks, "interactions": interactions}
-    made_from = {"versions": versions_of(inputs), "code": code(), "recommender": dict(recommender.overrides)}
+    made_from = {"versions": versions_of(inputs), "code": code(), "recommender": recommender.overrides}
     before = lake.find("recommendation_evaluation")
     if before and before.about["made_from"] == made_from:
         yield dg.MaterializeResult(metadata={"dagster/row_count": before.rows, "version": before.name})

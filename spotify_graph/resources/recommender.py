@@ -1,5 +1,6 @@
 """The models' parameters and how they are evaluated, as configuration."""
 
+import json
 from typing import Any, Self
 
 import dagster as dg
@@ -14,10 +15,11 @@ from spotify_graph.transforms.recommendations.parameters import Parameters
 class Recommender(dg.ConfigurableResource[None]):
     """What the models and their evaluation are told. `SPOTIFY_GRAPH_RECOMMENDER`, a JSON object, overrides defaults."""
 
-    overrides: dict[str, Any] = Field(
-        default={},
-        description="Values in place of the defaults, by the names in transforms/recommendations/parameters.py and"
-        " transforms/evaluation/protocol.py. The search starts from them.",
+    # As text, because a map in Dagster's configuration holds no null.
+    overrides: str = Field(
+        default="{}",
+        description="A JSON object: values in place of the defaults, by the names in"
+        " transforms/recommendations/parameters.py and transforms/evaluation/protocol.py. The search starts from them.",
     )
 
     @classmethod
@@ -31,7 +33,7 @@ class Recommender(dg.ConfigurableResource[None]):
         if unknown:
             known = ", ".join([*_names(Parameters), *_names(Protocol)])
             raise UserError(f"SPOTIFY_GRAPH_RECOMMENDER: there is no {unknown[0]}; there are {known}")
-        found = cls(overrides=settings.recommender)
+        found = cls(overrides=json.dumps(settings.recommender, sort_keys=True))
         try:
             _ = found.parameters, found.protocol
         except ValidationError as error:
@@ -51,7 +53,7 @@ class Recommender(dg.ConfigurableResource[None]):
         return Protocol(**self._of(Protocol))
 
     def _of(self, model: type[BaseModel]) -> dict[str, Any]:
-        return {name: value for name, value in self.overrides.items() if name in model.model_fields}
+        return {name: value for name, value in json.loads(self.overrides).items() if name in model.model_fields}
 
 
 def _names(model: type[BaseModel]) -> list[str]:
