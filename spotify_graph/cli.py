@@ -225,7 +225,7 @@ def evaluate(as_json: bool) -> None:
         return
     console.say(found.summary)
     lines = of_evaluation.table(found.records)
-    console.records(lines, of_evaluation.columns(lines), as_json=False)
+    console.records(lines, list(lines[0]), as_json=False)
 
 
 @main.command()

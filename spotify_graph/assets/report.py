@@ -55,18 +55,15 @@ def table(records: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
             line[name] += f" ({record['low']:.4f} to {record['high']:.4f})"
         if record["share_of_oracle"] is not None and name == "recall@100":
             line["share of oracle"] = f"{record['share_of_oracle']:.3f}"
-    return sorted(lines.values(), key=lambda line: line["tracks"])
-
-
-def columns(lines: Sequence[dict[str, str]]) -> list[str]:
-    """Every column of `table`, in order."""
-    return list(dict.fromkeys(name for line in lines for name in line))
+    names = dict.fromkeys(name for line in lines.values() for name in line)
+    whole = [{name: line.get(name, "") for name in names} for line in lines.values()]
+    return sorted(whole, key=lambda line: line["tracks"])
 
 
 def markdown(lines: Sequence[dict[str, str]]) -> str:
-    """`table` in Markdown."""
-    names = columns(lines)
-    cells = [names, ["---"] * len(names), *([line.get(name, "") for name in names] for line in lines)]
+    """`table`, which has a line, in Markdown."""
+    names = list(lines[0])
+    cells = [names, ["---"] * len(names), *(list(line.values()) for line in lines)]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
 
 
