@@ -118,12 +118,12 @@ def recommendation_evaluation(
     about["not_worse"] = vars(not_worse)
     records = report.as_records(rows)
     lines = report.table(records)
-    shown = {"report": dg.MetadataValue.md(report.markdown(lines))} if rows else {}
-    shown |= {"picture": dg.MetadataValue.md(report.picture(rows))} if rows else {}
+    shown = {"picture": dg.MetadataValue.md(report.picture(rows))} if rows else {}
+    shown |= {"report": dg.MetadataValue.md(report.markdown(lines))} if rows else {}
     table = logs.activity.sparkSession.createDataFrame(
         [tuple(record.values()) for record in records], ddl(_COLUMNS)
     ).coalesce(1)
-    yield dg.Output(table, metadata={**about, **shown, "computing_seconds": round(monotonic() - started, 2)})
+    yield dg.Output(table, metadata={**shown, **about, "computing_seconds": round(monotonic() - started, 2)})
     logs.release()
     yield gate.result(not_worse, "recommendation_evaluation")
 
