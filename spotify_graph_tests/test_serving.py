@@ -188,7 +188,7 @@ def graph(neo4j_driver: neo4j.Driver) -> Iterator[neo4j.Driver]:
     run("CALL db.prepareForReplanning()")
     run("CALL db.clearQueryCaches()")
     yield neo4j_driver
-    run("DROP INDEX track_popularity")
+    run("DROP INDEX track_popularity IF EXISTS")
 
 
 @pytest.fixture
