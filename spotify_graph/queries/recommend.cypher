@@ -55,8 +55,9 @@ CALL (user, version) {
   RETURN count(rank) AS recommended,
          collect(CASE WHEN rank IS NOT NULL AND NOT left_out THEN {track: track, rank: rank, score: score} END) AS fitting,
          collect(CASE WHEN left_out THEN track END) AS left_out,
-         collect(CASE WHEN liked THEN track END) AS liked,
-         collect(CASE WHEN listened THEN track END) AS listened
+         // The strongest are enough to give reasons by, and bound the work for who has heard everything.
+         collect(CASE WHEN liked THEN track END)[..50] AS liked,
+         collect(CASE WHEN listened THEN track END)[..50] AS listened
 }
 
 // The first k, with the first few of an artist.
