@@ -57,7 +57,7 @@ def factors(confidence: DataFrame, parameters: Parameters) -> tuple[DataFrame, D
 
 def _counted(feedback: DataFrame) -> dict[str, tuple[int, int]]:
     """How many users and tracks there are, and how many of them with any feedback above 0."""
-    likes = F.when(F.col("profile") > 0, True)
+    likes = F.col("profile") > 0
     keys = ("user", "track")
     counted = [F.count_distinct(column) for key in keys for column in (F.col(key), F.when(likes, F.col(key)))]
     users, users_who_like, tracks, tracks_liked = feedback.agg(*counted).collect()[0]
