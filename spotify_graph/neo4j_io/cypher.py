@@ -87,10 +87,12 @@ def upsert(table: GraphTable) -> str:
     return f"{_ROWS} {merge} {'SET ' * bool(values)}{', '.join(values)} RETURN count(DISTINCT i) AS found"
 
 
-def create(table: RelationshipType) -> str:
+def create(table: GraphTable) -> str:
     """Creates rows that are known to be new, and returns `found`, the rows whose ends exist. Parameters: all."""
-    values = ", ".join(f"{quoted(column.name)}: {_sent(column, i)}" for i, column in enumerate(stored(table), 2))
-    return f"{_ROWS} {_match_ends(table)} CREATE (s)-[:{quoted(table.type)} {{{values}}}]->(e) RETURN count(*) AS found"
+    if isinstance(table, NodeType):
+        return f"{_ROWS} CREATE (:{quoted(table.label)} {_map(table.columns, 0)}) RETURN count(*) AS found"
+    created = f"CREATE (s)-[:{quoted(table.type)} {_map(stored(table), 2)}]->(e)"
+    return f"{_ROWS} {_match_ends(table)} {created} RETURN count(*) AS found"
 
 
 def delete_other_versions(table: RelationshipType, version: Property) -> str:
@@ -195,6 +197,13 @@ def _sent(column: Property, position: int) -> str:
     shifted = f"({sent} + {_YEAR_1_S}000000)"
     time = f"datetime({{epochSeconds: {shifted} / 1000000 - {_YEAR_1_S}, nanosecond: {shifted} % 1000000 * 1000}})"
     return f"CASE WHEN {sent} IS NULL THEN null ELSE {time} END" if column.optional else time
+
+
+def _map(columns: tuple[Property, ...], first: int) -> str:
+    """The properties to create, of columns from a position on."""
+    return (
+        "{" + ", ".join(f"{quoted(column.name)}: {_sent(column, i)}" for i, column in enumerate(columns, first)) + "}"
+    )
 
 
 def _read(name: str, properties: tuple[Property, ...]) -> list[str]:

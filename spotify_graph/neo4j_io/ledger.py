@@ -106,22 +106,31 @@ class Claim:
         """
         self._lock(tx, "SET p.heartbeat_at = $now RETURN p.token AS token")
 
-    def begin(self, tx: ManagedTransaction, batch: int) -> bool:
-        """Makes sure of the claim like `check`, and that a batch is written once. Belongs at the transaction's start.
+    def count_batch(self, tx: ManagedTransaction, lane: int, batch: int) -> bool:
+        """Makes sure of the claim like `check`, and that a batch is written once. Belongs at the transaction's end.
 
         Args:
-            tx: the transaction that writes the batch, and nothing else.
-            batch: its number, from 1, in the order of writing.
+            tx: the transaction that wrote the batch, and nothing else.
+            lane: which of several sessions writes it, from 0.
+            batch: its number, from 1, growing within a lane.
 
         Returns:
-            Whether to write it. If not, it is written already: the answer to its commit was lost.
+            Whether it was not written yet. Else the transaction must not be committed: the answer to the commit of
+            one before was lost.
 
         Raises:
             PublicationError: another publication took over.
         """
-        record = "WITH p, coalesce(p.batches, 0) AS batches SET p.batches = $batch RETURN p.token AS token, batches"
-        found = self._lock(tx, f"SET p.heartbeat_at = $now {record}", batch=batch)
-        return bool(found["batches"] < batch)
+        lanes = "range(0, CASE WHEN size(before) > $lane THEN size(before) - 1 ELSE $lane END)"
+        after = f"[i IN {lanes} | CASE i WHEN $lane THEN $batch ELSE coalesce(before[i], 0) END]"
+        record = f"WITH p, coalesce(p.batches, []) AS before SET p.batches = {after}"
+        found = self._lock(
+            tx,
+            f"SET p.heartbeat_at = $now {record} RETURN p.token AS token, coalesce(before[$lane], 0) AS last",
+            lane=lane,
+            batch=batch,
+        )
+        return bool(found["last"] < batch)
 
     def renew(self, session: Session) -> Self:
         """Takes the claim over from whatever the server may still do under it.

@@ -2,16 +2,20 @@
 
 Every batch is idempotent, because a transaction whose answer is lost is repeated: MERGE on keys, absolute
 values, deletes of what may be gone; or a number that the ledger keeps, where rows are only created. Each checks the
-claim.
+claim, at its end, because that locks the ledger's entry: so creating transactions of two sessions wait for each other
+no longer than a commit takes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from neo4j import ManagedTransaction, Session
+from neo4j import Driver, ManagedTransaction, Session
+from neo4j.exceptions import ConstraintError
 
 from spotify_graph.graph_model import GraphTable, NodeType, RelationshipType
 from spotify_graph.neo4j_io import cypher, ledger, transaction
@@ -19,6 +23,12 @@ from spotify_graph.neo4j_io.errors import EXAMPLES, PublicationError
 
 Columns = dict[str, list[Any]]
 """A batch: the values of each column, named c0, c1, ... in the table's order."""
+
+BATCH_BYTES = 8_000_000
+"""How large, in Arrow's memory, the rows of one transaction may be."""
+
+_LANES = 2
+"""How many sessions create rows side by side: one keeps the server waiting for rows, more only wait for its locks."""
 
 # Spark writes times as INT96 unless it is told otherwise; read as nanoseconds, they would end in the year 2262.
 _PARQUET = ds.ParquetFileFormat(coerce_int96_timestamp_unit="us")
@@ -42,6 +52,13 @@ def upsert(
     Raises:
         PublicationError: an end of a relationship does not exist, or another publication took over.
     """
+    write = _upserting(table, mine)
+    for batch in _batches(folder, len(table.columns), batch_rows):
+        transaction.write(session, write, batch)
+        yield len(batch["c0"])
+
+
+def _upserting(table: GraphTable, mine: ledger.Claim) -> Callable[[ManagedTransaction, Columns], None]:
     statement = cypher.upsert(table)
 
     def write(tx: ManagedTransaction, batch: Columns) -> None:
@@ -50,21 +67,23 @@ def upsert(
             raise _ends_missing(tx, table, batch)
         mine.check(tx)
 
-    for batch in _batches(folder, len(table.columns), batch_rows):
-        transaction.write(session, write, batch)
-        yield len(batch["c0"])
+    return write
 
 
 def create(
-    session: Session, table: RelationshipType, mine: ledger.Claim, folder: Path, batch_rows: int
+    driver: Driver, database: str, table: GraphTable, mine: ledger.Claim, folder: Path | None, batch_rows: int
 ) -> Iterator[int]:
-    """Inserts rows that are known to be new, each batch once.
+    """Inserts rows that are known to be new, each batch once, over two sessions.
+
+    Transactions that only create relationships don't deadlock: the server locks their nodes in one order, at commit. A
+    node that somebody else made meanwhile is set as by `upsert`.
 
     Args:
-        session: a session of the database.
+        driver: a driver of the server.
+        database: the database.
         table: what they are rows of.
-        mine: the publication's claim, new: the ledger numbers its batches.
-        folder: Parquet files with the table's columns, in order, whatever their names.
+        mine: the publication's claim, under which nothing was created yet: the ledger numbers its batches.
+        folder: Parquet files with the table's columns, in order, whatever their names; None is no rows.
         batch_rows: how many rows a transaction writes.
 
     Yields:
@@ -73,17 +92,41 @@ def create(
     Raises:
         PublicationError: an end of a relationship does not exist, or another publication took over.
     """
-    statement = cypher.create(table)
+    statement, set_instead = cypher.create(table), _upserting(table, mine)
 
-    def write(tx: ManagedTransaction, number: int, batch: Columns) -> None:
-        if not mine.begin(tx, number):
-            return
-        if tx.run(statement, batch).single(strict=True)["found"] < len(batch["c0"]):
+    def write(tx: ManagedTransaction, lane: int, number: int, batch: Columns) -> None:
+        found = tx.run(statement, batch).single(strict=True)["found"]
+        if isinstance(table, RelationshipType) and found < len(batch["c0"]):
             raise _ends_missing(tx, table, batch)
+        if not mine.count_batch(tx, lane, number):
+            raise _WrittenBeforeError
 
-    for number, batch in enumerate(_batches(folder, len(table.columns), batch_rows), 1):
-        transaction.write(session, write, number, batch)
-        yield len(batch["c0"])
+    def send(session: Session, lane: int, number: int, batch: Columns) -> int:
+        try:
+            transaction.write(session, write, lane, number, batch)
+        except _WrittenBeforeError:
+            pass
+        except ConstraintError:
+            transaction.write(session, set_instead, batch)
+        return len(batch["c0"])
+
+    with ExitStack() as opened, ThreadPoolExecutor(_LANES) as threads:
+        sessions = [opened.enter_context(driver.session(database=database)) for _ in range(_LANES)]
+        free, sent = list(range(_LANES)), dict[Future[int], int]()
+        for number, batch in enumerate(_batches(folder, len(table.columns), batch_rows), 1):
+            # The next batch is read while the ones before it are written.
+            if not free:
+                for future in wait(sent, return_when=FIRST_COMPLETED).done:
+                    free.append(sent.pop(future))
+                    yield future.result()
+            lane = free.pop()
+            sent[threads.submit(send, sessions[lane], lane, number, batch)] = lane
+        for future in as_completed(sent):
+            yield future.result()
+
+
+class _WrittenBeforeError(Exception):
+    """Undoes a batch that is written already: the answer to its commit was lost."""
 
 
 def delete(
@@ -177,11 +220,21 @@ def _batches(folder: Path | None, width: int, rows: int) -> Iterator[Columns]:
         waiting += batch.num_rows
         while waiting >= rows:
             table = pa.Table.from_batches(pending)
-            yield _columns(table.slice(0, rows))
+            yield from _of_a_size(table.slice(0, rows))
             pending = table.slice(rows).to_batches()
             waiting -= rows
     if waiting:
-        yield _columns(pa.Table.from_batches(pending))
+        yield from _of_a_size(pa.Table.from_batches(pending))
+
+
+def _of_a_size(table: pa.Table) -> Iterator[Columns]:
+    """The rows in parts of `BATCH_BYTES` at the most, or of one row."""
+    if table.nbytes <= BATCH_BYTES or table.num_rows == 1:
+        yield _columns(table)
+        return
+    half = table.num_rows // 2
+    yield from _of_a_size(table.slice(0, half))
+    yield from _of_a_size(table.slice(half))
 
 
 def _columns(table: pa.Table) -> Columns:

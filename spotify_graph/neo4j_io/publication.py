@@ -114,7 +114,7 @@ def publish(
             total, done = todo.deleted.count + todo.inserted.count + todo.changed.count, 0
             for rows in chain(
                 loader.delete(session, table, mine, todo.deleted.folder, batch_rows),
-                loader.upsert(session, table, mine, todo.inserted.folder, batch_rows),
+                loader.create(driver, database, table, mine, todo.inserted.folder, batch_rows),
                 loader.upsert(session, table, mine, todo.changed.folder, batch_rows),
             ):
                 done += rows

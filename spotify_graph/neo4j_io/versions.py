@@ -132,7 +132,7 @@ def load(
         mine, kept = transaction.write(session, claim)
         mine = _remove(session, table, column, mine, kept, batch_rows)
         done = 0
-        for rows in loader.create(session, table, mine, snapshot.path, batch_rows):
+        for rows in loader.create(driver, database, table, mine, snapshot.path, batch_rows):
             done += rows
             if progress:
                 progress(done, snapshot.rows)
