@@ -42,7 +42,7 @@ def confidence(spark: SparkSession, feedback: Feedback) -> DataFrame:
 
 
 def trained(spark: SparkSession, feedback: Feedback, parameters: Parameters = PARAMETERS) -> tuple[Floats, Floats]:
-    users, tracks = factors.factors(confidence(spark, feedback), parameters)
+    users, tracks = factors.factors(factors.feedback(confidence(spark, feedback)), parameters)
     return (
         factors.as_array(users, 2 * GROUP + 1, parameters.rank),
         factors.as_array(tracks, 2 * GROUP + 1, parameters.rank),
@@ -90,7 +90,7 @@ def test_fewer_tracks_than_factors_do_not_fail_also_where_some_are_only_skipped(
 
 @pytest.mark.parametrize("feedback", [[], [(0, 0, -1.0), (1, 0, 0.0)]])
 def test_where_nobody_likes_anything_there_are_no_factors(spark: SparkSession, feedback: Feedback) -> None:
-    users, tracks = factors.factors(confidence(spark, feedback), PARAMETERS)
+    users, tracks = factors.factors(factors.feedback(confidence(spark, feedback)), PARAMETERS)
     assert users.collect() == tracks.collect() == []
     nobody = factors.as_array(users, 2, PARAMETERS.rank)
     assert not nobody.any()

@@ -1,6 +1,7 @@
 """The group evaluation: how good the models are on held-out days, and with which parameters."""
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from time import monotonic
 from typing import Any
 
@@ -36,6 +37,9 @@ HELD_OUT = "held_out_recommendations"
 
 _KEPT = 200
 """How many tracks of a user are kept there: more than are looked at, because some are met until a later test window."""
+
+_REQUESTS = 4
+"""How many requests are made at once: the server answers them side by side."""
 
 _COLUMNS = (
     (
@@ -166,9 +170,8 @@ def _served(neo4j: Neo4jResource, found: Evaluation, logs: Logs, windows: Split,
     places = np.sort(drawn)
     ids = logs.users.where(F.col("user").isin(lists.users[places].tolist()))
     user_ids: Mapping[int, str] = {row["user"]: row["user_id"] for row in ids.collect()}
-    ranked = np.full((len(places), PLACES), -1, dtype=np.int32)
-    hits = np.zeros((len(places), PLACES), dtype=bool)
-    for i, place in enumerate(places):
+
+    def served(place: int) -> list[int]:
         tracks = lists.ranked[place][lists.ranked[place] >= 0].tolist()
         place_of = {logs.catalogue.ids[track]: at for at, track in enumerate(tracks)}
         answer = serving.recommend(
@@ -179,7 +182,12 @@ def _served(neo4j: Neo4jResource, found: Evaluation, logs: Logs, windows: Split,
             candidates=[(track_id, 1 / (at + 1)) for track_id, at in place_of.items()],
             as_of=start_of(windows.test.first),
         )
-        served = [place_of[line.track_id] for line in answer.tracks if line.track_id in place_of]
-        ranked[i, : len(served)] = lists.ranked[place][served]
-        hits[i, : len(served)] = lists.hits[place][served]
+        return [place_of[line.track_id] for line in answer.tracks if line.track_id in place_of]
+
+    ranked = np.full((len(places), PLACES), -1, dtype=np.int32)
+    hits = np.zeros((len(places), PLACES), dtype=bool)
+    with ThreadPoolExecutor(_REQUESTS) as requests:
+        for i, (place, found_at) in enumerate(zip(places, requests.map(served, places), strict=True)):
+            ranked[i, : len(found_at)] = lists.ranked[place][found_at]
+            hits[i, : len(found_at)] = lists.hits[place][found_at]
     return Lists(lists.users[places], ranked, hits, lists.relevant[places])

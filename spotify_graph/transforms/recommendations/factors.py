@@ -17,27 +17,38 @@ SCHEMA = "id int, features array<float>"
 _BLOCKS = 2
 
 
-def factors(confidence: DataFrame, parameters: Parameters) -> tuple[DataFrame, DataFrame]:
-    """Trains on the users' profiles.
+def feedback(confidence: DataFrame) -> DataFrame:
+    """What to train on: the users' profiles, without users and tracks that have no feedback above 0.
 
     Args:
         confidence: from `confidence.confidence`.
+
+    Returns:
+        user, track and profile (float, not 0).
+    """
+    given = confidence.select("user", "track", F.col("profile").cast("float")).where(F.col("profile") != 0)
+    liked = given.where(F.col("profile") > 0)
+    # MLlib does not regularize who likes nothing, and fails where the rest leaves their factors open.
+    for key, (there, with_likes) in _counted(given).items():
+        if with_likes < there:
+            given = given.join(liked.select(key).distinct(), key, "left_semi")
+    return given
+
+
+def factors(feedback: DataFrame, parameters: Parameters) -> tuple[DataFrame, DataFrame]:
+    """Trains on the users' feedback.
+
+    Args:
+        feedback: from `feedback`.
         parameters: rank, regularization, alpha, iterations and seed.
 
     Returns:
         Two DataFrames, of users and of tracks: id (int), features (array of float); users and tracks without any
         feedback above 0 are missing. Both are empty where nobody has any.
     """
-    feedback = confidence.select("user", "track", F.col("profile").cast("float")).where(F.col("profile") != 0)
-    liked = feedback.where(F.col("profile") > 0)
-    counts = _counted(feedback)
-    if not any(with_likes for _, with_likes in counts.values()):
-        none = confidence.sparkSession.createDataFrame([], SCHEMA)
+    if feedback.isEmpty():
+        none = feedback.sparkSession.createDataFrame([], SCHEMA)
         return none, none
-    # MLlib does not regularize who likes nothing, and fails where the rest leaves their factors open.
-    for key, (there, with_likes) in counts.items():
-        if with_likes < there:
-            feedback = feedback.join(liked.select(key).distinct(), key, "left_semi")
     als = ALS(
         rank=parameters.rank,
         regParam=parameters.regularization,

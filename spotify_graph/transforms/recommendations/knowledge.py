@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from pyspark.sql import DataFrame
@@ -68,6 +69,11 @@ class Prepared:
         known = confidence.confidence(logs.activity, until, parameters).persist()
         return cls(until, known, confidence.histories(known).persist())
 
+    @cached_property
+    def feedback(self) -> DataFrame:
+        """From `factors.feedback`: the trials of a search train on the same."""
+        return factors.feedback(self.confidence)
+
     def release(self) -> None:
         """Lets go of what is persisted."""
         self.confidence.unpersist()
@@ -124,7 +130,7 @@ def learn(
     similar, scores = neighbours.as_arrays(near, tracks, parameters.neighbours)
     user_factors = track_factors = spark.createDataFrame([], factors.SCHEMA)
     if "factors" in models or "similar_users" in models:
-        user_factors, track_factors = factors.factors(prepared.confidence, parameters)
+        user_factors, track_factors = factors.factors(prepared.feedback, parameters)
     alike = spark.createDataFrame([], similar_users.SCHEMA)
     liked = Capped.none(users, tracks)
     if "similar_users" in models:
