@@ -45,7 +45,6 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="bench-loading-") as folder:
             measured = _measure(Path(folder), asked.only, sizes)
-        graph.must_agree({name: each.contents for name, each in measured.items()})
     except UserError as error:
         sys.exit(f"bench: {error}")
     found |= {
@@ -77,11 +76,12 @@ def _measure(root: Path, chosen: list[str], sizes: dict[str, int]) -> dict[str, 
         "bolt": lambda: bolt.measure(root / "bolt", first),
         "bulk": lambda: bulk.measure(root / "bulk", first),
     }
-    measured = {}
+    measured: dict[str, Measurement] = {}
     for name in _CONTESTANTS:
         if name in chosen:
             say(f"== {name}")
             measured[name] = contestants[name]()
+            graph.must_agree({each: of.contents for each, of in measured.items()})
     return measured
 
 

@@ -47,7 +47,7 @@ def measure(home: Path, project: Path) -> Measurement:
         _ADMIN, "database", "import", "full", "neo4j", *named, *options, jvm=(f"-Xmx{_HEAP}",), say=say
     )
     environment = os.environ | {"NEO4J_HOME": str(root), "NEO4J_CONF": str(root / "conf")}
-    import_s, peak_mb = process.run(command, "bulk", java="import", environment=environment)
+    import_s, peak_mb = process.run(command, "bulk", java="import", environment=environment, log=home / "import.log")
     say(f"bulk: imported in {import_s:.1f} s")
     began = time.monotonic()
     with server.started(neo4j), server.connected() as driver:

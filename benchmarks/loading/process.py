@@ -5,10 +5,13 @@ import sys
 import threading
 import time
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import psutil
 
+from benchmarks.loading.measurement import say
 from spotify_graph.errors import UserError
 from spotify_graph.settings import PROJECT_ROOT
 
@@ -39,9 +42,15 @@ def run_module(name: str, *arguments: str, server: int) -> tuple[float, dict[str
 
 
 def run(
-    command: list[str], name: str, *, java: str, server: int | None = None, environment: dict[str, str] | None = None
+    command: list[str],
+    name: str,
+    *,
+    java: str,
+    server: int | None = None,
+    environment: dict[str, str] | None = None,
+    log: Path | None = None,
 ) -> tuple[float, dict[str, int]]:
-    """Runs a command to its end; what it says goes to stderr.
+    """Runs a command to its end.
 
     Args:
         command: the command.
@@ -49,6 +58,7 @@ def run(
         java: what its Java processes are.
         server: the id of the Neo4j server's process, whose memory counts as well.
         environment: the environment, where it is not this process's own.
+        log: a file for its standard output, which goes to stderr where there is none, and where it fails.
 
     Returns:
         Seconds from its start to its end, and the peaks of memory in MB.
@@ -57,18 +67,21 @@ def run(
         UserError: it fails.
     """
     peaks, ended = Peaks(), threading.Event()
-    began = time.monotonic()
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sys.stderr, cwd=PROJECT_ROOT, env=environment)
-    sampler = threading.Thread(target=_sample, args=(process.pid, java, server, peaks, ended), daemon=True)
-    sampler.start()
-    try:
-        code = process.wait()
-        seconds = time.monotonic() - began
-    finally:
-        ended.set()
-        sampler.join()
-        _end(process)
+    with log.open("wb") if log else nullcontext(sys.stderr) as output:
+        began = time.monotonic()
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, cwd=PROJECT_ROOT, env=environment)
+        sampler = threading.Thread(target=_sample, args=(process.pid, java, server, peaks, ended), daemon=True)
+        sampler.start()
+        try:
+            code = process.wait()
+            seconds = time.monotonic() - began
+        finally:
+            ended.set()
+            sampler.join()
+            _end(process)
     if code:
+        if log:
+            say(log.read_text(errors="replace"))
         raise UserError(f"{name} ended with code {code}: what it said is above")
     return seconds, peaks.as_mb()
 
