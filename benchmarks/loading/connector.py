@@ -5,7 +5,8 @@ relationships ("to avoid deadlocks, always use a single partition"), batches of 
 the mode Append, which creates: on an empty database it is right, and about twice as fast as Overwrite, which merges.
 The session has the settings of this project's own.
 
-The connector's releases before 5.4 write times as local ones; here these are in UTC.
+The connector's releases before 5.4 write times as LOCAL DATETIME, where the model says ZONED DATETIME; they are in UTC,
+and count as equal.
 
 `python -m benchmarks.loading.connector lock` writes the lock file of its jars anew.
 """
@@ -54,7 +55,8 @@ def measure(home: Path) -> Measurement:
         whole_s, peak_mb = process.run_module("connector", server=pid)
         write_s = json.loads((home / _WRITE_S).read_text())
         with server.connected() as driver:
-            return Measurement(whole_s, write_s, peak_mb, graph.contents(driver), {"connector": COORDINATES})
+            notes = {"connector": COORDINATES, "times": graph.type_of_times(driver)}
+            return Measurement(whole_s, write_s, peak_mb, graph.contents(driver), notes)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from neo4j import Driver
 
 from benchmarks.loading.measurement import Contents
 from spotify_graph.errors import UserError
-from spotify_graph.graph_model import FACTS, GraphTable, NodeType, PropertyType
+from spotify_graph.graph_model import FACTS, USER, GraphTable, NodeType, PropertyType
 from spotify_graph.neo4j_io import constraints
 
 
@@ -22,6 +22,12 @@ def contents(driver: Driver) -> Contents:
         " CALL () { MATCH ()-[r]->() RETURN count(r) AS relationships } RETURN nodes, relationships"
     ).records[0]
     return found | {"everything": {"count": totals["nodes"] + totals["relationships"]}}
+
+
+def type_of_times(driver: Driver) -> str:
+    """The type that the database has times of users in; there is one for all that a contestant writes."""
+    query = f"MATCH (x:{USER.label}) RETURN DISTINCT valueType(x.first_seen) AS type"
+    return " or ".join((record["type"] for record in driver.execute_query(query).records))
 
 
 def must_agree(graphs: dict[str, Contents]) -> None:

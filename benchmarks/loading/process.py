@@ -1,4 +1,7 @@
-"""A contestant's process: how long it takes, and how much memory it and its server hold."""
+"""A contestant's process: how long it takes, and how much memory it and its server hold.
+
+Memory is resident memory: pages that several processes share, as Python's workers do, count for each of them.
+"""
 
 import subprocess
 import sys
