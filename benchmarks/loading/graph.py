@@ -27,7 +27,7 @@ def contents(driver: Driver) -> Contents:
 def type_of_times(driver: Driver) -> str:
     """The type that the database has times of users in; there is one for all that a contestant writes."""
     query = f"MATCH (x:{USER.label}) RETURN DISTINCT valueType(x.first_seen) AS type"
-    return " or ".join((record["type"] for record in driver.execute_query(query).records))
+    return " or ".join(record["type"] for record in driver.execute_query(query).records)
 
 
 def must_agree(graphs: dict[str, Contents]) -> None:
