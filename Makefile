@@ -3,7 +3,7 @@
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test up lint setup lock bench-incremental bench-serving bench-recommendations clean
+.PHONY: help demo test up lint setup lock bench bench-incremental bench-serving bench-recommendations clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 20
@@ -25,6 +25,9 @@ setup: $(INSTALLED) ## the Python environment in .venv
 lock: $(INSTALLED) ## requirements.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions that fit
 	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  $(if $(UPGRADE),--upgrade) --group dev pyproject.toml --output-file requirements.lock
+
+bench: $(INSTALLED) ## what loading takes, against Neo4j's Spark connector and both ceilings; ARGS="--events 100000"
+	@.venv/bin/python -m benchmarks.loading $(ARGS)
 
 bench-incremental: $(INSTALLED) ## what one more file costs, against a full rebuild; ARGS="--events 100000"
 	@.venv/bin/python -m benchmarks.incremental $(ARGS)
