@@ -2,8 +2,8 @@
 
 Every batch is idempotent, because a transaction whose answer is lost is repeated: MERGE on keys, absolute
 values, deletes of what may be gone; or a number that the ledger keeps, where rows are only created. Each checks the
-claim, at its end, because that locks the ledger's entry: so creating transactions of two sessions wait for each other
-no longer than a commit takes.
+claim, at its end, because that locks the ledger's entry: so transactions of two sessions do their work side by side and
+commit one after the other.
 """
 
 from collections.abc import Callable, Iterator
@@ -75,8 +75,9 @@ def create(
 ) -> Iterator[int]:
     """Inserts rows that are known to be new, each batch once, over two sessions.
 
-    Transactions that only create relationships don't deadlock: the server locks their nodes in one order, at commit. A
-    node that somebody else made meanwhile is set as by `upsert`.
+    They don't deadlock: what a created relationship touches is locked at the commit, and the commits come one after the
+    other, because each transaction ends by locking the ledger's entry. A node that somebody else made meanwhile is set
+    as by `upsert`.
 
     Args:
         driver: a driver of the server.
