@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -128,6 +129,32 @@ def test_a_model_that_is_worse_than_the_published_one_is_not_published_unless_as
     worse = version(platform)
     platform.succeed("materialize")
     assert version(platform) != worse
+
+
+def test_parameters_are_searched_again_only_after_a_week_of_new_events(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPOTIFY_GRAPH_RECOMMENDER", json.dumps({"served_users": 1, "rank": 8, "iterations": 2}))
+
+    def evaluate() -> tuple[str, dict[str, Any]]:
+        platform.succeed("materialize", "--select", "group:raw or group:cleaned")
+        result = platform.run("evaluate", "--json")
+        assert result.exit_code == 0
+        return result.stderr, json.loads(result.stdout)["about"]
+
+    _, first = evaluate()
+    assert any(trial["parameter"] for trial in first["trials"])
+    day = date.fromisoformat(first["searched_before"])
+    platform.land("user_events_later.csv", HEADER, f"u,t,play,{day + timedelta(days=5)}T10:00:00Z,s,web")
+    said, second = evaluate()
+    assert f"parameters as found on the events before {day}" in said
+    assert second["parameters"] == first["parameters"]
+    assert second["searched_before"] == str(day)
+    assert not any(trial["parameter"] for trial in second["trials"])
+    platform.land("user_events_much_later.csv", HEADER, f"u,t,play,{day + timedelta(days=6)}T10:00:00Z,s,web")
+    _, third = evaluate()
+    assert any(trial["parameter"] for trial in third["trials"])
+    assert third["searched_before"] == str(day + timedelta(days=7))
 
 
 HEADER = "user_id,track_id,event_type,event_ts,session_id,device"

@@ -17,7 +17,7 @@ from spotify_graph.assets.schema import OWNERS, columns, ddl
 from spotify_graph.automation.conditions import FIRST_TIME
 from spotify_graph.checks import gates as gate
 from spotify_graph.graph_model import FACTS, RECOMMENDER
-from spotify_graph.io_managers.lake import Lake
+from spotify_graph.io_managers.lake import Lake, LakeVersion
 from spotify_graph.io_managers.verdicts import Finding
 from spotify_graph.neo4j_io import versions
 from spotify_graph.resources.neo4j import Neo4jResource
@@ -30,6 +30,7 @@ from spotify_graph.transforms.evaluation.lists import PLACES, Lists, Scope
 from spotify_graph.transforms.evaluation.rankers import COMBINATION, PUBLISHED
 from spotify_graph.transforms.evaluation.split import Split, split
 from spotify_graph.transforms.recommendations.logs import Logs, start_of
+from spotify_graph.transforms.recommendations.parameters import Parameters
 from spotify_graph.transforms.recommendations.recommend import recommended, recommended_table
 
 HELD_OUT = "held_out_recommendations"
@@ -92,7 +93,17 @@ def recommendation_evaluation(
     logs = Logs.read(cleaned_events, cleaned_tracks)
     protocol, parameters = recommender.protocol, recommender.parameters
     windows = split(logs.first, logs.until - 1, protocol.window_days, protocol.gap_days)
-    about: dict[str, Any] = {"made_from": made_from, "parameters": parameters.model_dump(), "combination": None}
+    searched = _searched(before, made_from, logs.until - protocol.search_days) if protocol.tune else None
+    if searched and before:
+        context.log.info(f"parameters as found on the events before {searched}")
+        parameters = Parameters(**before.about["parameters"])
+        protocol = protocol.model_copy(update={"tune": False})
+    about: dict[str, Any] = {
+        "made_from": made_from,
+        "parameters": parameters.model_dump(),
+        "searched_before": searched,
+        "combination": None,
+    }
     rows: list[Row] = []
     not_worse = gate.not_worse(None)
     if windows is None:
@@ -118,6 +129,8 @@ def recommendation_evaluation(
             new, old = (found.lists[name, Scope.NEW] for name in (COMBINATION, PUBLISHED))
             not_worse = gate.not_worse(improvement(new, old))
         about |= _about(found, windows, lake, logs)
+        if any(trial.parameter for trial in found.tuned.trials):
+            about["searched_before"] = _date(logs.until)
         found.knowledge.release()
     about["not_worse"] = vars(not_worse)
     records = report.as_records(rows)
@@ -132,6 +145,18 @@ def recommendation_evaluation(
     yield gate.result(not_worse, "recommendation_evaluation")
 
 
+def _searched(before: LakeVersion | None, made_from: Mapping[str, Any], earliest: int) -> str | None:
+    """The day before which the last search knew all events, if what it found is kept; None where one is due."""
+    if before is None or any(before.about["made_from"][what] != made_from[what] for what in ("code", "recommender")):
+        return None
+    searched: str | None = before.about["searched_before"]
+    return searched if searched and searched > _date(earliest) else None
+
+
+def _date(day: int) -> str:
+    return f"{start_of(day):%Y-%m-%d}"
+
+
 def _about(found: Evaluation, windows: Split, lake: Lake, logs: Logs) -> dict[str, Any]:
     """What the models that are published later are made with, and what a later evaluation compares with."""
     tuned = found.tuned
@@ -143,7 +168,7 @@ def _about(found: Evaluation, windows: Split, lake: Lake, logs: Logs) -> dict[st
         "parameters": tuned.parameters.model_dump(),
         "combination": {"weights": dict(tuned.combination.weights), "intercept": tuned.combination.intercept},
         "held_out": held_out.name,
-        "test_window": [f"{start_of(day):%Y-%m-%d}" for day in (window.first, window.until - 1)],
+        "test_window": [_date(day) for day in (window.first, window.until - 1)],
         "trials": [vars(trial) for trial in tuned.trials],
     }
 

@@ -9,6 +9,12 @@ class Protocol(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tune: bool = Field(True, description="Whether parameters are searched in the validation window.")
+    search_days: int = Field(
+        7,
+        ge=0,
+        description="For how many days of new events the parameters that a search found are kept: what was best a few"
+        " days ago is so today, and a search takes half the time of an evaluation. 0 searches each time.",
+    )
     window_days: int | None = Field(
         None, ge=1, description="Days in each window; a tenth of the log, at the most 28 days, where None."
     )
