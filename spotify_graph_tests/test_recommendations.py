@@ -11,6 +11,7 @@ from neo4j import Driver
 from pyspark.sql import SparkSession
 
 from spotify_graph import runs
+from spotify_graph.assets import evaluation
 from spotify_graph.definitions import build_defs
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.settings import Settings
@@ -131,7 +132,7 @@ def test_a_model_that_is_worse_than_the_published_one_is_not_published_unless_as
     assert version(platform) != worse
 
 
-def test_parameters_are_searched_again_only_after_a_week_of_new_events(
+def test_parameters_that_a_search_found_are_kept_for_a_week_of_new_events(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SPOTIFY_GRAPH_RECOMMENDER", json.dumps({"served_users": 1, "rank": 8, "iterations": 2}))
@@ -151,10 +152,14 @@ def test_parameters_are_searched_again_only_after_a_week_of_new_events(
     assert second["parameters"] == first["parameters"]
     assert second["searched_before"] == str(day)
     assert not any(trial["parameter"] for trial in second["trials"])
-    platform.land("user_events_much_later.csv", HEADER, f"u,t,play,{day + timedelta(days=6)}T10:00:00Z,s,web")
-    _, third = evaluate()
-    assert any(trial["parameter"] for trial in third["trials"])
-    assert third["searched_before"] == str(day + timedelta(days=7))
+
+
+@pytest.mark.parametrize(
+    ("until", "days", "due"),
+    [("2026-01-07", 7, False), ("2026-01-08", 7, True), ("2026-01-01", 7, False), ("2026-01-01", 0, True)],
+)
+def test_a_search_is_due_after_so_many_days_of_new_events(until: str, days: int, due: bool) -> None:
+    assert evaluation.search_is_due(date(2026, 1, 1), date.fromisoformat(until), days) is due
 
 
 HEADER = "user_id,track_id,event_type,event_ts,session_id,device"

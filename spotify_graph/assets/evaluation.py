@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 from time import monotonic
 from typing import Any
 
@@ -93,7 +94,7 @@ def recommendation_evaluation(
     logs = Logs.read(cleaned_events, cleaned_tracks)
     protocol, parameters = recommender.protocol, recommender.parameters
     windows = split(logs.first, logs.until - 1, protocol.window_days, protocol.gap_days)
-    searched = _searched(before, made_from, logs.until - protocol.search_days) if protocol.tune else None
+    searched = _searched(before, made_from, logs.until, protocol.search_days) if protocol.tune else None
     if searched and before:
         context.log.info(f"parameters as found on the events before {searched}")
         parameters = Parameters(**before.about["parameters"])
@@ -145,12 +146,25 @@ def recommendation_evaluation(
     yield gate.result(not_worse, "recommendation_evaluation")
 
 
-def _searched(before: LakeVersion | None, made_from: Mapping[str, Any], earliest: int) -> str | None:
+def search_is_due(searched_before: date, until: date, days: int) -> bool:
+    """Whether parameters are to be searched anew.
+
+    Args:
+        searched_before: the day before which the last search knew all events.
+        until: the day after the newest event.
+        days: for how many days of new events what a search found is kept.
+    """
+    return (until - searched_before).days >= days
+
+
+def _searched(before: LakeVersion | None, made_from: Mapping[str, Any], until: int, days: int) -> str | None:
     """The day before which the last search knew all events, if what it found is kept; None where one is due."""
     if before is None or any(before.about["made_from"][what] != made_from[what] for what in ("code", "recommender")):
         return None
     searched: str | None = before.about["searched_before"]
-    return searched if searched and searched > _date(earliest) else None
+    if searched is None or search_is_due(date.fromisoformat(searched), start_of(until).date(), days):
+        return None
+    return searched
 
 
 def _date(day: int) -> str:
