@@ -281,7 +281,7 @@ def test_what_is_loaded_and_not_in_force_yet_is_not_removed(graph: Models) -> No
 def test_a_removal_that_lost_its_claim_deletes_nothing_any_more(graph: Models) -> None:
     graph.put_in_force("v1", 0.5)
     graph.load(SUITS, "v2", 0.75)
-    parameters = {"asset": "suits", "token": "an earlier one", "now": NOON, "version": "v1", "nodes": 2}
+    parameters = {"asset": "suits", "token": "an earlier one", "now": NOON, "version": "v1", "rows": 2}
     with graph.driver.session(database=DATABASE) as session:
         session.run(cypher.delete_other_versions(SUITS, _VERSION), parameters).consume()
     assert graph.versions_of(SUITS) == {"v1": 5, "v2": 5}
@@ -481,7 +481,6 @@ def test_no_batch_scans_the_graph_and_no_removal_gathers_what_it_removes(
     assert any("Unique" in name for name in created)
     assert not [name for name in created if "Scan" in name]
     with graph.driver.session(database=DATABASE) as session:
-        parameters = {"asset": "", "token": "", "now": NOON, "version": "v1", "nodes": 2}
+        parameters = {"asset": "", "token": "", "now": NOON, "version": "v1", "rows": 2}
         plan = session.run(f"EXPLAIN {cypher.delete_other_versions(table, _VERSION)}", parameters).consume().plan
-    # What is gathered are the relationships of one node.
-    assert [name for name in operators(plan) if "Eager" in name] == ["EagerAggregation@neo4j"]
+    assert not [name for name in operators(plan) if "Eager" in name]

@@ -98,16 +98,14 @@ def create(table: GraphTable) -> str:
 def delete_other_versions(table: RelationshipType, version: Property) -> str:
     """Deletes the relationships of a versioned type that are not of one version, in transactions of its own.
 
-    It goes from start node to start node. Each transaction holds the ledger's entry, counts there what it deletes, and
-    deletes nothing any more once another publication has the entry. Parameters: version, or null for none, asset,
-    token, now and nodes, the start nodes of a transaction.
+    Each transaction holds the ledger's entry, counts there what it deletes, and deletes nothing any more once another
+    publication has the entry. Parameters: version, or null for none, asset, token, now and rows, the relationships of
+    a transaction.
     """
-    start, end = quoted(table.start.node.label), quoted(table.end.node.label)
     return (
-        f"MATCH (s:{start}) CALL (s) {{ MATCH (p:_Publication {{asset: $asset}}) SET p.heartbeat_at = $now"
-        f" WITH p, s WHERE p.token = $token MATCH (s)-[r:{quoted(table.type)}]->(:{end})"
-        f" WHERE NOT coalesce(r.{quoted(version.name)} = $version, false)"
-        " DELETE r WITH p, count(*) AS gone SET p.deleted = p.deleted + gone } IN TRANSACTIONS OF $nodes ROWS"
+        f"MATCH {_pattern(table)} WHERE NOT coalesce(r.{quoted(version.name)} = $version, false)"
+        " CALL (r) { MATCH (p:_Publication {asset: $asset}) SET p.heartbeat_at = $now"
+        " WITH p, r WHERE p.token = $token SET p.deleted = p.deleted + 1 DELETE r } IN TRANSACTIONS OF $rows ROWS"
     )
 
 

@@ -43,9 +43,6 @@ NODE = NodeType(
 )
 """The registry's label, for its constraint."""
 
-_OF_A_NODE = 100
-"""About how many relationships of a version start at one node: a removal goes from node to node."""
-
 
 @dataclass(frozen=True)
 class Model:
@@ -103,7 +100,7 @@ def load(
         name: the model's name.
         version: the new version.
         progress: is told after each batch how many rows are written, and how many there are to write.
-        batch_rows: how many rows one transaction writes, and about how many it removes.
+        batch_rows: how many rows one transaction writes or removes.
 
     Returns:
         What the load did; `deleted` is how many left relationships it removed.
@@ -217,7 +214,7 @@ def remove_others(
         database: the database.
         table: the versioned table.
         name: the model's name.
-        batch_rows: about how many relationships one transaction removes: all of a node go in one.
+        batch_rows: how many relationships one transaction removes.
 
     Returns:
         How many it removed.
@@ -255,7 +252,7 @@ def _remove(
         # A statement whose connection is lost may go on in the server: without the claim it deletes nothing any more.
         mine = mine.renew(session)
         parameters = {"asset": mine.asset, "token": mine.token, "now": datetime.now(UTC)}
-        session.run(statement, parameters, version=kept, nodes=max(batch_rows // _OF_A_NODE, 1)).consume()
+        session.run(statement, parameters, version=kept, rows=batch_rows).consume()
 
     transaction.commit_apart(remove)
     # Where another publication took over half way, the statement deleted no more and did not fail.
