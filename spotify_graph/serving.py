@@ -56,7 +56,7 @@ class Evidence:
         popular: whether it is there for its popularity alone, and not because the model recommends it.
         listeners: its listeners around the time of the newest event that the model was trained on; one who last played
             it n months of 30 days before counts 2^-n. None where nobody plays it.
-        seeds: up to two similar tracks that the user likes or plays.
+        seeds: up to two similar tracks that the user likes or plays; here and below, of the 50 strongest such tracks.
         same_artist: the track by the same artist that the user likes or plays most, or None.
         same_artist_title: that track's title, or None.
         peers: how many of the 20 users whose taste is most similar liked it.

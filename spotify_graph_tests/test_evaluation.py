@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from spotify_graph.transforms.evaluation.evaluate import Evaluation, evaluate, i
 from spotify_graph.transforms.evaluation.lists import Lists, Scope, questions, rank
 from spotify_graph.transforms.evaluation.protocol import Protocol
 from spotify_graph.transforms.evaluation.rankers import COMBINATION, ORACLE, PUBLISHED, models
-from spotify_graph.transforms.evaluation.search import tune
+from spotify_graph.transforms.evaluation.search import search_is_due, tune
 from spotify_graph.transforms.evaluation.split import Split, Window, split
 from spotify_graph.transforms.recommendations.knowledge import Prepared, learn
 from spotify_graph.transforms.recommendations.logs import Logs
@@ -207,6 +207,23 @@ def test_the_search_ends_at_the_best_value_on_the_validation_window_whatever_it_
     assert {it.parameters.rank for it in found} == {max(tried, key=tried.__getitem__)}
     # Fourteen tastes do not fit into one factor.
     assert found[0].parameters.rank > 1
+
+
+@pytest.mark.parametrize(
+    ("until", "days", "due"),
+    [
+        ("2026-01-07", 7, False),
+        ("2026-01-08", 7, True),
+        ("2026-01-01", 7, False),
+        ("2026-01-01", 0, True),
+        # Events were forgotten: the days that parameters were tuned on may be test days now.
+        ("2025-12-31", 7, True),
+    ],
+)
+def test_a_search_is_due_after_so_many_days_of_new_events_and_where_events_are_gone(
+    until: str, days: int, due: bool
+) -> None:
+    assert search_is_due(date(2026, 1, 1), date.fromisoformat(until), days) is due
 
 
 def test_the_search_finds_another_optimum_on_logs_of_another_making(spark: SparkSession) -> None:

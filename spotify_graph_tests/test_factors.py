@@ -42,7 +42,9 @@ def confidence(spark: SparkSession, feedback: Feedback) -> DataFrame:
 
 
 def trained(spark: SparkSession, feedback: Feedback, parameters: Parameters = PARAMETERS) -> tuple[Floats, Floats]:
-    users, tracks = factors.factors(factors.feedback(confidence(spark, feedback)), parameters)
+    known = factors.feedback(confidence(spark, feedback))
+    assert known is not None
+    users, tracks = factors.factors(known, parameters)
     return (
         factors.as_array(users, 2 * GROUP + 1, parameters.rank),
         factors.as_array(tracks, 2 * GROUP + 1, parameters.rank),
@@ -90,11 +92,11 @@ def test_fewer_tracks_than_factors_do_not_fail_also_where_some_are_only_skipped(
 
 @pytest.mark.parametrize("feedback", [[], [(0, 0, -1.0), (1, 0, 0.0)]])
 def test_where_nobody_likes_anything_there_are_no_factors(spark: SparkSession, feedback: Feedback) -> None:
-    users, tracks = factors.factors(factors.feedback(confidence(spark, feedback)), PARAMETERS)
-    assert users.collect() == tracks.collect() == []
-    nobody = factors.as_array(users, 2, PARAMETERS.rank)
-    assert not nobody.any()
-    assert similar_users(users, nobody, np.zeros(2, dtype=np.float32), PARAMETERS).collect() == []
+    assert factors.feedback(confidence(spark, feedback)) is None
+    nobody = spark.createDataFrame([], factors.SCHEMA)
+    array = factors.as_array(nobody, 2, PARAMETERS.rank)
+    assert not array.any()
+    assert similar_users(nobody, array, np.zeros(2, dtype=np.float32), PARAMETERS).collect() == []
 
 
 def alike(spark: SparkSession, rows: Floats, strength: list[float], **given: Any) -> dict[int, list[tuple[int, float]]]:

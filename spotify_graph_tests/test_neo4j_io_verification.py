@@ -178,6 +178,23 @@ def test_an_edit_by_hand_is_noticed_and_the_next_publication_repairs_it(
     assert [graph.people(), graph.homes()] == before
 
 
+def test_a_relationship_that_somebody_else_made_before_it_was_published_is_noticed_and_not_left_twice(
+    graph: Graph,
+) -> None:
+    publish_all(graph)
+    first, *others = HOMES
+    graph.publish(LIVES_IN, *others)
+    graph.driver.execute_query(
+        "MATCH (p:Person {name: $person}), (c:City {title: $city}) CREATE (p)-[:LIVES_IN]->(c)",
+        person=first[0],
+        city=first[1],
+    )
+    graph.publish(LIVES_IN, *HOMES)
+    assert not verified(graph, LIVES_IN).holds
+    graph.publish(LIVES_IN, *HOMES)
+    assert verified(graph, LIVES_IN).holds
+
+
 def test_what_no_publication_finished_is_not_verified(graph: Graph) -> None:
     with pytest.raises(PublicationError, match="people: nothing to verify: never published; publish it first"):
         verified(graph, PERSON)

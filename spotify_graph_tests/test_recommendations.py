@@ -11,7 +11,6 @@ from neo4j import Driver
 from pyspark.sql import SparkSession
 
 from spotify_graph import runs
-from spotify_graph.assets import evaluation
 from spotify_graph.definitions import build_defs
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.settings import Settings
@@ -152,14 +151,6 @@ def test_parameters_that_a_search_found_are_kept_for_a_week_of_new_events(
     assert second["parameters"] == first["parameters"]
     assert second["searched_before"] == str(day)
     assert not any(trial["parameter"] for trial in second["trials"])
-
-
-@pytest.mark.parametrize(
-    ("until", "days", "due"),
-    [("2026-01-07", 7, False), ("2026-01-08", 7, True), ("2026-01-01", 7, False), ("2026-01-01", 0, True)],
-)
-def test_a_search_is_due_after_so_many_days_of_new_events(until: str, days: int, due: bool) -> None:
-    assert evaluation.search_is_due(date(2026, 1, 1), date.fromisoformat(until), days) is due
 
 
 HEADER = "user_id,track_id,event_type,event_ts,session_id,device"

@@ -1,9 +1,10 @@
 """The contestant `bolt`: the bare driver sends prepared batches, and nothing else is timed.
 
 Two threads with a session each create rows in batches of 20,000, sent as columns, times as integers. No claim, no
-check, no progress: a failure in between would leave half a graph. Rows keep the order in which they are staged, so that
-a batch names few users. The commits take turns: a commit locks what hangs on the same nodes as the new relationships,
-and two at once end in a deadlock now and then.
+check, no progress: a failure in between would leave half a graph. Its statements are its own, so that it shows where
+the project's cost more. Rows keep the order in which they are staged, so that a batch names few users. The commits take
+turns: a commit locks what hangs on the same nodes as the new relationships, and two at once end in a deadlock now and
+then.
 """
 
 import json

@@ -28,7 +28,9 @@ from spotify_graph.transforms.evaluation import oracle
 from spotify_graph.transforms.evaluation.evaluate import Evaluation, Row, evaluate, improvement
 from spotify_graph.transforms.evaluation.evaluate import report as rows_of
 from spotify_graph.transforms.evaluation.lists import PLACES, Lists, Scope
+from spotify_graph.transforms.evaluation.protocol import Protocol
 from spotify_graph.transforms.evaluation.rankers import COMBINATION, PUBLISHED
+from spotify_graph.transforms.evaluation.search import search_is_due
 from spotify_graph.transforms.evaluation.split import Split, split
 from spotify_graph.transforms.recommendations.logs import Logs, start_of
 from spotify_graph.transforms.recommendations.parameters import Parameters
@@ -94,15 +96,15 @@ def recommendation_evaluation(
     logs = Logs.read(cleaned_events, cleaned_tracks)
     protocol, parameters = recommender.protocol, recommender.parameters
     windows = split(logs.first, logs.until - 1, protocol.window_days, protocol.gap_days)
-    searched = _searched(before, made_from, logs.until, protocol.search_days) if protocol.tune else None
-    if searched and before:
-        context.log.info(f"parameters as found on the events before {searched}")
-        parameters = Parameters(**before.about["parameters"])
+    kept = _kept(before, made_from, protocol, logs)
+    if kept:
+        context.log.info(f"parameters as found on the events before {kept['searched_before']}")
+        parameters = Parameters(**kept["parameters"])
         protocol = protocol.model_copy(update={"tune": False})
     about: dict[str, Any] = {
         "made_from": made_from,
         "parameters": parameters.model_dump(),
-        "searched_before": searched,
+        "searched_before": kept["searched_before"] if kept else None,
         "combination": None,
     }
     rows: list[Row] = []
@@ -146,25 +148,18 @@ def recommendation_evaluation(
     yield gate.result(not_worse, "recommendation_evaluation")
 
 
-def search_is_due(searched_before: date, until: date, days: int) -> bool:
-    """Whether parameters are to be searched anew.
-
-    Args:
-        searched_before: the day before which the last search knew all events.
-        until: the day after the newest event.
-        days: for how many days of new events what a search found is kept.
-    """
-    return (until - searched_before).days >= days
-
-
-def _searched(before: LakeVersion | None, made_from: Mapping[str, Any], until: int, days: int) -> str | None:
-    """The day before which the last search knew all events, if what it found is kept; None where one is due."""
-    if before is None or any(before.about["made_from"][what] != made_from[what] for what in ("code", "recommender")):
+def _kept(
+    before: LakeVersion | None, made_from: Mapping[str, Any], protocol: Protocol, logs: Logs
+) -> Mapping[str, Any] | None:
+    """What is known of the evaluation before, where the parameters that it had from a search are kept."""
+    if not protocol.tune or before is None:
         return None
-    searched: str | None = before.about["searched_before"]
-    if searched is None or search_is_due(date.fromisoformat(searched), start_of(until).date(), days):
+    if any(before.about["made_from"][what] != made_from[what] for what in ("code", "recommender")):
         return None
-    return searched
+    searched, until = before.about["searched_before"], start_of(logs.until).date()
+    if searched is None or search_is_due(date.fromisoformat(searched), until, protocol.search_days):
+        return None
+    return before.about
 
 
 def _date(day: int) -> str:

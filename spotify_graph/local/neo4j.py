@@ -90,7 +90,7 @@ class LocalNeo4j:
 
     Args:
         settings: the installation's settings; `home` says where the server's data, logs and password are.
-        heap: the largest Java heap, in the JVM's notation.
+        heap: the Java heap, in the JVM's notation.
     """
 
     def __init__(self, settings: Settings, *, heap: str = "2g") -> None:

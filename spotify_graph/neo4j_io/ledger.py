@@ -121,16 +121,9 @@ class Claim:
         Raises:
             PublicationError: another publication took over.
         """
-        lanes = "range(0, CASE WHEN size(before) > $lane THEN size(before) - 1 ELSE $lane END)"
-        after = f"[i IN {lanes} | CASE i WHEN $lane THEN $batch ELSE coalesce(before[i], 0) END]"
-        record = f"WITH p, coalesce(p.batches, []) AS before SET p.batches = {after}"
-        found = self._lock(
-            tx,
-            f"SET p.heartbeat_at = $now {record} RETURN p.token AS token, coalesce(before[$lane], 0) AS last",
-            lane=lane,
-            batch=batch,
-        )
-        return bool(found["last"] < batch)
+        last = f"p.last_batch_{lane:d}"
+        record = f"WITH p, coalesce({last}, 0) AS last SET {last} = $batch RETURN p.token AS token, last"
+        return bool(self._lock(tx, f"SET p.heartbeat_at = $now {record}", batch=batch)["last"] < batch)
 
     def renew(self, session: Session) -> Self:
         """Takes the claim over from whatever the server may still do under it.

@@ -6,7 +6,7 @@ claim, at its end, because that locks the ledger's entry: so transactions of two
 commit one after the other.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack
 from pathlib import Path
@@ -28,7 +28,7 @@ BATCH_BYTES = 8_000_000
 """How large, in Arrow's memory, the rows of one transaction may be."""
 
 _LANES = 2
-"""How many sessions create rows side by side: one keeps the server waiting for rows, more only wait for its locks."""
+"""How many sessions create rows side by side: a single one keeps the server waiting for rows."""
 
 # Spark writes times as INT96 unless it is told otherwise; read as nanoseconds, they would end in the year 2262.
 _PARQUET = ds.ParquetFileFormat(coerce_int96_timestamp_unit="us")
@@ -72,12 +72,14 @@ def _upserting(table: GraphTable, mine: ledger.Claim) -> Callable[[ManagedTransa
 
 def create(
     driver: Driver, database: str, table: GraphTable, mine: ledger.Claim, folder: Path | None, batch_rows: int
-) -> Iterator[int]:
+) -> Generator[int]:
     """Inserts rows that are known to be new, each batch once, over two sessions.
 
     They don't deadlock: what a created relationship touches is locked at the commit, and the commits come one after the
     other, because each transaction ends by locking the ledger's entry. A node that somebody else made meanwhile is set
-    as by `upsert`.
+    as by `upsert`; a relationship is there twice, which a verification finds.
+
+    To be closed where it is not exhausted: that waits for the batches that are being written.
 
     Args:
         driver: a driver of the server.

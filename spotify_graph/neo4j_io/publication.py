@@ -11,7 +11,7 @@
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -112,14 +112,15 @@ def publish(
             else:
                 todo = compare(base, snapshot.read(spark), table, folder / "difference")
             total, done = todo.deleted.count + todo.inserted.count + todo.changed.count, 0
-            for rows in chain(
-                loader.delete(session, table, mine, todo.deleted.folder, batch_rows),
-                loader.create(driver, database, table, mine, todo.inserted.folder, batch_rows),
-                loader.upsert(session, table, mine, todo.changed.folder, batch_rows),
-            ):
-                done += rows
-                if progress:
-                    progress(done, total)
+            with closing(loader.create(driver, database, table, mine, todo.inserted.folder, batch_rows)) as created:
+                for rows in chain(
+                    loader.delete(session, table, mine, todo.deleted.folder, batch_rows),
+                    created,
+                    loader.upsert(session, table, mine, todo.changed.folder, batch_rows),
+                ):
+                    done += rows
+                    if progress:
+                        progress(done, total)
         ledger.finish(session, mine, todo.inserted.count, todo.changed.count, todo.deleted.count)
     return PublicationResult(
         version=snapshot.version,

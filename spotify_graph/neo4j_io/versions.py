@@ -18,6 +18,7 @@ Whatever ends this half way leaves the old version in force or the new one, whol
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -132,10 +133,11 @@ def load(
         mine, kept = transaction.write(session, claim)
         mine = _remove(session, table, column, mine, kept, batch_rows)
         done = 0
-        for rows in loader.create(driver, database, table, mine, snapshot.path, batch_rows):
-            done += rows
-            if progress:
-                progress(done, snapshot.rows)
+        with closing(loader.create(driver, database, table, mine, snapshot.path, batch_rows)) as created:
+            for rows in created:
+                done += rows
+                if progress:
+                    progress(done, snapshot.rows)
         ledger.finish_load(session, mine, done)
         deleted = _deleted(session, table)
     return PublicationResult(

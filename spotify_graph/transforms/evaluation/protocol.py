@@ -13,7 +13,7 @@ class Protocol(BaseModel):
         7,
         ge=0,
         description="For how many days of new events the parameters that a search found are kept: what was best a few"
-        " days ago is so today, and a search takes half the time of an evaluation. 0 searches each time.",
+        " days ago is so today, and a search nearly doubles the time of an evaluation. 0 searches each time.",
     )
     window_days: int | None = Field(
         None, ge=1, description="Days in each window; a tenth of the log, at the most 28 days, where None."

@@ -8,6 +8,7 @@ needs. What is judged is NDCG at 100 among tracks that the user had never met.
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import date
 from itertools import repeat
 from typing import Any
 
@@ -71,6 +72,19 @@ class Tuned:
     parameters: Parameters
     combination: Combination
     trials: Sequence[Trial]
+
+
+def search_is_due(searched_before: date, until: date, days: int) -> bool:
+    """Whether what a search found is to be found anew.
+
+    Where events were taken out since, the days that it judged by may now be among those that are measured.
+
+    Args:
+        searched_before: the day after the newest event that it knew.
+        until: the day after the newest event now.
+        days: for how many days of new events it is kept.
+    """
+    return not 0 <= (until - searched_before).days < days
 
 
 def tune(

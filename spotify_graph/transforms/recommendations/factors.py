@@ -17,19 +17,22 @@ SCHEMA = "id int, features array<float>"
 _BLOCKS = 2
 
 
-def feedback(confidence: DataFrame) -> DataFrame:
+def feedback(confidence: DataFrame) -> DataFrame | None:
     """What to train on: the users' profiles, without users and tracks that have no feedback above 0.
 
     Args:
         confidence: from `confidence.confidence`.
 
     Returns:
-        user, track and profile (float, not 0).
+        user, track and profile (float, not 0); None where nobody has any feedback above 0.
     """
     given = confidence.select("user", "track", F.col("profile").cast("float")).where(F.col("profile") != 0)
     liked = given.where(F.col("profile") > 0)
+    counts = _counted(given)
+    if not any(with_likes for _, with_likes in counts.values()):
+        return None
     # MLlib does not regularize who likes nothing, and fails where the rest leaves their factors open.
-    for key, (there, with_likes) in _counted(given).items():
+    for key, (there, with_likes) in counts.items():
         if with_likes < there:
             given = given.join(liked.select(key).distinct(), key, "left_semi")
     return given
@@ -39,16 +42,13 @@ def factors(feedback: DataFrame, parameters: Parameters) -> tuple[DataFrame, Dat
     """Trains on the users' feedback.
 
     Args:
-        feedback: from `feedback`.
+        feedback: from `feedback`; not None.
         parameters: rank, regularization, alpha, iterations and seed.
 
     Returns:
         Two DataFrames, of users and of tracks: id (int), features (array of float); users and tracks without any
-        feedback above 0 are missing. Both are empty where nobody has any.
+        feedback above 0 are missing.
     """
-    if feedback.isEmpty():
-        none = feedback.sparkSession.createDataFrame([], SCHEMA)
-        return none, none
     als = ALS(
         rank=parameters.rank,
         regParam=parameters.regularization,

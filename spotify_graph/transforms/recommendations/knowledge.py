@@ -70,7 +70,7 @@ class Prepared:
         return cls(until, known, confidence.histories(known).persist())
 
     @cached_property
-    def feedback(self) -> DataFrame:
+    def feedback(self) -> DataFrame | None:
         """From `factors.feedback`: the trials of a search train on the same."""
         return factors.feedback(self.confidence)
 
@@ -129,7 +129,7 @@ def learn(
         near = neighbours.neighbours(spark, together, tracks, parameters).persist()
     similar, scores = neighbours.as_arrays(near, tracks, parameters.neighbours)
     user_factors = track_factors = spark.createDataFrame([], factors.SCHEMA)
-    if "factors" in models or "similar_users" in models:
+    if ("factors" in models or "similar_users" in models) and prepared.feedback is not None:
         user_factors, track_factors = factors.factors(prepared.feedback, parameters)
     alike = spark.createDataFrame([], similar_users.SCHEMA)
     liked = Capped.none(users, tracks)
