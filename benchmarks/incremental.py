@@ -42,7 +42,7 @@ def main() -> None:
         server = LocalNeo4j(Settings.load())
         server.start(_say)
         os.environ |= {"NEO4J_URI": str(server.status().uri), "NEO4J_PASSWORD": server.password().get_secret_value()}
-        session = SparkResource().start()
+        session = SparkResource().spark_session
         try:
             _land(root, "one", root / "first", "user_events_1.csv")
             warming, _ = _materialize(root / "one")

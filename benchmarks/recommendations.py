@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--growth", type=int, nargs="*", default=[1, 2, 4], help="times the events, to time training")
     asked = parser.parse_args()
     found: dict[str, Any] = {"tracks": asked.tracks, "users": asked.users, "events": asked.events}
-    session = SparkResource().start()
+    session = SparkResource().spark_session
     try:
         with tempfile.TemporaryDirectory(prefix="bench-recommendations-") as folder:
             for seed in asked.seeds:

@@ -4,8 +4,7 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +13,6 @@ from uuid import uuid4
 import dagster as dg
 import psutil
 from dagster import DagsterEventType, EventLogEntry
-from pyspark.sql import SparkSession
 
 from spotify_graph.automation.failures import cause_of
 from spotify_graph.automation.partitions import FILES
@@ -133,7 +131,7 @@ def materialize(
     for name in unmatched(settings):
         say(f"{name} is not taken in: {UNMATCHED}")
     working("starting Spark")
-    with instance(settings) as dagster, _one_session(defs):
+    with instance(settings) as dagster, _spark(defs).held():
         for file in todo:
             partitions = FILES[file.table.name]
             dagster.add_dynamic_partitions(str(partitions.name), [file.name])
@@ -176,7 +174,7 @@ def forget(
             rest -= _selected(defs, "group:evaluation or group:recommendations")
         watcher = _Watcher(say, working, total=len(rest))
         working("starting Spark")
-        with _one_session(defs):
+        with _spark(defs).held():
             _run(defs, dagster, rest, watcher)
     assert entry  # noqa: S101 it was found above
     return entry, watcher.report()
@@ -216,18 +214,8 @@ def _by_file(table: LandedTable) -> set[dg.AssetKey]:
     return {dg.AssetKey(name) for name in PARTITIONED[table.name]}
 
 
-@contextmanager
-def _one_session(defs: dg.Definitions) -> Iterator[None]:
-    """Several runs share one Spark session: each joins the one that it finds, and leaves it running."""
-    resource = cast("SparkResource", (defs.resources or {})["spark"])
-    if SparkSession.getActiveSession():
-        yield
-        return
-    session = resource.start()
-    try:
-        yield
-    finally:
-        session.stop()
+def _spark(defs: dg.Definitions) -> SparkResource:
+    return cast("SparkResource", (defs.resources or {})["spark"])
 
 
 def _run(

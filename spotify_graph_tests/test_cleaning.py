@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, Observation, Row, SparkSession
 
@@ -21,7 +22,7 @@ from spotify_graph.transforms.cleaning import (
     kept_counts,
     rejected,
 )
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, landed_files, read_landed
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, landed_files, raw_schema, read_landed
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 LONG = "x" * 512
@@ -163,7 +164,8 @@ BAD_LINES: list[tuple[bytes, str, list[str]]] = [
 def judged(spark: SparkSession, folder: Path, table: LandedTable, files: dict[str, bytes]) -> DataFrame:
     for name, text in files.items():
         (folder / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
-    raw = read_landed(spark, landed_files(folder, table), table)
+    records = [read_landed(file, table).read_all() for file in landed_files(folder, table)]
+    raw = spark.createDataFrame(pa.concat_tables(records), raw_schema(table))
     return judge_events(raw, NOW) if table is USER_EVENTS else judge_tracks(raw)
 
 

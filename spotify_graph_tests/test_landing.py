@@ -9,22 +9,21 @@ import hashlib
 import os
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
 from spotify_graph.errors import UserError
 from spotify_graph.transforms.landing import (
-    PART_BYTES,
     TRACKS,
     USER_EVENTS,
     LandedTable,
     digest,
     inspect,
     landed_files,
-    parts_of,
+    raw_schema,
     raw_text,
     read_landed,
-    read_part,
 )
 
 AWKWARD_NAMES = [
@@ -165,12 +164,12 @@ def test_a_name_that_cannot_be_shown_is_bad_and_shown_escaped(tmp_path: Path) ->
     assert "rename it" in bad.reason
 
 
-def test_awkward_names_and_files_without_rows_are_read_as_they_are(tmp_path: Path, spark: SparkSession) -> None:
+def test_awkward_names_and_files_without_rows_are_read_as_they_are(tmp_path: Path) -> None:
     files = [write(tmp_path / name, f"{EVENTS_HEADER}\n{EVENT}\n") for name in AWKWARD_NAMES]
     files.append(write(tmp_path / "user_events_none.csv", EVENTS_HEADER))
-    rows = read_landed(spark, files, USER_EVENTS).collect()
-    assert sorted(row.file for row in rows) == sorted(AWKWARD_NAMES)
-    assert {(row.line, row.user_id, row.device) for row in rows} == {(2, "u1", "mobile")}
+    rows = [row for file in files for row in read_landed(file, USER_EVENTS).read_all().to_pylist()]
+    assert [row["file"] for row in rows] == AWKWARD_NAMES
+    assert {(row["line"], row["user_id"], row["device"]) for row in rows} == {(2, "u1", "mobile")}
 
 
 @pytest.mark.parametrize("name", [*AWKWARD_NAMES, "user_events_" + "x" * 120 + ".csv"])
@@ -194,17 +193,18 @@ def test_a_digest_is_of_the_content_or_of_why_it_cannot_be_opened(tmp_path: Path
         digest(tmp_path / "landing" / "user_events_gone.csv")
 
 
-def test_no_files_are_no_records(spark: SparkSession) -> None:
-    raw = read_landed(spark, [], TRACKS)
-    assert raw.collect() == []
-    assert raw.columns == ["file", "line", "malformed", "bad_encoding", "raw", *TRACKS.all_columns]
+def test_a_file_without_rows_has_the_columns_all_the_same(tmp_path: Path) -> None:
+    raw = read_landed(write(tmp_path / "tracks.csv", f"{','.join(TRACKS.columns)}\n"), TRACKS).read_all()
+    assert len(raw) == 0
+    assert raw.column_names == ["file", "line", "malformed", "bad_encoding", "raw", *TRACKS.all_columns]
 
 
 def test_columns_are_taken_by_name_and_the_raw_text_is_exact(tmp_path: Path, spark: SparkSession) -> None:
     write(tmp_path / "tracks_1.csv", 'track_id,artist,album,duration_ms,genre\r\nt1, A ,,1,"g"\r\n\r\nt2,A\r\n')
     write(tmp_path / "tracks_2.csv", "\ufeffgenre,title,track_id,duration_ms,album,artist\ng,,t3,,al,ar\n")
     write(tmp_path / "tracks_3.csv", b'track_id,artist,album,duration_ms,genre,title\nt4,\xe9,al,5,g,"two\nlines"')
-    raw = read_landed(spark, landed_files(tmp_path, TRACKS), TRACKS)
+    tables = [read_landed(file, TRACKS).read_all() for file in landed_files(tmp_path, TRACKS)]
+    raw = spark.createDataFrame(pa.concat_tables(tables), raw_schema(TRACKS))
     rows = raw.select("*", raw_text(TRACKS).alias("text")).orderBy("file", "line").collect()
     assert [tuple(row[name] for name in ("file", "line", "malformed", "bad_encoding", "text")) for row in rows] == [
         ("tracks_1.csv", 2, False, False, 't1, A ,,1,"g"'),
@@ -218,25 +218,3 @@ def test_columns_are_taken_by_name_and_the_raw_text_is_exact(tmp_path: Path, spa
         ("t3", "ar", "al", "", "g", ""),
         ("t4", "\\xe9", "al", "5", "g", "two\nlines"),
     ]
-
-
-def test_a_large_file_in_parts_is_the_same_as_in_one(tmp_path: Path) -> None:
-    filler = f"u2,t2,skip,{'x' * 200},s2,\n"
-    plain = [f"{EVENT}\n", "\n", filler * (5 * PART_BYTES // 2 // len(filler))]
-    quoted = f'u3,t3,play,"two\nlines",s3,{"y" * PART_BYTES}\n'
-    for number, text in enumerate(["".join(plain), "".join([*plain, quoted, *plain])]):
-        path = write(tmp_path / f"user_events_{number}.csv", f"{EVENTS_HEADER}\n{text}")
-        whole = write(tmp_path / f"user_events_{number}.csv.gz", f"{EVENTS_HEADER}\n{text}")
-        parts = parts_of(path)
-        assert len(parts) == 3
-        assert len(parts_of(whole)) == 1
-        in_parts, in_one = (
-            [
-                (row["line"], row["user_id"], row["event_ts"])
-                for part in pieces
-                for batch in read_part(part, USER_EVENTS)
-                for row in batch.select(["line", "user_id", "event_ts"]).to_pylist()
-            ]
-            for pieces in (parts, parts_of(whole))
-        )
-        assert in_parts == in_one

@@ -63,7 +63,7 @@ def main() -> None:
     """Makes the graph of the landed files; writes in the settings' home how many seconds each table took."""
     settings = Settings.load()
     libraries = ",".join(map(str, jars.fetch(LOCK)))
-    spark = SparkResource(spark_config={"spark.jars": libraries}).start()
+    spark = SparkResource(spark_config={"spark.jars": libraries}).spark_session
     try:
         tables = _tables(spark, settings.landing)
         write_s = {}

@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import dagster as dg
-from pyspark.sql import DataFrame, SparkSession
+import pyarrow as pa
+from pyspark.sql import SparkSession
 
 from spotify_graph.assets.schema import OWNERS, columns
 from spotify_graph.automation.partitions import FILES
@@ -43,7 +44,7 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
     @dg.asset(
         name=name,
         group_name="raw",
-        kinds={"csv", "parquet", "spark"},
+        kinds={"csv", "parquet"},
         owners=OWNERS,
         description=description,
         partitions_def=FILES[table.name],
@@ -61,7 +62,7 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
     )
     def raw(
         context: dg.AssetExecutionContext, spark: SparkResource, gates: Gates
-    ) -> Iterator[dg.Output[DataFrame] | dg.AssetCheckResult]:
+    ) -> Iterator[dg.Output[pa.RecordBatchReader] | dg.AssetCheckResult]:
         settings = Settings.load()
         ledger = IntakeLedger(settings.lake, table)
         with _taken_over(settings, check_name(context.partition_key), table) as taken:
@@ -70,7 +71,7 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
                 ledger.record(context.partition_key, taken.intake([readable]))
                 yield gate.result(readable, name)
                 return
-            rows = read_landed(spark.spark_session, [taken.copy], table)
+            rows = read_landed(taken.copy, table)
             yield dg.Output(rows, metadata={"digest": taken.digest, "bytes": taken.bytes})
         yield gate.result(readable, name)
         if judged:

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 from pydantic import Field
 from pyspark.sql import DataFrame, Observation
 
@@ -50,19 +51,24 @@ class ParquetIOManager(dg.ConfigurableIOManager):
     def _lake(self) -> Lake:
         return Lake(Path(self.root))
 
-    def handle_output(self, context: dg.OutputContext, obj: DataFrame | Observed) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: DataFrame | Observed | pa.RecordBatchReader) -> None:
         """Writes the next version, with the output's metadata beside it.
 
         What the asset computed before it handed over its rows, `computing_seconds`, counts into `seconds`.
         """
         started = monotonic()
-        observed = obj if isinstance(obj, Observed) else Observed(obj)
-        version = self._lake.write(_entry(context), observed.rows, _plain(context.output_metadata))
+        about, shown = _plain(context.output_metadata), dict[str, int]()
+        if isinstance(obj, pa.RecordBatchReader):
+            version = self._lake.write_stream(_entry(context), obj, about)
+        else:
+            observed = obj if isinstance(obj, Observed) else Observed(obj)
+            version = self._lake.write(_entry(context), observed.rows, about)
+            counts = {name: count for counts in observed.counts for name, count in counts.get.items()}
+            shown = {name: counts[name] for name in observed.shown}
         computed = context.output_metadata.get("computing_seconds")
-        counts = {name: count for counts in observed.counts for name, count in counts.get.items()}
         context.add_output_metadata(
             {
-                **{name: counts[name] for name in observed.shown},
+                **shown,
                 "dagster/row_count": version.rows,
                 "path": dg.MetadataValue.path(version.path),
                 "version": version.name,

@@ -2,8 +2,11 @@
 
 import os
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import dagster as dg
 from dagster_pyspark import PySparkResource
@@ -18,8 +21,9 @@ _LOG_CONFIGURATION = Path(__file__).with_name("log4j2.properties")
 _CONF = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
-    # One task writes one file: small inputs stay in few files, adaptive execution splits what is large.
-    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+    # A task writes a file. All cores have one, unless that makes files too small to be worth opening.
+    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "true",
+    "spark.sql.adaptive.coalescePartitions.minPartitionSize": "4m",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     # Hadoop's local file system would write a .crc file beside each file of the lake.
@@ -35,8 +39,8 @@ _LOCAL_CONF = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "12
 class SparkResource(PySparkResource):
     """One Spark session for a run: UTC, ANSI, the master of `SPARK_MASTER`.
 
-    A session that is already active in this process is used as it is, and left running; one that this resource started
-    is stopped with the run.
+    It starts when it is first asked for, and is stopped with the run. A session that is there already, or that somebody
+    holds for several runs, is used as it is, and left running.
     """
 
     spark_config: dict[str, Any] = Field(default={}, description="Spark properties, which win over the platform's own.")
@@ -49,9 +53,10 @@ class SparkResource(PySparkResource):
     _session: SparkSession | None = PrivateAttr(default=None)
     _owns_session: bool = PrivateAttr(default=False)
 
+    _held: ClassVar[bool] = False
+
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Starts the session, or joins the one that this process has."""
-        self.start()
+        """Starts nothing: a run that computes nothing needs no session."""
 
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Stops the session if this resource started it."""
@@ -61,15 +66,34 @@ class SparkResource(PySparkResource):
 
     @property
     def spark_session(self) -> SparkSession:
-        """The run's session."""
-        return self._session or self.start()
-
-    def start(self) -> SparkSession:
-        """The session, started if this process has none."""
-        session = SparkSession.getActiveSession()
-        self._owns_session = session is None
-        self._session = session or self._build()
+        """The run's session, started if this process has none."""
+        if self._session is None:
+            self._owns_session = not self._held and SparkSession.getActiveSession() is None
+            self._session = self._build()
         return self._session
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps one session for all runs of this process until the block ends; it starts beside what comes first."""
+        if SparkSession.getActiveSession():
+            yield
+            return
+        started: list[SparkSession] = []
+
+        def start() -> None:
+            # Whoever asks for the session builds it too: that waits for this one, or meets the same error.
+            with suppress(Exception):
+                started.append(self._build())
+
+        threading.Thread(target=start, daemon=True).start()
+        type(self)._held = True
+        try:
+            yield
+        finally:
+            type(self)._held = False
+            # Where the block fails early, nobody waits for a session that is still starting: it ends with the process.
+            for session in started:
+                session.stop()
 
     def _build(self) -> SparkSession:
         settings = Settings.load()

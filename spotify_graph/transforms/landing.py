@@ -1,13 +1,11 @@
 """Landed files as raw records: which files there are, which of them cannot be taken in, and what is in the others.
 
-Spark's own CSV reader loses rows silently in too many ways; `records` holds the reader that is used here, and Spark
-runs it on its executors, file by file.
+Spark's own CSV reader loses rows silently in too many ways; `records` holds the reader that is used here. It runs in
+the process that takes a file in, without Spark: that reads the file through anyway, and is done before Spark is there.
 """
 
 import gzip
 import hashlib
-import io
-import json
 import re
 import stat
 import unicodedata
@@ -20,9 +18,8 @@ from typing import BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column
 from pyspark.sql import functions as F
-from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 from pyspark.sql.types import BooleanType, LongType, StringType, StructField, StructType
 
 from spotify_graph.errors import UserError
@@ -30,8 +27,6 @@ from spotify_graph.transforms.records import fields_of, scan
 
 _HEADER_BYTES = 1 << 16  # no header is longer; a file without line breaks is not read whole to find that out
 _GZIP_BYTES = 1 << 20
-PART_BYTES = 16 << 20
-"""How much of a plain file one task reads."""
 
 
 @dataclass(frozen=True)
@@ -236,25 +231,31 @@ def _read_header(stream: BinaryIO, table: LandedTable) -> list[str]:
     return names
 
 
-def read_landed(spark: SparkSession, files: Sequence[Path], table: LandedTable) -> DataFrame:
-    r"""Reads files that `inspect` found nothing wrong with, in parallel and not through the driver.
+def read_landed(path: Path, table: LandedTable) -> pa.RecordBatchReader:
+    r"""Reads a file that `inspect` found nothing wrong with, as its batches are asked for, in bounded memory.
 
     Args:
-        spark: the session; its executors see the files under the same paths.
-        files: the files.
-        table: what they hold.
+        path: the file.
+        table: what it holds.
 
     Returns:
-        One row for each record: file (its name), line (of the record's first physical line; the header is line 1),
-        malformed (not a record of the header's width), bad_encoding (not UTF-8; such bytes appear as `\xNN`), raw (its
-        text without the line end; null where `raw_text` restores it), and the table's columns as strings, null where
-        malformed or where the file lacks an optional column.
+        One row for each record, in their order: file (its name), line (of the record's first physical line; the header
+        is line 1), malformed (not a record of the header's width), bad_encoding (not UTF-8; such bytes appear as
+        `\xNN`), raw (its text without the line end; null where `raw_text` restores it), and the table's columns as
+        strings, null where malformed or where the file lacks an optional column.
+
+    Raises:
+        ValueError: the file's header is not the table's.
+        OSError: it cannot be read; for a .gz also EOFError and zlib.error.
     """
-    if not files:  # Spark plans no data source without partitions
-        return spark.createDataFrame([], raw_schema(table))
-    spark.dataSource.register(_LandedFiles)
-    options = {"files": json.dumps([str(path) for path in files]), "table": table.name}
-    return spark.read.format(_LandedFiles.name()).schema(raw_schema(table)).options(**options).load()
+    return pa.RecordBatchReader.from_batches(_arrow_schema(table), _records(path, table))
+
+
+def _records(path: Path, table: LandedTable) -> Iterator[pa.RecordBatch]:
+    with _open(path) as stream:
+        header = _read_header(stream, table)
+        for batch in scan(stream, header, first_line=2):
+            yield _as_table(batch, path.name, header, table)
 
 
 def raw_text(table: LandedTable) -> Column:
@@ -277,83 +278,9 @@ def raw_schema(table: LandedTable) -> StructType:
     )
 
 
-class _LandedFiles(DataSource):
-    """The Spark data source behind `read_landed`."""
-
-    @classmethod
-    def name(cls) -> str:
-        return "spotify_graph_landed"
-
-    def reader(self, schema: StructType) -> DataSourceReader:
-        table = {table.name: table for table in (TRACKS, USER_EVENTS)}[self.options["table"]]
-        return _LandedReader([Path(file) for file in json.loads(self.options["files"])], table)
-
-
-class _LandedReader(DataSourceReader):
-    def __init__(self, files: Sequence[Path], table: LandedTable) -> None:
-        self.files = files
-        self.table = table
-
-    def partitions(self) -> Sequence[InputPartition]:
-        return [InputPartition(part) for path in self.files for part in parts_of(path)]
-
-    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
-        yield from read_part(partition.value, self.table)
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one task reads of a file.
-
-    Attributes:
-        path: the file.
-        start: the first byte; 0 is where the header is.
-        size: how many bytes; None reads to the end.
-        line: the number of the first line.
-    """
-
-    path: Path
-    start: int = 0
-    size: int | None = None
-    line: int = 1
-
-
-def parts_of(path: Path) -> list[Part]:
-    """Divides a file for parallel reading.
-
-    A plain file is cut at line ends as far as its first quote: behind that, a line end may lie inside a field.
-    """
-    if path.suffix == ".gz" or path.stat().st_size <= PART_BYTES:
-        return [Part(path)]
-    parts: list[Part] = []
-    start, line = 0, 1
-    with path.open("rb") as stream:
-        while text := stream.read(PART_BYTES):
-            text += stream.readline()
-            if b'"' in text:
-                return [*parts, Part(path, start, None, line)]
-            parts.append(Part(path, start, len(text), line))
-            start += len(text)
-            line += text.count(b"\n")
-    return parts
-
-
-def read_part(part: Part, table: LandedTable) -> Iterator[pa.RecordBatch]:
-    """Reads a part of a file without Spark, in batches with `read_landed`'s columns.
-
-    Raises:
-        ValueError: the file's header is not the table's.
-        OSError: it cannot be read; for a .gz also EOFError and zlib.error.
-    """
-    with _open(part.path) as stream:
-        header = _read_header(stream, table)
-        line = 2
-        if part.start:
-            stream.seek(part.start)
-            line = part.line
-        records = stream if part.size is None else io.BytesIO(stream.read(part.start + part.size - stream.tell()))
-        for batch in scan(records, header, line):
-            yield _as_table(batch, part.path.name, header, table)
+def _arrow_schema(table: LandedTable) -> pa.Schema:
+    kinds = {"line": pa.int64(), "malformed": pa.bool_(), "bad_encoding": pa.bool_()}
+    return pa.schema([(field.name, kinds.get(field.name, pa.string())) for field in raw_schema(table)])
 
 
 def _as_table(batch: pa.RecordBatch, file: str, header: Sequence[str], table: LandedTable) -> pa.RecordBatch:
