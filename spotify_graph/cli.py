@@ -75,9 +75,10 @@ def generate(
 
 @main.command()
 @click.option("--select", "selection", default="*", show_default=True, help="Assets, in Dagster's selection syntax.")
-def materialize(selection: str) -> None:
+@click.option("--rebuild", is_flag=True, help="Build the local database anew, in one go; what else it holds is gone.")
+def materialize(selection: str, rebuild: bool) -> None:
     """Take in every landed file and bring the graph up to date."""
-    if not _materialize(Settings.load(), selection).complete:
+    if not _materialize(Settings.load(), selection, rebuild=rebuild).complete:
         sys.exit(1)
 
 
@@ -362,11 +363,11 @@ def _generate(out: Path, overwrite: bool, **arguments: int) -> None:
     console.say(f"Wrote {made.tracks} and {made.user_events}; the truth about their tastes is in {truth}")
 
 
-def _materialize(settings: Settings, selection: str) -> "RunReport":
+def _materialize(settings: Settings, selection: str, *, rebuild: bool = False) -> "RunReport":
     from spotify_graph import runs
 
     with console.err.status("") as status:
-        report = runs.materialize(settings, selection, console.say, status.update)
+        report = runs.materialize(settings, selection, console.say, status.update, rebuild=rebuild)
     _tell_problems(report)
     return report
 

@@ -46,6 +46,13 @@ class LandedFile:
         """Whether it waits to be taken in."""
         return self.state in {"new", "changed"}
 
+    @property
+    def bytes(self) -> int:
+        """How large it is, or was when it was taken in."""
+        if self.path:
+            return self.path.lstat().st_size
+        return self.entry.latest.bytes if self.entry else 0
+
 
 def look(settings: Settings) -> list[LandedFile]:
     """Every file that has landed or is in the lake, catalogue first, then by name.

@@ -14,13 +14,17 @@ import dagster as dg
 import psutil
 from dagster import DagsterEventType, EventLogEntry
 
+from spotify_graph import first_load
 from spotify_graph.automation.failures import cause_of
 from spotify_graph.automation.partitions import FILES
 from spotify_graph.definitions import build_defs
 from spotify_graph.errors import UserError
+from spotify_graph.graph_model import FACTS
 from spotify_graph.io_managers.intake import PARTITIONED, Entry, IntakeLedger
 from spotify_graph.io_managers.lake import Lake
 from spotify_graph.landed import TABLES, UNMATCHED, look, release_forgotten, unmatched
+from spotify_graph.neo4j_io.errors import PublicationError
+from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import PROJECT_ROOT, Settings
@@ -90,20 +94,28 @@ def end_orphans(dagster: dg.DagsterInstance) -> None:
 
 
 def materialize(
-    settings: Settings, selection: str, say: Callable[[str], None], working: Callable[[str], None]
+    settings: Settings,
+    selection: str,
+    say: Callable[[str], None],
+    working: Callable[[str], None],
+    *,
+    rebuild: bool = False,
 ) -> RunReport:
     """Takes in the landed files that are new or changed, then materializes the rest of the selection.
 
-    A selection of nothing but assets by file is materialized for every landed file.
+    A selection of nothing but assets by file is materialized for every landed file. Where the local database is empty
+    and much is to be loaded, it is built in one go.
 
     Args:
         settings: the installation's settings.
         selection: which assets, in Dagster's asset selection syntax.
         say: told a line for each asset that is done, and now and then within a long publication.
         working: told what is being worked on now.
+        rebuild: build the local database in one go, whatever it holds.
 
     Raises:
-        UserError: the selection is not valid, or selects nothing; nothing has landed; Neo4j does not answer.
+        UserError: the selection is not valid, or selects nothing; nothing has landed; Neo4j does not answer; there is
+            no local database to rebuild, or the selection lacks a part of the graph.
     """
     defs = build_defs()
     keys = _selected(defs, selection)
@@ -120,8 +132,14 @@ def materialize(
     todo = [
         file for file in files if by_file[file.table.name] and (file.pending or (not rest and file.path and file.entry))
     ]
-    with connect(settings, say):
-        pass
+    graph = {dg.AssetKey(table.asset) for table in FACTS}
+    if rebuild and (settings.neo4j_uri is not None or not graph <= keys):
+        raise UserError("a rebuild is of the local database and of the whole graph: unset NEO4J_URI, select everything")
+    size = sum(file.bytes for file in files)
+    build = graph <= keys and (rebuild or first_load.is_due(settings, size, say))
+    if not build:
+        with connect(settings, say):
+            pass
     watcher = _Watcher(say, working, total=sum(len(by_file[file.table.name]) for file in todo) + len(rest))
     for file in (file for file in files if file.path and by_file[file.table.name]):
         if file.state in _HELD_BACK:
@@ -136,6 +154,15 @@ def materialize(
             partitions = FILES[file.table.name]
             dagster.add_dynamic_partitions(str(partitions.name), [file.name])
             _run(defs, dagster, by_file[file.table.name], watcher, file.name)
+        if build:
+            before = rest & _upstream(defs, graph)
+            if before and not _run(defs, dagster, before, watcher):
+                return watcher.report()
+            rest -= before
+            try:
+                first_load.load(settings, _spark(defs).spark_session, Gates.from_settings(settings), say, working)
+            except (PublicationError, UserError) as error:
+                say(f"{error}: the tables are written one by one instead")
         if rest:
             _run(defs, dagster, rest, watcher)
     return watcher.report()
@@ -210,6 +237,12 @@ def _selected(defs: dg.Definitions, selection: str) -> set[dg.AssetKey]:
     return set(keys)
 
 
+def _upstream(defs: dg.Definitions, keys: set[dg.AssetKey]) -> set[dg.AssetKey]:
+    """What assets are computed from, with what is computed together with that."""
+    selection = dg.AssetSelection.assets(*keys).upstream(include_self=False).required_multi_asset_neighbors()
+    return set(selection.resolve(defs.resolve_asset_graph())) - keys
+
+
 def _by_file(table: LandedTable) -> set[dg.AssetKey]:
     return {dg.AssetKey(name) for name in PARTITIONED[table.name]}
 
@@ -224,7 +257,8 @@ def _run(
     keys: set[dg.AssetKey],
     watcher: "_Watcher",
     file: str | None = None,
-) -> None:
+) -> bool:
+    """Materializes assets in a run of their own; whether all of them are done, and their gates passed."""
     run_id = str(uuid4())
     watcher.file = file
     dagster.add_event_listener(run_id, watcher)
@@ -239,6 +273,7 @@ def _run(
     )
     if not result.success and not watcher.failures and not watcher.held_back:
         watcher.failures.append(f"the run failed before its first step; see run {run_id} in the Dagster UI")
+    return result.success
 
 
 def _this_process() -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
-from pyspark.sql import DataFrame, Observation
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from spotify_graph.assets.made_from import code
@@ -17,7 +18,7 @@ from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
 from spotify_graph.io_managers.intake import Entry, Intake, IntakeLedger
 from spotify_graph.io_managers.lake import Lake, LakeVersion, read_all
-from spotify_graph.io_managers.parquet import GATED, Observed
+from spotify_graph.io_managers.parquet import GATED, Observed, must_hold
 from spotify_graph.io_managers.verdicts import Verdict
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.spark import SparkResource
@@ -248,6 +249,26 @@ def interactions(
     ]
     lake.judge("interactions", lake.current("interactions"), Verdict(tuple(findings)))
     yield from (gate.result(finding, "interactions") for finding in findings)
+
+
+def read(spark: SparkSession, root: Path) -> dict[str, DataFrame]:
+    """What the graph is computed from, as its assets are given it: the rows that the gates let through, by asset.
+
+    Args:
+        spark: the session.
+        root: the lake's root.
+
+    Raises:
+        FileNotFoundError: an asset was never materialized.
+        UserError: its gates did not let its current version through.
+    """
+    lake, ledger = Lake(root), IntakeLedger(root, USER_EVENTS)
+    found = {"cleaned_events": read_all(spark, ledger.in_force(ledger.entries()).values(), ddl(_EVENTS))}
+    for asset in ("cleaned_tracks", "interactions"):
+        version = lake.current(asset)
+        must_hold(asset, version)
+        found[asset] = version.read(spark)
+    return found
 
 
 def _lake_and_ledger(table: LandedTable) -> tuple[Lake, IntakeLedger]:

@@ -22,7 +22,7 @@ from spotify_graph.io_managers import verdicts
 from spotify_graph.io_managers.retries import transient_errors_retried
 from spotify_graph.io_managers.verdicts import Finding, Verdict, read_json, write_json
 from spotify_graph.neo4j_io import ledger, staging, verification
-from spotify_graph.neo4j_io.errors import StagingError
+from spotify_graph.neo4j_io.errors import PublicationError, StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.resources.gates import Gates
@@ -55,14 +55,45 @@ class Watch:
     find: Callable[[Mapping[str, int], Gates, DataFrame], Finding]
 
 
+@dataclass(frozen=True)
+class GraphAsset:
+    """How a table's rows come about.
+
+    Attributes:
+        table: the table.
+        compute: gives the rows from those of other assets, which its parameters name.
+        watch: a further gate, or None.
+    """
+
+    table: GraphTable
+    compute: Callable[..., DataFrame]
+    watch: Watch | None
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The assets that the rows are computed from."""
+        return tuple(signature(self.compute).parameters)
+
+    @property
+    def gates_before(self) -> list[gate.Gate]:
+        """The gates that must hold before the rows are published."""
+        is_node = isinstance(self.table, NodeType)
+        return [gate.KEYS_UNIQUE, *([gate.NO_DROP] if is_node else []), *([self.watch.gate] if self.watch else [])]
+
+
+GRAPH_ASSETS: dict[str, GraphAsset] = {}
+"""Every asset that `graph_asset` has made, by its name."""
+
+
 def graph_asset(
     table: GraphTable, watch: Watch | None = None
 ) -> Callable[[Callable[..., DataFrame]], dg.AssetsDefinition]:
     """Makes the function that computes a table's rows into the asset that stages, publishes and verifies them."""
     is_node = isinstance(table, NodeType)
-    gates_before = [gate.KEYS_UNIQUE, *([gate.NO_DROP] if is_node else []), *([watch.gate] if watch else [])]
 
     def decorate(compute: Callable[..., DataFrame]) -> dg.AssetsDefinition:
+        asset = GRAPH_ASSETS[table.asset] = GraphAsset(table, compute, watch)
+
         @dg.asset(
             name=table.asset,
             group_name="nodes" if is_node else "edges",
@@ -70,12 +101,12 @@ def graph_asset(
             owners=OWNERS,
             description=table.description,
             metadata=table_metadata(table),
-            ins={name: dg.AssetIn() for name in signature(compute).parameters},
+            ins={name: dg.AssetIn() for name in asset.inputs},
             io_manager_key="neo4j_io_manager",
             # A relationship's nodes are published before it is.
             deps=[] if isinstance(table, NodeType) else [table.start.node.asset, table.end.node.asset],
             automation_condition=FOLLOWS_GATES,
-            check_specs=[it.spec(table.asset) for it in (*gates_before, gate.EQUALS_SNAPSHOT)],
+            check_specs=[it.spec(table.asset) for it in (*asset.gates_before, gate.EQUALS_SNAPSHOT)],
             # What a gate refuses is staged, and not published.
             output_required=False,
         )
@@ -87,27 +118,67 @@ def graph_asset(
             **inputs: DataFrame,
         ) -> Iterator[dg.Output[Snapshot] | dg.MaterializeResult[Snapshot] | dg.AssetCheckResult]:
             with transient_errors_retried(context.op_execution_context.retry_number, context.log):
-                yield from _publish(table, watch, compute(**inputs), versions_of(inputs), config, gates, neo4j)
+                yield from _publish(asset, inputs, config, gates, neo4j, context.instance)
 
         return published
 
     return decorate
 
 
+def stage(
+    asset: GraphAsset, inputs: Mapping[str, DataFrame], before: Publication | None, gates: Gates, lake: Path
+) -> tuple[Snapshot | None, Verdict]:
+    """Computes and stages a table's rows, and runs the gates that must hold before they are published.
+
+    What the gates let through is staged once: while its inputs and the code are the same, it is what it was.
+
+    Args:
+        asset: the table.
+        inputs: the rows of the assets that it is computed from, by their names.
+        before: the table's last publication, or None.
+        gates: the thresholds.
+        lake: the lake's root.
+
+    Returns:
+        The snapshot, or None where the rows don't fit the graph model; and what the gates found.
+    """
+    table, root = asset.table, lake / "graph"
+    made_from = _made_from(inputs)
+    for version in sorted((root / table.asset).glob(f"*/{_MADE_FROM}"))[-1:]:
+        verdict = verdicts.read(version.parent)
+        with suppress(FileNotFoundError, PublicationError):
+            if verdict and read_json(version) == made_from:
+                snapshot = Snapshot.load(version.parent)
+                snapshot.check(table)
+                return snapshot, verdict
+    rows, watch, counted = asset.compute(**inputs), asset.watch, Observation()
+    try:
+        snapshot = staging.stage(rows.observe(counted, *watch.counts()) if watch else rows, table, root)
+    except StagingError as error:
+        return None, Verdict((gate.keys_unique(error),))
+    findings = [gate.keys_unique(None)]
+    if isinstance(table, NodeType):
+        findings.append(publication.no_drop(table, snapshot, before, lake, gates))
+    if watch:
+        findings.append(watch.find(counted.get, gates, rows))
+    verdict = Verdict(tuple(findings))
+    if verdict.holds:
+        _keep(snapshot.path, verdict, made_from)
+    return snapshot, verdict
+
+
 def _publish(
-    table: GraphTable,
-    watch: Watch | None,
-    rows: DataFrame,
-    versions: Mapping[str, list[str]],
+    asset: GraphAsset,
+    inputs: Mapping[str, DataFrame],
     config: PublicationConfig,
     gates: Gates,
     neo4j: Neo4jResource,
+    dagster: dg.DagsterInstance,
 ) -> Iterator[dg.Output[Snapshot] | dg.MaterializeResult[Snapshot] | dg.AssetCheckResult]:
     """Stages, gates, publishes and verifies a table's rows, unless they are made from what the published ones are."""
-    started = monotonic()
+    started, table = monotonic(), asset.table
     lake = Settings.load().lake
     root = lake / "graph"
-    made_from = {"versions": versions, "code": code()}
     entries = ledger.read(neo4j.driver, neo4j.database)
     publication.ends_must_hold(table, entries)
     before = entries.get(table.asset)
@@ -116,40 +187,40 @@ def _publish(
             verification.verify_published(neo4j.driver, neo4j.database, table, root)
         # A difference is recorded there, and the publication below puts it right.
         before = ledger.read(neo4j.driver, neo4j.database).get(table.asset)
-    verdict = _unchanged(table, before, made_from, root)
-    if before and verdict:
-        nothing: dict[str, Any] = {
-            "inserted": 0,
-            "changed": 0,
-            "deleted": 0,
-            "version": before.version,
-            "seconds": 0.0,
-        }
-        yield dg.MaterializeResult(metadata={"dagster/row_count": before.rows, **nothing})
-        yield from gate.results(verdict, table.asset)
+    made_from = _made_from(inputs)
+    published = _unchanged(table, before, made_from, root)
+    if before and published:
+        written = _written(before, dagster.get_latest_materialization_event(dg.AssetKey(table.asset)))
+        metadata: dict[str, Any] = {"dagster/row_count": before.rows, **written, "version": before.version}
+        yield dg.MaterializeResult(metadata=metadata | {"seconds": 0.0})
+        yield from gate.results(published, table.asset)
         yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
         return
-    counted = Observation()
-    try:
-        watched = rows.observe(counted, *watch.counts()) if watch else rows
-        snapshot = staging.stage(watched, table, root)
-    except StagingError as error:
-        yield gate.result(gate.keys_unique(error), table.asset)
-        return
-    findings = [gate.keys_unique(None)]
-    if isinstance(table, NodeType):
-        findings.append(publication.no_drop(table, snapshot, before, lake, gates))
-    if watch:
-        findings.append(watch.find(counted.get, gates, rows))
-    yield from (gate.result(finding, table.asset) for finding in findings)
-    if any(finding.refuses for finding in findings):
+    snapshot, verdict = stage(asset, inputs, before, gates, lake)
+    yield from gate.results(verdict, table.asset)
+    if snapshot is None or not verdict.holds:
         return
     yield dg.Output(snapshot, metadata={"staging_seconds": round(monotonic() - started, 2)})
     # Where the content is published already, that is the version that stays.
-    version = root / table.asset / ledger.read(neo4j.driver, neo4j.database)[table.asset].version
-    verdicts.write(version, Verdict(tuple(findings)))
-    write_json(version / _MADE_FROM, made_from)
+    _keep(root / table.asset / ledger.read(neo4j.driver, neo4j.database)[table.asset].version, verdict, made_from)
     yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
+
+
+def _made_from(inputs: Mapping[str, DataFrame]) -> dict[str, Any]:
+    return {"versions": versions_of(inputs), "code": code()}
+
+
+def _keep(version: Path, verdict: Verdict, made_from: Mapping[str, Any]) -> None:
+    verdicts.write(version, verdict)
+    write_json(version / _MADE_FROM, made_from)
+
+
+def _written(entry: Publication, told: dg.EventLogEntry | None) -> dict[str, int]:
+    """What was written since the asset's last materialization: nothing, unless its content came in another way."""
+    last = told.asset_materialization if told else None
+    if last and last.metadata["version"].value == entry.version:
+        return {"inserted": 0, "changed": 0, "deleted": 0}
+    return {"inserted": entry.inserted or 0, "changed": entry.changed or 0, "deleted": entry.deleted or 0}
 
 
 def _unchanged(

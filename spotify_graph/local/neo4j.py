@@ -12,7 +12,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from neo4j.exceptions import AuthError, DriverError, Neo4jError
 from pydantic import SecretStr
 
 from spotify_graph.errors import UserError
-from spotify_graph.local import jars
+from spotify_graph.local import jars, store
 from spotify_graph.local.java import java_home
 from spotify_graph.settings import Settings
 
@@ -42,6 +42,7 @@ _POLL_S = 0.2
 _PORT_CHOICES = 3
 _MESSAGE_EVERY_S = 5.0
 _PAGE_CACHE = "512m"
+_IMPORT_OFF_HEAP = "2g"
 
 _JVM = (
     # The modules that the server reaches into, as in Neo4j's own configuration template.
@@ -137,13 +138,67 @@ class LocalNeo4j:
         if self._process() is None:
             return False
         with self._alone():
-            process = self._process()
-            if process is None:
-                return False
-            process.terminate()
-            if not _until(lambda: not _alive(process), _STOP_S):
-                raise UserError(f"Neo4j (process {process.pid}) does not stop: see {self._log}, or end it with kill -9")
-            return True
+            return self._end()
+
+    def has_database(self) -> bool:
+        """Whether there is a database at all; none is made before the first start."""
+        return (self._store / self._settings.neo4j_database).exists()
+
+    def import_database(self, arguments: Sequence[str], say: Callable[[str], None]) -> None:
+        """Builds the database anew with `neo4j-admin database import full`, and starts the server on it.
+
+        The server stops first, if it runs. A crash anywhere leaves the database from before, or the new one, whole.
+
+        Args:
+            arguments: the import's arguments, which name its files.
+            say: is told how it goes on.
+
+        Raises:
+            UserError: the import failed, and the database is the one from before; or the server does not start.
+        """
+        with self._alone():
+            self._end()
+            store.finish(self._root)
+            folder = store.new_folder(self._root)
+            self._import(arguments, folder, say)
+            store.install(self._root, folder, self._settings.neo4j_database)
+            self._launch(say)
+
+    def _import(self, arguments: Sequence[str], folder: Path, say: Callable[[str], None]) -> None:
+        _write(folder / "conf" / "neo4j.conf", f"server.directories.data={folder / 'data'}\n")
+        command = self.java_command(
+            *(_ADMIN, "database", "import", "full", self._settings.neo4j_database, *arguments),
+            *(f"--report-file={folder / 'import.report'}", f"--max-off-heap-memory={_IMPORT_OFF_HEAP}"),
+            jvm=(f"-Xmx{self._heap}",),
+            say=say,
+        )
+        environment = os.environ | {"NEO4J_HOME": str(self._root), "NEO4J_CONF": str(folder / "conf")}
+        log = self._root / "logs" / "import.log"
+        log.parent.mkdir(exist_ok=True)
+        with log.open("wb") as output:
+            running = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
+            )
+            try:
+                began = time.monotonic()
+                while _is_running(running, _MESSAGE_EVERY_S):
+                    say(f"Building the database ({time.monotonic() - began:.0f} s)")
+            except BaseException:
+                running.kill()
+                running.wait()
+                raise
+        if running.returncode:
+            raise UserError(f"neo4j-admin did not build the database: {_reason(log.read_text())} (see {log})")
+
+    def _end(self) -> bool:
+        """Ends the server's process, if there is one."""
+        process = self._process()
+        if process is None:
+            return False
+        process.terminate()
+        if not _until(lambda: not _alive(process), _STOP_S):
+            raise UserError(f"Neo4j (process {process.pid}) does not stop: see {self._log}, or end it with kill -9")
+        return True
 
     def status(self) -> ServerStatus:
         """Says whether the server runs, and where."""
@@ -199,6 +254,7 @@ class LocalNeo4j:
         store_lock = self._store / "store_lock"
         if not _until(lambda: not _is_locked(store_lock), _STORE_S):
             raise UserError(f"{store_lock} is held by a process that is not this home's server: end it and start again")
+        store.finish(self._root)
         if self._ports_file.exists():
             _until(lambda: self._ports().are_free(), _PORTS_S)
         for _ in range(_PORT_CHOICES):
@@ -381,6 +437,15 @@ def _until(condition: Callable[[], bool], seconds: float) -> bool:
             return False
         time.sleep(_POLL_S)
     return True
+
+
+def _is_running(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether a process runs on for so long."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return True
+    return False
 
 
 def _listens(process: psutil.Process, port: int) -> bool:

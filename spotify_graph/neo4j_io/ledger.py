@@ -230,6 +230,23 @@ def finish(session: Session, mine: Claim, inserted: int, changed: int, deleted: 
     _end(session, mine, done)
 
 
+def as_imported(table: GraphTable, snapshot: Snapshot, now: datetime) -> dict[str, Any]:
+    """The properties of the entry that says that a snapshot is published by the import of a whole database."""
+    return {
+        "asset": table.asset,
+        "version": snapshot.version,
+        "status": Status.PUBLISHED,
+        "rows": snapshot.rows,
+        "fingerprint": snapshot.fingerprint,
+        "started_at": now,
+        "finished_at": now,
+        "inserted": snapshot.rows,
+        "changed": 0,
+        "deleted": 0,
+        "relationship_type": table.type if isinstance(table, RelationshipType) else None,
+    }
+
+
 def finish_load(session: Session, mine: Claim, inserted: int) -> None:
     """Records that the graph now holds the claimed snapshot's rows, beside what is in force.
 

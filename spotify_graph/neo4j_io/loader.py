@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 from neo4j import Driver, ManagedTransaction, Session
 from neo4j.exceptions import ConstraintError
 
 from spotify_graph.graph_model import GraphTable, NodeType, RelationshipType
 from spotify_graph.neo4j_io import cypher, ledger, transaction
 from spotify_graph.neo4j_io.errors import EXAMPLES, PublicationError
+from spotify_graph.neo4j_io.rows import read
 
 Columns = dict[str, list[Any]]
 """A batch: the values of each column, named c0, c1, ... in the table's order."""
@@ -29,9 +29,6 @@ BATCH_BYTES = 8_000_000
 
 _LANES = 2
 """How many sessions create rows side by side: a single one keeps the server waiting for rows."""
-
-# Spark writes times as INT96 unless it is told otherwise; read as nanoseconds, they would end in the year 2262.
-_PARQUET = ds.ParquetFileFormat(coerce_int96_timestamp_unit="us")
 
 
 def upsert(
@@ -215,10 +212,9 @@ def _batches(folder: Path | None, width: int, rows: int) -> Iterator[Columns]:
     """Reads the first columns of all files of a folder; batches are full, however small the files are."""
     if folder is None:
         return
-    dataset = ds.dataset(folder, format=_PARQUET, ignore_prefixes=["_", "."])
     pending: list[pa.RecordBatch] = []
     waiting = 0
-    for batch in dataset.to_batches(columns=dataset.schema.names[:width], batch_size=rows, batch_readahead=2):
+    for batch in read(folder, width, rows):
         pending.append(batch)
         waiting += batch.num_rows
         while waiting >= rows:

@@ -1,0 +1,103 @@
+"""The first load of a local database: built in one go from staged snapshots, and not written table by table."""
+
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from neo4j import Driver
+from pyspark.sql import SparkSession
+
+from spotify_graph.assets import cleaned
+from spotify_graph.assets.graph import GRAPH_ASSETS, GraphAsset, stage
+from spotify_graph.graph_model import FACTS, GraphTable
+from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.neo4j_io import bulk, constraints, transaction, verification
+from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.resources.gates import Gates
+from spotify_graph.resources.neo4j import connect
+from spotify_graph.settings import Settings
+
+LARGE_BYTES = 10_000_000
+"""From how many bytes of landed files on building a database takes less time than writing into one: about 100,000
+events."""
+
+_SIDE_BY_SIDE = 2
+
+
+def is_due(settings: Settings, landed_bytes: int, say: Callable[[str], None]) -> bool:
+    """Whether the database is a local one, with nothing in it, and much is to be loaded.
+
+    Args:
+        settings: the installation's settings.
+        landed_bytes: how large the files are that the graph is made from.
+        say: is told of the server's start, where only the server can tell.
+
+    Raises:
+        UserError: the server can't be reached.
+    """
+    if settings.neo4j_uri is not None or landed_bytes < LARGE_BYTES:
+        return False
+    if not LocalNeo4j(settings).has_database():
+        return True
+    with connect(settings, say) as driver, driver.session(database=settings.neo4j_database) as session:
+        return transaction.read(session, lambda tx: tx.run("MATCH (n) RETURN 1 LIMIT 1").single()) is None
+
+
+def load(
+    settings: Settings,
+    spark: SparkSession,
+    gates: Gates,
+    say: Callable[[str], None],
+    working: Callable[[str], None],
+) -> bool:
+    """Stages every table of the graph, builds the local database from them, and verifies it.
+
+    The server is stopped meanwhile, if it runs. What else the database held is gone in the end, models among it.
+
+    Args:
+        settings: the installation's settings, of a local database.
+        spark: computes the tables.
+        gates: the thresholds of the gates, which must hold for every table.
+        say: is told how it goes on.
+        working: is told what is being worked on now.
+
+    Returns:
+        Whether it was built. If not, a gate stands against it, and the database is as it was: materializing the assets
+        tells which one.
+
+    Raises:
+        UserError: gates of what the tables are computed from did not hold, or the import failed.
+        PublicationError: a row can't be imported.
+    """
+    inputs = cleaned.read(spark, settings.lake)
+    working("staging")
+
+    def staged(asset: GraphAsset) -> Snapshot | None:
+        snapshot, verdict = stage(asset, {name: inputs[name] for name in asset.inputs}, None, gates, settings.lake)
+        return snapshot if verdict.holds else None
+
+    # A job leaves most of a machine idle while it is planned and when it ends.
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
+        found = list(threads.map(staged, (GRAPH_ASSETS[table.asset] for table in FACTS)))
+    tables = [(table, snapshot) for table, snapshot in zip(FACTS, found, strict=True) if snapshot]
+    if len(tables) < len(found):
+        return False
+    say(f"Building the database from {sum(snapshot.rows for _, snapshot in tables):,} nodes and relationships")
+    working("neo4j-admin database import")
+    with TemporaryDirectory(dir=settings.lake, prefix="_import-") as folder:
+        LocalNeo4j(settings).import_database(bulk.write_input(tables, Path(folder)), say)
+    working("verifying")
+    with connect(settings, say) as driver:
+        _serve(driver, settings.neo4j_database, FACTS)
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
+            # What differs is recorded, and mended when its asset is materialized.
+            list(threads.map(lambda it: verification.verify(driver, settings.neo4j_database, *it), tables))
+    return True
+
+
+def _serve(driver: Driver, database: str, tables: Collection[GraphTable]) -> None:
+    """Makes the constraints and indexes, which an import leaves out."""
+    with driver.session(database=database) as session:
+        for table in tables:
+            constraints.ensure(session, table)
