@@ -200,8 +200,8 @@ def uncatalogued_share(events: int, uncatalogued: int, gates: Gates, sample: Sam
 def schema(frame: DataFrame, columns: Iterable[dg.TableColumn]) -> Finding:
     """Whether a DataFrame has exactly the declared columns; looks at names and types alone, and runs no Spark job."""
     # Imported where it is used: it brings pandas, which takes a second.
-    import pandera.pyspark as pa  # noqa: PLC0415
-    from pandera.config import ValidationDepth, config_context  # noqa: PLC0415
+    import pandera.pyspark as pa
+    from pandera.config import ValidationDepth, config_context
 
     types = {column.name: cast("Any", DataType.fromDDL(column.type)) for column in columns}
     fields = {name: pa.Column(type_, nullable=True) for name, type_ in types.items()}
