@@ -4,6 +4,8 @@ Spark's own CSV reader loses rows silently in too many ways; `records` holds the
 runs it on its executors, file by file.
 """
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import io
@@ -16,17 +18,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 from pyspark.sql.types import BooleanType, LongType, StringType, StructField, StructType
 
 from spotify_graph.errors import UserError
-from spotify_graph.transforms.records import fields_of, scan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# PyArrow is imported where it is used: with NumPy it takes half a second, and definitions are loaded often.
 
 _HEADER_BYTES = 1 << 16  # no header is longer; a file without line breaks is not read whole to find that out
 _GZIP_BYTES = 1 << 20
@@ -216,6 +220,8 @@ def _read_header(stream: BinaryIO, table: LandedTable) -> list[str]:
     Raises:
         _HeaderError: the line is not the table's header.
     """
+    from spotify_graph.transforms.records import fields_of
+
     line = stream.readline(_HEADER_BYTES).removeprefix(b"\xef\xbb\xbf")
     try:
         fields = fields_of(line)
@@ -345,6 +351,8 @@ def read_part(part: Part, table: LandedTable) -> Iterator[pa.RecordBatch]:
         ValueError: the file's header is not the table's.
         OSError: it cannot be read; for a .gz also EOFError and zlib.error.
     """
+    from spotify_graph.transforms.records import scan
+
     with _open(part.path) as stream:
         header = _read_header(stream, table)
         line = 2
@@ -357,6 +365,9 @@ def read_part(part: Part, table: LandedTable) -> Iterator[pa.RecordBatch]:
 
 
 def _as_table(batch: pa.RecordBatch, file: str, header: Sequence[str], table: LandedTable) -> pa.RecordBatch:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     raw = batch.column("raw")
     if header != [column for column in table.all_columns if column in header]:
         raw = pc.coalesce(raw, pc.binary_join_element_wise(*(batch.column(column) for column in header), ","))
