@@ -31,7 +31,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
-from faker import Faker
 
 from spotify_graph.errors import UserError
 
@@ -376,6 +375,9 @@ class _Names:
 
     @classmethod
     def draw(cls, seed: int) -> "_Names":
+        # Imported where it is used: it takes half a second.
+        from faker import Faker
+
         first: list[str] = []
         last: list[str] = []
         places: list[str] = []

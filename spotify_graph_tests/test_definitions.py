@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import dagster as dg
@@ -57,6 +59,14 @@ def test_the_graph_model_names_every_label_and_type_once() -> None:
     assert len({table.type for table in (*RELATIONSHIPS, *RECOMMENDATIONS)}) == len(RELATIONSHIPS) + len(
         RECOMMENDATIONS
     )
+
+
+def test_the_definitions_load_without_what_only_their_runs_need() -> None:
+    unneeded = {"faker", "jgo", "matplotlib", "neo4j", "numpy", "pandas", "pyarrow", "pyspark.ml", "requests"}
+    loading = "import sys; from spotify_graph.definitions import build_defs; build_defs(); print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", loading], check=True, capture_output=True, text=True).stdout.split()
+    assert "spotify_graph.definitions" in loaded
+    assert unneeded & set(loaded) == set()
 
 
 def test_the_workspace_loads_the_definitions_that_this_package_has() -> None:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import dagster as dg
-import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from spotify_graph.assets.schema import OWNERS, columns
@@ -62,7 +62,7 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
     )
     def raw(
         context: dg.AssetExecutionContext, spark: SparkResource, gates: Gates
-    ) -> Iterator[dg.Output[pa.RecordBatchReader] | dg.AssetCheckResult]:
+    ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
         settings = Settings.load()
         ledger = IntakeLedger(settings.lake, table)
         with _taken_over(settings, check_name(context.partition_key), table) as taken:

@@ -34,16 +34,7 @@ from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.settings import Settings
-from spotify_graph.transforms.recommendations.combination import DEFAULT, Combination
-from spotify_graph.transforms.recommendations.knowledge import Prepared, learn
-from spotify_graph.transforms.recommendations.logs import Logs, start_of
 from spotify_graph.transforms.recommendations.parameters import Parameters
-from spotify_graph.transforms.recommendations.recommend import (
-    recommended,
-    recommended_table,
-    similar_track_table,
-    similar_user_table,
-)
 
 _Result = dg.Output[ModelSnapshot] | dg.MaterializeResult[ModelSnapshot] | dg.AssetCheckResult
 
@@ -106,6 +97,17 @@ def _train(
     made_from: Mapping[str, Any],
 ) -> Iterator[_Result]:
     """Trains, stages, loads, switches and verifies, unless what is published is made from the same."""
+    # Imported where they are used: with NumPy, pandas and MLlib they take a second, and definitions are loaded often.
+    from spotify_graph.transforms.recommendations.combination import DEFAULT, Combination
+    from spotify_graph.transforms.recommendations.knowledge import Prepared, learn
+    from spotify_graph.transforms.recommendations.logs import Logs, start_of
+    from spotify_graph.transforms.recommendations.recommend import (
+        recommended,
+        recommended_table,
+        similar_track_table,
+        similar_user_table,
+    )
+
     root = Settings.load().lake / "graph"
     entries = ledger.read(neo4j.driver, neo4j.database)
     for table in RECOMMENDATIONS:

@@ -70,7 +70,7 @@ def markdown(lines: Sequence[dict[str, str]]) -> str:
 def picture(rows: Sequence[Row]) -> str:
     """Recall at 100 of never-heard tracks with its intervals, as an image in Markdown."""
     # Imported where it is used: it takes a second.
-    from matplotlib.figure import Figure  # noqa: PLC0415
+    from matplotlib.figure import Figure
 
     shown = [row for row in rows if (row.scope, row.metric, row.k) == (Scope.NEW, "recall", 100)]
     shown = sorted((row for row in shown if row.mean.high > 0), key=lambda row: row.mean.value)

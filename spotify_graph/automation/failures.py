@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import requests
 
 from spotify_graph.automation.tags import FILE_TAG
 from spotify_graph.errors import UserError
 from spotify_graph.io_managers.verdicts import write_json
-from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.settings import Settings
+
+# Imported where they are used, as definitions are loaded often: requests, and the local server with the driver.
 
 _TIMEOUT_SECONDS = 10
 
@@ -85,6 +85,8 @@ def send(record: dict[str, Any], settings: Settings) -> str | None:
     Returns:
         Why the webhook did not take it, without the webhook's address, which may hold a key; None where all is well.
     """
+    import requests
+
     if settings.failure_webhook is None:
         return None
     try:
@@ -107,6 +109,8 @@ def _first_line(text: str | None) -> str:
 
 
 def _without_secrets(text: str, settings: Settings) -> str:
+    from spotify_graph.local.neo4j import LocalNeo4j
+
     known = [settings.neo4j_password, settings.failure_webhook]
     with suppress(UserError):  # there is no local server
         known.append(LocalNeo4j(settings).password())

@@ -6,7 +6,7 @@ None of them reads data again; the sample of offenders is asked for only where t
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import dagster as dg
 from pyspark.sql import DataFrame
@@ -16,8 +16,10 @@ from spotify_graph.io_managers.verdicts import Acceptance, Finding, Verdict
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.verification import Verification
 from spotify_graph.resources.gates import Gates
-from spotify_graph.transforms.evaluation.metrics import Mean
 from spotify_graph.transforms.landing import BadFile
+
+if TYPE_CHECKING:
+    from spotify_graph.transforms.evaluation.metrics import Mean
 
 SAMPLE = 5
 """How many offenders a finding shows at most."""
@@ -200,8 +202,8 @@ def uncatalogued_share(events: int, uncatalogued: int, gates: Gates, sample: Sam
 def schema(frame: DataFrame, columns: Iterable[dg.TableColumn]) -> Finding:
     """Whether a DataFrame has exactly the declared columns; looks at names and types alone, and runs no Spark job."""
     # Imported where it is used: it brings pandas, which takes a second.
-    import pandera.pyspark as pa  # noqa: PLC0415
-    from pandera.config import ValidationDepth, config_context  # noqa: PLC0415
+    import pandera.pyspark as pa
+    from pandera.config import ValidationDepth, config_context
 
     types = {column.name: cast("Any", DataType.fromDDL(column.type)) for column in columns}
     fields = {name: pa.Column(type_, nullable=True) for name, type_ in types.items()}
@@ -213,7 +215,7 @@ def schema(frame: DataFrame, columns: Iterable[dg.TableColumn]) -> Finding:
     return _finding(SCHEMA, not faults, found)
 
 
-def not_worse(improvement: Mean | None) -> Finding:
+def not_worse(improvement: "Mean | None") -> Finding:
     """Whether a retrained model holds its own against the published one, on the same held-out days.
 
     Args:

@@ -5,23 +5,28 @@
 file are named `<asset>/<file>`. Versions are never changed: who holds a version's name reads the same rows for ever.
 """
 
+from __future__ import annotations
+
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from spotify_graph.io_managers import verdicts
 from spotify_graph.io_managers.verdicts import Verdict, read_json, write_json
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# PyArrow is imported where it is used: definitions, which need none, are loaded often.
 
 GROUP_BYTES = 16 << 20
 """How large, in memory, a row group of a stream is at least: a task of Spark's reads whole ones."""
@@ -96,6 +101,8 @@ class Lake:
         self, name: str, stream: pa.RecordBatchReader, about: Mapping[str, Any] | None = None
     ) -> LakeVersion:
         """Writes rows as they come, in bounded memory and without Spark; otherwise like `write`."""
+        import pyarrow.parquet as pq
+
         with self._new_version(name) as version:
             version.mkdir(parents=True)
             rows = 0
@@ -183,6 +190,8 @@ def read_all(spark: SparkSession, versions: Iterable[LakeVersion], schema: str |
 
 def _groups(stream: pa.RecordBatchReader) -> Iterator[pa.Table]:
     """The rows of a stream as row groups, each worth a task of Spark's."""
+    import pyarrow as pa
+
     pending: list[pa.RecordBatch] = []
     for batch in stream:
         pending.append(batch)

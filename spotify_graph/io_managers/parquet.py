@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-import pyarrow as pa
 from pydantic import Field
 from pyspark.sql import DataFrame, Observation
 
@@ -16,6 +15,9 @@ from spotify_graph.io_managers.intake import ROWS, IntakeLedger
 from spotify_graph.io_managers.lake import Lake, LakeVersion, read_all
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, check_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 GATED = "spotify_graph/gated"
 """Definition metadata of an asset whose versions go on only after their gates have passed."""
@@ -51,14 +53,14 @@ class ParquetIOManager(dg.ConfigurableIOManager):
     def _lake(self) -> Lake:
         return Lake(Path(self.root))
 
-    def handle_output(self, context: dg.OutputContext, obj: DataFrame | Observed | pa.RecordBatchReader) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: "DataFrame | Observed | pa.RecordBatchReader") -> None:
         """Writes the next version, with the output's metadata beside it.
 
         What the asset computed before it handed over its rows, `computing_seconds`, counts into `seconds`.
         """
         started = monotonic()
         about, shown = _plain(context.output_metadata), dict[str, int]()
-        if isinstance(obj, pa.RecordBatchReader):
+        if not isinstance(obj, (DataFrame, Observed)):
             version = self._lake.write_stream(_entry(context), obj, about)
         else:
             observed = obj if isinstance(obj, Observed) else Observed(obj)

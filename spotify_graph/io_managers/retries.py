@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
-from neo4j.exceptions import DriverError, Neo4jError
 
 RETRIES = 3
 FIRST_WAIT_S = 5
@@ -20,6 +19,9 @@ def transient_errors_retried(attempt: int, log: dg.DagsterLogManager) -> Iterato
         attempt: how often the step was tried before.
         log: told of the wait.
     """
+    # Imported where it is used: it takes two seconds, and definitions are loaded often.
+    from neo4j.exceptions import DriverError, Neo4jError
+
     try:
         yield
     except (DriverError, Neo4jError) as error:

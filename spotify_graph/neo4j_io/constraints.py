@@ -1,11 +1,16 @@
 """The uniqueness constraints that make keys keys, and every lookup of a node fast; and the model's other indexes."""
 
-from neo4j import ManagedTransaction, Session
-from neo4j.exceptions import Neo4jError
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from spotify_graph.graph_model import GraphTable, NodeType
 from spotify_graph.neo4j_io import cypher, transaction
 from spotify_graph.neo4j_io.errors import EXAMPLES, PublicationError
+
+if TYPE_CHECKING:
+    from neo4j import ManagedTransaction, Session
+    from neo4j.exceptions import Neo4jError
 
 _AWAIT_S = 300
 
@@ -23,6 +28,8 @@ def ensure(session: Session, table: GraphTable, *others: NodeType) -> None:
     Raises:
         PublicationError: the database holds nodes that share a key, or an index that stands in the way.
     """
+    from neo4j.exceptions import Neo4jError
+
     nodes = (table,) if isinstance(table, NodeType) else (table.start.node, table.end.node)
     for node in dict.fromkeys((*nodes, *others)):
         try:

@@ -6,19 +6,22 @@ until the switch. Its token names the publication in charge: each batch checks i
 node's lock, so that of two publications of an asset only the later one writes.
 """
 
+from __future__ import annotations
+
 import secrets
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any, Self
-
-from neo4j import Driver, ManagedTransaction, Record, Session, Transaction
+from typing import TYPE_CHECKING, Any, Self
 
 from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType, RelationshipType
 from spotify_graph.neo4j_io import transaction
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.staging import Snapshot
+
+if TYPE_CHECKING:
+    from neo4j import Driver, ManagedTransaction, Record, Session, Transaction
 
 NODE = NodeType(
     asset="",

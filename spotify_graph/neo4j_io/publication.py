@@ -8,6 +8,8 @@
 5. The entry says `published`.
 """
 
+from __future__ import annotations
+
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -15,15 +17,18 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from neo4j import Driver, Session
 from pyspark.sql import DataFrame, SparkSession
 
 from spotify_graph.graph_model import GraphTable, NodeType, RelationshipType
-from spotify_graph.neo4j_io import constraints, contents, cypher, ledger, loader, transaction
+from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction
 from spotify_graph.neo4j_io.difference import Difference, Rows, compare, of_export, of_snapshot
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.staging import IN_MEMORY_ROWS, Snapshot
+
+if TYPE_CHECKING:
+    from neo4j import Driver, Session
 
 BATCH_ROWS = 20_000
 """How many rows one transaction writes."""
@@ -93,6 +98,8 @@ def publish(
             an end of a relationship does not exist, or another publication of the asset took over.
         neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them.
     """
+    from spotify_graph.neo4j_io import loader
+
     started = time.monotonic()
     if isinstance(table, RelationshipType) and table.version:
         problem = f"its {table.type} belong to versions of a model, and are not made equal to a snapshot in place"
@@ -143,6 +150,8 @@ def _base(
     folder: Path,
 ) -> DataFrame | None:
     """What the database holds; None where that is nothing. Where no snapshot tells, nodes without a key go first."""
+    from spotify_graph.neo4j_io import contents, loader
+
     if previous is not None and previous.status is ledger.Status.PUBLISHED:
         published = _load(snapshot.sibling(previous.version), previous.fingerprint)
         if published is not None and published.pattern == snapshot.pattern:

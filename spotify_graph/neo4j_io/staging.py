@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
-import pyarrow.dataset as ds
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import (
@@ -287,6 +286,8 @@ def _doubles(snapshot: Snapshot, spark: SparkSession, table: GraphTable) -> list
 
 def _doubles_in_memory(snapshot: Snapshot, table: GraphTable) -> list[tuple[Any, ...]]:
     """Like `_doubles`, without a Spark job."""
+    import pyarrow.dataset as ds
+
     files = ds.dataset([str(snapshot.path / name) for name in snapshot.files])
     names = [f"c{i}" for i in range(len(table.keys))]
     keys = files.to_table(columns=[key.name for key in table.keys]).rename_columns(names)

@@ -5,11 +5,13 @@ restarts, a deadlock. Where the connection is lost while a commit's answer is aw
 be done. All work of this package may be done twice, so it is simply run again.
 """
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from __future__ import annotations
 
-from neo4j import Session
-from neo4j.exceptions import DriverError, IncompleteCommit, Neo4jError
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from neo4j import Session
 
 _LOST_ANSWERS = 5
 
@@ -51,6 +53,8 @@ def commit_apart(work: Callable[[], _T]) -> _T:
     Raises:
         neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them, when it has given up.
     """
+    from neo4j.exceptions import DriverError, IncompleteCommit, Neo4jError
+
     for _ in range(_LOST_ANSWERS):
         try:
             return work()
@@ -63,6 +67,8 @@ def commit_apart(work: Callable[[], _T]) -> _T:
 
 
 def _repeated(run: Callable[[], _T]) -> _T:
+    from neo4j.exceptions import IncompleteCommit
+
     for _ in range(_LOST_ANSWERS):
         try:
             return run()

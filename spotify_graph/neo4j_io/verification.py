@@ -1,14 +1,18 @@
 """Whether the database holds what was published: its own count and checksum of a table against the snapshot's."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from pathlib import Path
-
-from neo4j import Driver, Session
+from typing import TYPE_CHECKING
 
 from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import checksum, cypher, ledger, transaction
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.staging import Snapshot
+
+if TYPE_CHECKING:
+    from neo4j import Driver, Session
 
 
 @dataclass(frozen=True)

@@ -16,21 +16,23 @@ and after a switch.
 Whatever ends this half way leaves the old version in force or the new one, whole; the next load removes the rest.
 """
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-import pyarrow.dataset as ds
-from neo4j import Driver, ManagedTransaction, Session
+from typing import TYPE_CHECKING, Any
 
 from spotify_graph.graph_model import NodeType, Property, PropertyType, RelationshipType
-from spotify_graph.neo4j_io import constraints, cypher, ledger, loader, transaction
+from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.publication import BATCH_ROWS, PublicationResult
 from spotify_graph.neo4j_io.staging import Snapshot
+
+if TYPE_CHECKING:
+    from neo4j import Driver, ManagedTransaction, Session
 
 NODE = NodeType(
     asset="",
@@ -112,6 +114,8 @@ def load(
             over.
         neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them.
     """
+    from spotify_graph.neo4j_io import loader
+
     started = time.monotonic()
     column = _version_of(table)
     snapshot.check(table)
@@ -274,6 +278,8 @@ def _version_of(table: RelationshipType) -> Property:
 
 
 def _rows_of_others(snapshot: Snapshot, column: Property, version: str) -> int:
+    import pyarrow.dataset as ds
+
     files = ds.dataset([str(snapshot.path / name) for name in snapshot.files])
     return int(files.count_rows(filter=ds.field(column.name) != version))
 

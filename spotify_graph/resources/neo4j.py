@@ -2,18 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import dagster as dg
-from neo4j import Driver, GraphDatabase, NotificationDisabledClassification
-from neo4j.exceptions import AuthError, ClientError, ConfigurationError, DriverError, ServiceUnavailable
 
 from spotify_graph.errors import UserError
-from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.settings import Settings
+
+if TYPE_CHECKING:
+    from neo4j import Driver
+
+# The driver is imported where it is used: it takes two seconds, and definitions are loaded often.
 
 
 @contextmanager
-def connect(settings: Settings, say: Callable[[str], None] | None = None) -> Iterator[Driver]:
+def connect(settings: Settings, say: Callable[[str], None] | None = None) -> Iterator["Driver"]:
     """A driver of the server in use, which has answered.
 
     Without `NEO4J_URI`, that is the local server; it's started where it isn't running.
@@ -25,6 +28,11 @@ def connect(settings: Settings, say: Callable[[str], None] | None = None) -> Ite
     Raises:
         UserError: the server can't be reached, or refuses the user, the password or the database.
     """
+    from neo4j import GraphDatabase, NotificationDisabledClassification
+    from neo4j.exceptions import AuthError, ClientError, ConfigurationError, DriverError, ServiceUnavailable
+
+    from spotify_graph.local.neo4j import LocalNeo4j
+
     auth: tuple[str, str] | None
     if settings.neo4j_uri is None:
         local = LocalNeo4j(settings)
@@ -80,7 +88,7 @@ class Neo4jResource(dg.ConfigurableResource["Neo4jResource"]):
             yield self
 
     @property
-    def driver(self) -> Driver:
+    def driver(self) -> "Driver":
         """The driver, connected."""
         return self._driver
 

@@ -5,8 +5,6 @@ Trimmed means without Unicode white space at both ends. Ids keep their case.
 
 from datetime import datetime, timedelta
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import arrow_udf
@@ -226,7 +224,7 @@ def _trimmed(name: str) -> Column:
 
 
 def _name(name: str) -> Column:
-    return F.btrim(F.regexp_replace(_nfc(F.col(name)), r"\p{IsWhite_Space}+", " "), F.lit(" "))
+    return F.btrim(F.regexp_replace(_nfc(name), r"\p{IsWhite_Space}+", " "), F.lit(" "))
 
 
 def _non_empty(name: str) -> Column:
@@ -251,8 +249,14 @@ def _timestamp(name: str) -> Column:
     return F.when(text.rlike(_ISO_8601_IN_FULL), text).when(text.rlike(_ISO_8601), in_full).try_cast("timestamp")
 
 
-def _normalized(text: pa.Array) -> pa.Array:
-    return pc.utf8_normalize(text, "NFC")
+def _nfc(name: str) -> Column:
+    # Imported where it is used: with NumPy it takes half a second, and definitions are loaded often.
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
+    def normalized(text: pa.Array) -> pa.Array:
+        return pc.utf8_normalize(text, "NFC")
 
-_nfc = arrow_udf(_normalized, StringType())  # type: ignore[call-overload]  # its stub demands the default
+    udf = arrow_udf(normalized, StringType())  # type: ignore[call-overload]  # its stub demands the default
+    found: Column = udf(F.col(name))
+    return found

@@ -4,6 +4,8 @@ Spark's own CSV reader loses rows silently in too many ways; `records` holds the
 the process that takes a file in, without Spark: that reads the file through anyway, and is done before Spark is there.
 """
 
+from __future__ import annotations
+
 import gzip
 import hashlib
 import re
@@ -14,16 +16,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
-import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import BooleanType, LongType, StringType, StructField, StructType
 
 from spotify_graph.errors import UserError
-from spotify_graph.transforms.records import fields_of, scan
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# PyArrow is imported where it is used: with NumPy it takes half a second, and definitions are loaded often.
 
 _HEADER_BYTES = 1 << 16  # no header is longer; a file without line breaks is not read whole to find that out
 _GZIP_BYTES = 1 << 20
@@ -211,6 +215,8 @@ def _read_header(stream: BinaryIO, table: LandedTable) -> list[str]:
     Raises:
         _HeaderError: the line is not the table's header.
     """
+    from spotify_graph.transforms.records import fields_of
+
     line = stream.readline(_HEADER_BYTES).removeprefix(b"\xef\xbb\xbf")
     try:
         fields = fields_of(line)
@@ -248,10 +254,14 @@ def read_landed(path: Path, table: LandedTable) -> pa.RecordBatchReader:
         ValueError: the file's header is not the table's.
         OSError: it cannot be read; for a .gz also EOFError and zlib.error.
     """
+    import pyarrow as pa
+
     return pa.RecordBatchReader.from_batches(_arrow_schema(table), _records(path, table))
 
 
 def _records(path: Path, table: LandedTable) -> Iterator[pa.RecordBatch]:
+    from spotify_graph.transforms.records import scan
+
     with _open(path) as stream:
         header = _read_header(stream, table)
         for batch in scan(stream, header, first_line=2):
@@ -279,11 +289,16 @@ def raw_schema(table: LandedTable) -> StructType:
 
 
 def _arrow_schema(table: LandedTable) -> pa.Schema:
+    import pyarrow as pa
+
     kinds = {"line": pa.int64(), "malformed": pa.bool_(), "bad_encoding": pa.bool_()}
     return pa.schema([(field.name, kinds.get(field.name, pa.string())) for field in raw_schema(table)])
 
 
 def _as_table(batch: pa.RecordBatch, file: str, header: Sequence[str], table: LandedTable) -> pa.RecordBatch:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
     raw = batch.column("raw")
     if header != [column for column in table.all_columns if column in header]:
         raw = pc.coalesce(raw, pc.binary_join_element_wise(*(batch.column(column) for column in header), ","))

@@ -1,0 +1,207 @@
+"""What the asset `recommendation_evaluation` measures: the models' lists against what users then listened to.
+
+A module of its own, so that the definitions load without NumPy, pandas and MLlib.
+"""
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import numpy as np
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from spotify_graph import sample_data, serving
+from spotify_graph.assets import report
+from spotify_graph.checks import gates as gate
+from spotify_graph.graph_model import RECOMMENDER
+from spotify_graph.io_managers.lake import Lake, LakeVersion
+from spotify_graph.io_managers.verdicts import Finding
+from spotify_graph.neo4j_io import versions
+from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.recommender import Recommender
+from spotify_graph.settings import Settings
+from spotify_graph.transforms.evaluation import oracle
+from spotify_graph.transforms.evaluation.evaluate import Evaluation, Row, evaluate, improvement
+from spotify_graph.transforms.evaluation.evaluate import report as rows_of
+from spotify_graph.transforms.evaluation.lists import PLACES, Lists, Scope
+from spotify_graph.transforms.evaluation.protocol import Protocol
+from spotify_graph.transforms.evaluation.rankers import COMBINATION, PUBLISHED
+from spotify_graph.transforms.evaluation.search import search_is_due
+from spotify_graph.transforms.evaluation.split import Split, split
+from spotify_graph.transforms.recommendations.logs import Logs, start_of
+from spotify_graph.transforms.recommendations.parameters import Parameters
+from spotify_graph.transforms.recommendations.recommend import recommended, recommended_table
+
+HELD_OUT = "held_out_recommendations"
+"""The lake's entry of what the combination would have recommended before the test window."""
+
+_KEPT = 200
+"""How many tracks of a user are kept there: more than are looked at, because some are met until a later test window."""
+
+_REQUESTS = 4
+"""How many requests are made at once: the server answers them side by side."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured.
+
+    Attributes:
+        rows: the report; empty where the days are too few to hold some out.
+        not_worse: whether the models are worse than the published ones.
+        about: what the models that are published later are made with, and what a later evaluation compares with.
+    """
+
+    rows: Sequence[Row]
+    not_worse: Finding
+    about: Mapping[str, Any]
+
+
+def measured(
+    log: dg.DagsterLogManager,
+    recommender: Recommender,
+    neo4j: Neo4jResource,
+    lake: Lake,
+    before: LakeVersion | None,
+    made_from: Mapping[str, Any],
+    cleaned_events: DataFrame,
+    cleaned_tracks: DataFrame,
+) -> Measured:
+    """Tunes the models on the validation window, unless the parameters of the evaluation before are kept, and measures.
+
+    Args:
+        log: told how far it is.
+        recommender: the models' parameters and the protocol.
+        neo4j: the graph, whose published model and answers are measured too.
+        lake: keeps the held-out lists.
+        before: the evaluation before, or None.
+        made_from: what this one is made from.
+        cleaned_events: what to learn from and to predict.
+        cleaned_tracks: the catalogue.
+    """
+    logs = Logs.read(cleaned_events, cleaned_tracks)
+    protocol, parameters = recommender.protocol, recommender.parameters
+    windows = split(logs.first, logs.until - 1, protocol.window_days, protocol.gap_days)
+    kept = _kept(before, made_from, protocol, logs)
+    if kept:
+        log.info(f"parameters as found on the events before {kept['searched_before']}")
+        parameters = Parameters(**kept["parameters"])
+        protocol = protocol.model_copy(update={"tune": False})
+    about: dict[str, Any] = {
+        "parameters": parameters.model_dump(),
+        "searched_before": kept["searched_before"] if kept else None,
+        "combination": None,
+    }
+    rows: list[Row] = []
+    not_worse = gate.not_worse(None)
+    if windows is None:
+        days = logs.until - logs.first
+        log.warning(f"{days} days of events are too few to hold some out: the models get their defaults")
+    else:
+        settings = Settings.load()
+        truth = sample_data.beside(settings.landing)
+        published = _published(lake, neo4j, logs)
+        found = evaluate(
+            logs,
+            windows,
+            parameters,
+            protocol,
+            log.info,
+            truth=oracle.truth(truth.track_popularity, truth.user_tastes, logs.catalogue, logs.users),
+            published=published,
+        )
+        log.info("measuring what the graph serves")
+        served = _served(neo4j, found, logs, windows, protocol.served_users)
+        rows = rows_of({**found.lists, (report.SERVED, Scope.NEW): served}, logs.catalogue)
+        if published is not None:
+            new, old = (found.lists[name, Scope.NEW] for name in (COMBINATION, PUBLISHED))
+            not_worse = gate.not_worse(improvement(new, old))
+        about |= _about(found, windows, lake, logs)
+        if any(trial.parameter for trial in found.tuned.trials):
+            about["searched_before"] = _date(logs.until)
+        found.knowledge.release()
+    logs.release()
+    return Measured(rows, not_worse, about)
+
+
+def _kept(
+    before: LakeVersion | None, made_from: Mapping[str, Any], protocol: Protocol, logs: Logs
+) -> Mapping[str, Any] | None:
+    """What is known of the evaluation before, where the parameters that it had from a search are kept."""
+    if not protocol.tune or before is None:
+        return None
+    if any(before.about["made_from"][what] != made_from[what] for what in ("code", "recommender")):
+        return None
+    searched, until = before.about["searched_before"], start_of(logs.until).date()
+    if searched is None or search_is_due(date.fromisoformat(searched), until, protocol.search_days):
+        return None
+    return before.about
+
+
+def _date(day: int) -> str:
+    return f"{start_of(day):%Y-%m-%d}"
+
+
+def _about(found: Evaluation, windows: Split, lake: Lake, logs: Logs) -> dict[str, Any]:
+    """What the models that are published later are made with, and what a later evaluation compares with."""
+    tuned = found.tuned
+    wide = tuned.parameters.model_copy(update={"recommended": _KEPT})
+    lists = recommended(found.knowledge, tuned.combination, wide)
+    held_out = lake.write(HELD_OUT, recommended_table(lists, logs).select("user_id", "track_id", "rank"))
+    window = windows.test
+    return {
+        "parameters": tuned.parameters.model_dump(),
+        "combination": {"weights": dict(tuned.combination.weights), "intercept": tuned.combination.intercept},
+        "held_out": held_out.name,
+        "test_window": [_date(day) for day in (window.first, window.until - 1)],
+        "trials": [vars(trial) for trial in tuned.trials],
+    }
+
+
+def _published(lake: Lake, neo4j: Neo4jResource, logs: Logs) -> DataFrame | None:
+    """What the published model would have recommended before its own test window: user, published (array of int)."""
+    model = versions.in_force(neo4j.driver, neo4j.database, RECOMMENDER)
+    held_out = model.about.get("held_out") if model else None
+    if not held_out:
+        return None
+    try:
+        rows = lake.version(HELD_OUT, held_out).read(logs.activity.sparkSession)
+    except FileNotFoundError:
+        return None
+    numbered = rows.join(logs.users, "user_id").join(logs.tracks, "track_id")
+    ranked = F.array_sort(F.collect_list(F.struct("rank", "track"))).getField("track")
+    return numbered.groupBy("user").agg(ranked.alias("published"))
+
+
+def _served(neo4j: Neo4jResource, found: Evaluation, logs: Logs, windows: Split, most: int) -> Lists:
+    """What the graph serves of the held-out lists, to some of the users, as of the start of the test window."""
+    lists = found.lists[COMBINATION, Scope.NEW]
+    drawn = np.random.default_rng(0).permutation(len(lists.users))[:most]
+    places = np.sort(drawn)
+    ids = logs.users.where(F.col("user").isin(lists.users[places].tolist()))
+    user_ids: Mapping[int, str] = {row["user"]: row["user_id"] for row in ids.collect()}
+
+    def served(place: int) -> list[int]:
+        tracks = lists.ranked[place][lists.ranked[place] >= 0].tolist()
+        place_of = {logs.catalogue.ids[track]: at for at, track in enumerate(tracks)}
+        answer = serving.recommend(
+            neo4j.driver,
+            neo4j.database,
+            user_ids[int(lists.users[place])],
+            k=PLACES,
+            candidates=[(track_id, 1 / (at + 1)) for track_id, at in place_of.items()],
+            as_of=start_of(windows.test.first),
+        )
+        return [place_of[line.track_id] for line in answer.tracks if line.track_id in place_of]
+
+    ranked = np.full((len(places), PLACES), -1, dtype=np.int32)
+    hits = np.zeros((len(places), PLACES), dtype=bool)
+    with ThreadPoolExecutor(_REQUESTS) as requests:
+        for i, (place, found_at) in enumerate(zip(places, requests.map(served, places), strict=True)):
+            ranked[i, : len(found_at)] = lists.ranked[place][found_at]
+            hits[i, : len(found_at)] = lists.hits[place][found_at]
+    return Lists(lists.users[places], ranked, hits, lists.relevant[places])
