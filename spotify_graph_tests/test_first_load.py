@@ -1,0 +1,108 @@
+"""The first load of a local database, as a user meets it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from neo4j import Driver
+from pyspark.sql import SparkSession
+
+from spotify_graph import first_load, sample_data
+from spotify_graph.graph_model import FACTS, GraphTable
+from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.neo4j_io import bulk
+from spotify_graph.neo4j_io.publication import count
+from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.resources.neo4j import connect
+from spotify_graph.settings import Settings
+from spotify_graph_tests.emptied import empty
+from spotify_graph_tests.platform import Platform
+
+DATABASE = "neo4j"
+_BUILT = "Building the database from"
+Counts = dict[str, int]
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("logs")
+    sample_data.generate(folder, truth=tmp_path_factory.mktemp("truth"), tracks=60, users=20, events=1_500)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory: pytest.TempPathFactory, logs: Path, spark: SparkSession) -> Iterator[Platform]:
+    """An installation with a local database of its own, never started, for which any load is a large one."""
+    home = tmp_path_factory.mktemp("local")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPOTIFY_GRAPH_HOME", str(home))
+        patch.setenv("SPOTIFY_GRAPH_LANDING", str(logs))
+        patch.setenv("DAGSTER_HOME", str(home / "dagster"))
+        patch.setattr(first_load, "LARGE_BYTES", 0)
+        patch.setattr(LocalNeo4j.__init__, "__kwdefaults__", {"heap": "512m"})
+        yield Platform(home, logs, None)  # type: ignore[arg-type]  # its database is stopped now and then
+        LocalNeo4j(Settings.load()).stop()
+
+
+def in_graph(driver: Driver) -> Counts:
+    return {table.asset: count(driver, DATABASE, table) for table in FACTS}
+
+
+def test_an_empty_database_is_built_in_one_go_and_the_assets_say_so(local: Platform) -> None:
+    result = local.refresh()
+    assert result.exit_code == 0, result.output
+    assert _BUILT in result.stderr
+    with connect(Settings.load()) as driver:
+        found = in_graph(driver)
+    assert min(found.values()) > 0
+    assert local.facts_written() == {asset: (rows, 0, 0) for asset, rows in found.items()}
+
+
+def test_a_second_run_builds_and_writes_nothing(local: Platform) -> None:
+    result = local.refresh()
+    assert result.exit_code == 0, result.output
+    assert _BUILT not in result.stderr
+    assert local.facts_written() == {}
+
+
+def test_a_rebuild_mends_what_was_done_to_the_database(local: Platform) -> None:
+    with connect(Settings.load()) as driver:
+        before = in_graph(driver)
+        driver.execute_query("MATCH (t:Track) DETACH DELETE t")
+        driver.execute_query("CREATE (:Stranger)")
+    result = local.run("materialize", "--rebuild", "--select", "not (group:evaluation or group:recommendations)")
+    assert result.exit_code == 0, result.output
+    assert _BUILT in result.stderr
+    with connect(Settings.load()) as driver:
+        assert in_graph(driver) == before
+        assert driver.execute_query("MATCH (s:Stranger) RETURN s").records == []
+
+
+def test_where_an_import_fails_the_tables_are_written_one_by_one(
+    local: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = bulk.write_input
+
+    def and_a_file_that_is_not_there(tables: list[tuple[GraphTable, Snapshot]], folder: Path) -> list[str]:
+        return [*whole(tables, folder), f"--nodes=Ghost={folder / 'gone.csv'}"]
+
+    with connect(Settings.load()) as driver:
+        before = in_graph(driver)
+        empty(driver)
+    monkeypatch.setattr(bulk, "write_input", and_a_file_that_is_not_there)
+    result = local.refresh()
+    assert result.exit_code == 0, result.output
+    assert "neo4j-admin did not build the database" in result.stderr
+    assert "the tables are written one by one instead" in result.stderr
+    with connect(Settings.load()) as driver:
+        assert in_graph(driver) == before
+
+
+def test_only_a_local_database_is_rebuilt_and_only_with_the_whole_graph(
+    local: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert local.run("materialize", "--rebuild", "--select", "played_edges").exit_code == 1
+    monkeypatch.setenv("NEO4J_URI", "bolt://127.0.0.1:1")
+    result = local.run("materialize", "--rebuild")
+    assert result.exit_code == 1
+    assert "a rebuild is of the local database and of the whole graph" in result.stderr
