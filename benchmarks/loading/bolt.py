@@ -38,7 +38,7 @@ Columns = dict[str, list[Any]]
 def measure(home: Path, project: Path) -> Measurement:
     """Loads what is staged in the home of the contestant `project` into a new database."""
     with server.started(server.local(home)) as pid:
-        _, peak_mb = process.run_module("bolt", str(project), server=pid)
+        _, peak_mb = process.run_module("bolt", str(project), server=lambda: pid)
         sent = json.loads((home / _SENT).read_text())
         with server.connected() as driver:
             return Measurement(

@@ -52,7 +52,7 @@ def measure(home: Path) -> Measurement:
     """Runs the job on a new database."""
     jars.fetch(LOCK, say)
     with server.started(server.local(home)) as pid:
-        whole_s, peak_mb = process.run_module("connector", server=pid)
+        whole_s, peak_mb = process.run_module("connector", server=lambda: pid)
         write_s = json.loads((home / _WRITE_S).read_text())
         with server.connected() as driver:
             notes = {"connector": COORDINATES, "times": graph.type_of_times(driver)}

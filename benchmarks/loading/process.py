@@ -8,7 +8,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from contextlib import nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class Peaks:
         return {**{kind: round(size / 1e6) for kind, size in self.of_kind.items()}, "all": round(self.total / 1e6)}
 
 
-def run_module(name: str, *arguments: str, server: int) -> tuple[float, dict[str, int]]:
+def run_module(name: str, *arguments: str, server: Callable[[], int | None]) -> tuple[float, dict[str, int]]:
     """Runs a module of this package as a program, to its end. Gives what `run` gives."""
     return run([sys.executable, "-m", f"benchmarks.loading.{name}", *arguments], name, java="spark", server=server)
 
@@ -49,7 +50,7 @@ def run(
     name: str,
     *,
     java: str,
-    server: int | None = None,
+    server: Callable[[], int | None] = lambda: None,
     environment: dict[str, str] | None = None,
     log: Path | None = None,
 ) -> tuple[float, dict[str, int]]:
@@ -59,7 +60,7 @@ def run(
         command: the command.
         name: whose it is.
         java: what its Java processes are.
-        server: the id of the Neo4j server's process, whose memory counts as well.
+        server: gives the id of the Neo4j server's process, whose memory counts as well, or None while there is none.
         environment: the environment, where it is not this process's own.
         log: a file for its standard output, which goes to stderr where there is none, and where it fails.
 
@@ -89,7 +90,7 @@ def run(
     return seconds, peaks.as_mb()
 
 
-def _sample(pid: int, java: str, server: int | None, peaks: Peaks, ended: threading.Event) -> None:
+def _sample(pid: int, java: str, server: Callable[[], int | None], peaks: Peaks, ended: threading.Event) -> None:
     while not ended.wait(_SAMPLE_S):
         now: Counter[str] = Counter()
         try:
@@ -102,11 +103,9 @@ def _sample(pid: int, java: str, server: int | None, peaks: Peaks, ended: thread
                 now[kind] += each.memory_info().rss
             except psutil.Error:
                 continue
-        if server is not None:
-            try:
-                now["neo4j"] = psutil.Process(server).memory_info().rss
-            except psutil.NoSuchProcess:
-                continue
+        if (neo4j := server()) is not None:
+            with suppress(psutil.NoSuchProcess):
+                now["neo4j"] = psutil.Process(neo4j).memory_info().rss
         peaks.take(now)
 
 

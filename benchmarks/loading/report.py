@@ -8,8 +8,10 @@ from benchmarks.loading.measurement import Measurement
 _PEAKS = ("python", "spark", "import", "neo4j", "all")
 _RATIOS = (
     ("whole", "project", "connector"),
-    ("write", "project", "connector"),
-    ("write", "project", "bolt"),
+    ("whole", "project-bolt", "connector"),
+    ("write", "project-bolt", "connector"),
+    ("write", "project-bolt", "bolt"),
+    ("write", "project-bolt", "project"),
     ("write", "project", "bulk"),
 )
 

@@ -328,6 +328,11 @@ class LocalNeo4j:
             return False
         return True
 
+    def find(self) -> int | None:
+        """The id of the server's process, whether it answers yet or not; None where there is none."""
+        process = self._process()
+        return process.pid if process else None
+
     def _process(self) -> psutil.Process | None:
         """The server's process, found by its command line."""
         home = f"--home-dir={self._root}"
