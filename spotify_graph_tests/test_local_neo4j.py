@@ -226,3 +226,15 @@ def test_a_database_that_another_process_holds_is_named(tmp_path: Path, monkeypa
         with pytest.raises(UserError, match=r"store_lock is held by a process"):
             LocalNeo4j(Settings(SPOTIFY_GRAPH_HOME=tmp_path)).start()
         holder.communicate("\n")
+
+
+def test_a_server_can_be_stopped_whatever_signals_its_starter_ignores(tmp_path: Path) -> None:
+    deaf = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{START}"
+    try:
+        subprocess.run([sys.executable, "-c", deaf, tmp_path], stdout=subprocess.DEVNULL, check=True)
+        server = LocalNeo4j(Settings(SPOTIFY_GRAPH_HOME=tmp_path), heap="512m")
+        assert server.stop()
+        assert not server.status().running
+    finally:
+        if pid := server.find():
+            psutil.Process(pid).kill()

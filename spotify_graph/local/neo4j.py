@@ -11,6 +11,7 @@ import secrets
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ from neo4j.exceptions import AuthError, DriverError, Neo4jError
 from pydantic import SecretStr
 
 from spotify_graph.errors import UserError
-from spotify_graph.local import jars, store
+from spotify_graph.local import aot, jars, store
 from spotify_graph.local.java import java_home
 from spotify_graph.settings import Settings
 
@@ -43,6 +44,15 @@ _PORT_CHOICES = 3
 _MESSAGE_EVERY_S = 5.0
 _PAGE_CACHE = "512m"
 _IMPORT_OFF_HEAP = "2g"
+
+# It ends at once and leaves the server to init: nobody's child, and nobody's zombie either. In a job in the background,
+# Dagster makes this process deaf to SIGTERM, which the server would inherit; it could not be stopped any more.
+_STARTER = """
+import signal, subprocess, sys
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+with open(sys.argv[1], "wb") as log:
+    print(subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=log, stderr=log).pid)
+"""
 
 _JVM = (
     # The modules that the server reaches into, as in Neo4j's own configuration template.
@@ -170,6 +180,7 @@ class LocalNeo4j:
             *(_ADMIN, "database", "import", "full", self._settings.neo4j_database, *arguments),
             *(f"--report-file={folder / 'import.report'}", f"--max-off-heap-memory={_IMPORT_OFF_HEAP}"),
             jvm=(f"-Xmx{self._heap}",),
+            cache=aot.IMPORT,
             say=say,
         )
         environment = os.environ | {"NEO4J_HOME": str(self._root), "NEO4J_CONF": str(folder / "conf")}
@@ -232,6 +243,7 @@ class LocalNeo4j:
         main_class: str,
         *arguments: str,
         jvm: tuple[str, ...] = (),
+        cache: str | None = None,
         say: Callable[[str], None] | None = None,
     ) -> list[str]:
         """Gives the command line of a main class on the server's class path, jar by jar in the lock's order.
@@ -240,6 +252,7 @@ class LocalNeo4j:
             main_class: the class.
             arguments: what it is given.
             jvm: further options of the JVM.
+            cache: which of the caches of `aot` it starts with, if any.
             say: is told how the download of missing jars goes on.
 
         Raises:
@@ -247,7 +260,8 @@ class LocalNeo4j:
         """
         java = java_home(self._settings) / "bin" / "java"
         class_path = os.pathsep.join(map(str, jars.fetch(jars.NEO4J, say)))
-        return [str(java), *_JVM, *jvm, "-cp", class_path, main_class, *arguments]
+        faster = aot.options(self._settings, cache, class_path, *_JVM) if cache else ()
+        return [str(java), *_JVM, *jvm, *faster, "-cp", class_path, main_class, *arguments]
 
     def _launch(self, say: Callable[[str], None]) -> None:
         # A killed server's last threads keep its store, and then its ports, for a moment.
@@ -277,13 +291,17 @@ class LocalNeo4j:
             f"--config-dir={self._root / 'conf'}",
             # A heap that starts small is collected every few dozen requests, which shows in the slowest of a hundred.
             jvm=(f"-Xms{self._heap}", f"-Xmx{self._heap}", f"-Djava.io.tmpdir={self._root / 'tmp'}"),
+            cache=aot.SERVER,
             say=say,
         )
         self._log.unlink(missing_ok=True)
-        # The shell ends at once and leaves the server to init: it is nobody's child, so nobody's zombie either.
-        shell = ["/bin/sh", "-c", 'log=$1; shift; "$@" >"$log" 2>&1 </dev/null & echo $!', "sh", str(self._console)]
         started = subprocess.run(
-            [*shell, *command], stdout=subprocess.PIPE, cwd=self._root, start_new_session=True, check=True
+            [sys.executable, "-ISc", _STARTER, str(self._console), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            cwd=self._root,
+            start_new_session=True,
+            check=True,
         )
         return int(started.stdout)
 

@@ -1,6 +1,7 @@
 """The Spark session of a run."""
 
 import os
+import shlex
 import sys
 import threading
 from collections.abc import Iterator
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import dagster as dg
+import pyspark
 from dagster_pyspark import PySparkResource
 from pydantic import Field, PrivateAttr
 from pyspark.sql import SparkSession
 
+from spotify_graph.local import aot
 from spotify_graph.local.java import java_home
 from spotify_graph.settings import Settings
 
@@ -28,11 +31,9 @@ _CONF = {
     "spark.ui.showConsoleProgress": "false",
     # Hadoop's local file system would write a .crc file beside each file of the lake.
     "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
-    "spark.driver.extraJavaOptions": (
-        f"-Dlog4j2.configurationFile={_LOG_CONFIGURATION.as_uri()} -Djava.net.preferIPv4Stack=true"
-    ),
 }
 
+_JAVA_OPTIONS = (f"-Dlog4j2.configurationFile={_LOG_CONFIGURATION.as_uri()}", "-Djava.net.preferIPv4Stack=true")
 _LOCAL_CONF = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
@@ -107,6 +108,9 @@ class SparkResource(PySparkResource):
         conf = {
             **_CONF,
             **local,
+            "spark.driver.extraJavaOptions": shlex.join(
+                (*_JAVA_OPTIONS, *aot.options(settings, aot.SPARK, pyspark.__version__, pyspark.__file__))
+            ),
             "spark.driver.memory": self.driver_memory,
             "spark.sql.shuffle.partitions": str(self.shuffle_partitions),
             "spark.sql.warehouse.dir": str(settings.home / "spark" / "warehouse"),
