@@ -85,7 +85,9 @@ def load(
         return False
     say(f"Building the database from {sum(snapshot.rows for _, snapshot in tables):,} nodes and relationships")
     working("neo4j-admin database import")
-    with TemporaryDirectory(dir=settings.lake, prefix="_import-") as folder:
+    spool = settings.lake / "_spool"
+    spool.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=spool) as folder:
         LocalNeo4j(settings).import_database(bulk.write_input(tables, Path(folder)), say)
     working("verifying")
     with connect(settings, say) as driver:

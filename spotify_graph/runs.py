@@ -135,11 +135,6 @@ def materialize(
     graph = {dg.AssetKey(table.asset) for table in FACTS}
     if rebuild and (settings.neo4j_uri is not None or not graph <= keys):
         raise UserError("a rebuild is of the local database and of the whole graph: unset NEO4J_URI, select everything")
-    size = sum(file.bytes for file in files)
-    build = graph <= keys and (rebuild or first_load.is_due(settings, size, say))
-    if not build:
-        with connect(settings, say):
-            pass
     watcher = _Watcher(say, working, total=sum(len(by_file[file.table.name]) for file in todo) + len(rest))
     for file in (file for file in files if file.path and by_file[file.table.name]):
         if file.state in _HELD_BACK:
@@ -148,24 +143,38 @@ def materialize(
             say(f"{file.name}: {file.note}")
     for name in unmatched(settings):
         say(f"{name} is not taken in: {UNMATCHED}")
-    working("starting Spark")
-    with instance(settings) as dagster, _spark(defs).held():
-        for file in todo:
-            partitions = FILES[file.table.name]
-            dagster.add_dynamic_partitions(str(partitions.name), [file.name])
-            _run(defs, dagster, by_file[file.table.name], watcher, file.name)
-        if build:
-            before = rest & _upstream(defs, graph)
-            if before and not _run(defs, dagster, before, watcher):
-                return watcher.report()
-            rest -= before
-            try:
-                first_load.load(settings, _spark(defs).spark_session, Gates.from_settings(settings), say, working)
-            except (PublicationError, UserError) as error:
-                say(f"{error}: the tables are written one by one instead")
-        if rest:
-            _run(defs, dagster, rest, watcher)
+    working("starting Spark and Neo4j")
+    with _spark(defs).held():
+        size = sum(file.bytes for file in files)
+        build = graph <= keys and (rebuild or first_load.is_due(settings, size, say))
+        if not build:
+            with connect(settings, say):
+                pass
+        with instance(settings) as dagster:
+            for file in todo:
+                partitions = FILES[file.table.name]
+                dagster.add_dynamic_partitions(str(partitions.name), [file.name])
+                _run(defs, dagster, by_file[file.table.name], watcher, file.name)
+            if build:
+                rest = _build(settings, defs, dagster, rest, watcher)
+            if rest:
+                _run(defs, dagster, rest, watcher)
     return watcher.report()
+
+
+def _build(
+    settings: Settings, defs: dg.Definitions, dagster: dg.DagsterInstance, rest: set[dg.AssetKey], watcher: "_Watcher"
+) -> set[dg.AssetKey]:
+    """Materializes what the graph is computed from, and builds the database. Gives the assets that are left to do."""
+    before = rest & _upstream(defs, {dg.AssetKey(table.asset) for table in FACTS})
+    if before and not _run(defs, dagster, before, watcher):
+        return set()
+    try:
+        gates, spark = Gates.from_settings(settings), _spark(defs).spark_session
+        first_load.load(settings, spark, gates, watcher.say, watcher.working)
+    except (PublicationError, UserError) as error:
+        watcher.say(f"{error}: the tables are written one by one instead")
+    return rest - before
 
 
 def forget(
@@ -293,8 +302,8 @@ class _Watcher:
     """Turns a run's events into lines."""
 
     def __init__(self, say: Callable[[str], None], working: Callable[[str], None], total: int) -> None:
-        self._say = say
-        self._working = working
+        self.say = say
+        self.working = working
         self._total = total
         self._materialized = 0
         self.file: str | None = None
@@ -310,11 +319,11 @@ class _Watcher:
         event = entry.dagster_event
         if event is None:
             if entry.level == logging.INFO and entry.step_key:
-                self._say(f"         {entry.step_key}: {entry.user_message}")
+                self.say(f"         {entry.step_key}: {entry.user_message}")
             return
         match event.event_type:
             case DagsterEventType.STEP_START:
-                self._working(str(entry.step_key))
+                self.working(str(entry.step_key))
             case DagsterEventType.ASSET_MATERIALIZATION:
                 self._materialized += 1
                 materialization = event.step_materialization_data.materialization
@@ -323,7 +332,7 @@ class _Watcher:
                 if written:
                     self.written[materialization.asset_key.to_user_string()] = written
                 line = _materialized(materialization.asset_key, materialization.partition, shown)
-                self._say(f"[{self._materialized:>2}/{self._total}]  {line}")
+                self.say(f"[{self._materialized:>2}/{self._total}]  {line}")
             case DagsterEventType.ASSET_CHECK_EVALUATION:
                 evaluation = event.asset_check_evaluation_data
                 if not evaluation.passed:
@@ -333,7 +342,7 @@ class _Watcher:
                     if evaluation.severity == dg.AssetCheckSeverity.ERROR:
                         self.held_back.append(line)
                     else:
-                        self._say(f"warning: {line}")
+                        self.say(f"warning: {line}")
             case DagsterEventType.STEP_FAILURE if error := event.step_failure_data.error:
                 # A gate that failed is in held_back already.
                 if error.cls_name != "DagsterAssetCheckFailedError":
