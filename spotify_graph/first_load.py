@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 from spotify_graph.assets import cleaned
 from spotify_graph.assets.graph import GRAPH_ASSETS, GraphAsset, stage
 from spotify_graph.graph_model import FACTS, GraphTable
+from spotify_graph.local import jars
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import bulk, constraints, transaction, verification
 from spotify_graph.neo4j_io.staging import Snapshot
@@ -31,14 +32,16 @@ def is_due(settings: Settings, landed_bytes: int, say: Callable[[str], None]) ->
     Args:
         settings: the installation's settings.
         landed_bytes: how large the files are that the graph is made from.
-        say: is told of the server's start, where only the server can tell.
+        say: is told how the server's jars are fetched, or of its start, where only the server can tell.
 
     Raises:
-        UserError: the server can't be reached.
+        UserError: the server can't be reached, or its jars can't be fetched.
     """
     if settings.neo4j_uri is not None or landed_bytes < LARGE_BYTES:
         return False
     if not LocalNeo4j(settings).has_database():
+        # Now, while Spark starts: the import needs them when all else is done.
+        jars.fetch(jars.NEO4J, say)
         return True
     with connect(settings, say) as driver, driver.session(database=settings.neo4j_database) as session:
         return transaction.read(session, lambda tx: tx.run("MATCH (n) RETURN 1 LIMIT 1").single()) is None
