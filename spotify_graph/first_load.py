@@ -1,19 +1,20 @@
 """The first load of a local database: built in one go from staged snapshots, and not written table by table."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from neo4j import Driver
 from pyspark.sql import SparkSession
 
 from spotify_graph.assets import cleaned
 from spotify_graph.assets.graph import GRAPH_ASSETS, GraphAsset, stage
-from spotify_graph.graph_model import FACTS, GraphTable
+from spotify_graph.errors import UserError
+from spotify_graph.graph_model import FACTS, NODES
 from spotify_graph.local import jars
 from spotify_graph.local.neo4j import LocalNeo4j
-from spotify_graph.neo4j_io import bulk, constraints, transaction, verification
+from spotify_graph.neo4j_io import bulk, constraints, ledger, transaction, verification
+from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import connect
@@ -53,10 +54,11 @@ def load(
     gates: Gates,
     say: Callable[[str], None],
     working: Callable[[str], None],
-) -> bool:
+) -> None:
     """Stages every table of the graph, builds the local database from them, and verifies it.
 
-    The server is stopped meanwhile, if it runs. What else the database held is gone in the end, models among it.
+    The server is stopped meanwhile, if it runs. What else the database held is gone in the end, models among it. Where
+    a gate stands against a table, nothing is done: to materialize the assets tells which one.
 
     Args:
         settings: the installation's settings, of a local database.
@@ -65,19 +67,17 @@ def load(
         say: is told how it goes on.
         working: is told what is being worked on now.
 
-    Returns:
-        Whether it was built. If not, a gate stands against it, and the database is as it was: materializing the assets
-        tells which one.
-
     Raises:
         UserError: gates of what the tables are computed from did not hold, or the import failed.
+        FileNotFoundError: what the tables are computed from was never materialized.
         PublicationError: a row can't be imported.
     """
-    inputs = cleaned.read(spark, settings.lake)
+    inputs, before = cleaned.read(spark, settings.lake), _published(settings, say)
     working("staging")
 
     def staged(asset: GraphAsset) -> Snapshot | None:
-        snapshot, verdict = stage(asset, {name: inputs[name] for name in asset.inputs}, None, gates, settings.lake)
+        of_asset = {name: inputs[name] for name in asset.inputs}
+        snapshot, verdict = stage(asset, of_asset, before.get(asset.table.asset), gates, settings.lake)
         return snapshot if verdict.holds else None
 
     # A job leaves most of a machine idle while it is planned and when it ends.
@@ -85,7 +85,7 @@ def load(
         found = list(threads.map(staged, (GRAPH_ASSETS[table.asset] for table in FACTS)))
     tables = [(table, snapshot) for table, snapshot in zip(FACTS, found, strict=True) if snapshot]
     if len(tables) < len(found):
-        return False
+        return
     say(f"Building the database from {sum(snapshot.rows for _, snapshot in tables):,} nodes and relationships")
     working("neo4j-admin database import")
     spool = settings.lake / "_spool"
@@ -94,15 +94,21 @@ def load(
         LocalNeo4j(settings).import_database(bulk.write_input(tables, Path(folder)), say)
     working("verifying")
     with connect(settings, say) as driver:
-        _serve(driver, settings.neo4j_database, FACTS)
+        with driver.session(database=settings.neo4j_database) as session:
+            # An import leaves them out.
+            constraints.ensure(session, NODES[0], *NODES[1:], ledger.NODE)
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
             # What differs is recorded, and mended when its asset is materialized.
             list(threads.map(lambda it: verification.verify(driver, settings.neo4j_database, *it), tables))
-    return True
 
 
-def _serve(driver: Driver, database: str, tables: Collection[GraphTable]) -> None:
-    """Makes the constraints and indexes, which an import leaves out."""
-    with driver.session(database=database) as session:
-        for table in tables:
-            constraints.ensure(session, table)
+def _published(settings: Settings, say: Callable[[str], None]) -> dict[str, Publication]:
+    """What the database's ledger says, for the gates to compare with; nothing where there is no sound database."""
+    if not LocalNeo4j(settings).has_database():
+        return {}
+    try:
+        with connect(settings, say) as driver:
+            return ledger.read(driver, settings.neo4j_database)
+    except UserError as error:
+        say(f"warning: what was published before can't be compared with: {error}")
+        return {}

@@ -172,7 +172,7 @@ def _build(
     try:
         gates, spark = Gates.from_settings(settings), _spark(defs).spark_session
         first_load.load(settings, spark, gates, watcher.say, watcher.working)
-    except (PublicationError, UserError) as error:
+    except (FileNotFoundError, PublicationError, UserError) as error:
         watcher.say(f"{error}: the tables are written one by one instead")
     return rest - before
 

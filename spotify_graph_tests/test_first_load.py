@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from neo4j import Driver
 from pyspark.sql import SparkSession
 
 from spotify_graph import first_load, sample_data
+from spotify_graph.cli import main
 from spotify_graph.graph_model import FACTS, GraphTable
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import bulk
@@ -106,3 +108,37 @@ def test_only_a_local_database_is_rebuilt_and_only_with_the_whole_graph(
     result = local.run("materialize", "--rebuild")
     assert result.exit_code == 1
     assert "a rebuild is of the local database and of the whole graph" in result.stderr
+
+
+def test_few_logs_and_servers_of_others_are_written_to_over_bolt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told(_line: str) -> None:
+        raise AssertionError("no server is started, and nothing is fetched, to find this out")
+
+    few = Settings.load().model_copy(update={"home": tmp_path})
+    assert not first_load.is_due(few, first_load.LARGE_BYTES - 1, told)
+    other = few.model_copy(update={"neo4j_uri": "bolt://127.0.0.1:1"})
+    assert not first_load.is_due(other, first_load.LARGE_BYTES, told)
+
+
+def test_a_rebuild_is_held_to_the_gates_like_any_publication(local: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    with connect(Settings.load()) as driver:
+        before = in_graph(driver)
+        driver.execute_query("MATCH (p:_Publication {asset: 'track_nodes'}) SET p.rows = 1000000")
+    # The same rows would be staged already, with the verdict on them.
+    for staged in (local.home / "lake" / "graph" / "track_nodes").glob("*/_made_from.json"):
+        staged.unlink()
+    result = local.run("materialize", "--rebuild", "--select", "not (group:evaluation or group:recommendations)")
+    assert result.exit_code == 1, result.output
+    assert "track_nodes, check no_drop" in result.stderr
+    assert _BUILT not in result.stderr
+    with connect(Settings.load()) as driver:
+        assert in_graph(driver) == before
+
+
+def test_caches_are_made_for_the_jvm_of_the_environment_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SPOTIFY_GRAPH_JAVA_HOME", str(tmp_path))
+    result = CliRunner().invoke(main, ["quick-start"])
+    assert result.exit_code == 1
+    assert "SPOTIFY_GRAPH_JAVA_HOME is set" in result.stderr

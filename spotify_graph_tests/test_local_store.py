@@ -29,18 +29,20 @@ def held(root: Path) -> list[str]:
 
 @pytest.fixture
 def new(tmp_path: Path) -> Path:
+    """What an import has built whose process died before it was installed or removed."""
     a_store(tmp_path / "data", "old")
     (tmp_path / "data" / "databases" / "system").mkdir()
-    folder = store.new_folder(tmp_path)
-    a_store(folder / "data", "new")
-    return folder
+    a_store(tmp_path / "import-1" / "data", "new")
+    return tmp_path / "import-1"
 
 
 def test_an_import_that_was_not_installed_changes_nothing_and_goes_with_the_next_one(tmp_path: Path, new: Path) -> None:
     store.finish(tmp_path)
     assert held(tmp_path) == ["old", "old"]
-    assert store.new_folder(tmp_path) != new
-    assert not new.exists()
+    with store.new_folder(tmp_path) as folder:
+        assert folder != new
+        assert {path.name for path in tmp_path.iterdir()} == {"data", folder.name}
+    assert {path.name for path in tmp_path.iterdir()} == {"data"}
 
 
 def test_what_is_installed_takes_the_place_and_leaves_no_debris(tmp_path: Path, new: Path) -> None:

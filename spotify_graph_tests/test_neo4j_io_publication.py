@@ -11,53 +11,14 @@ import pytest
 from neo4j import Driver
 from pyspark.sql import SparkSession
 
-from spotify_graph.graph_model import Endpoint, GraphTable, NodeType, Property, PropertyType, RelationshipType
+from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
 from spotify_graph.neo4j_io import cypher, ledger, loader
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.publication import PublicationResult, count, publish
 from spotify_graph.neo4j_io.staging import Snapshot, stage
+from spotify_graph_tests.people import CITY, LIVES_IN, ODD, PERSON, SCHEMAS
 
 DATABASE = "neo4j"
-
-PERSON = NodeType(
-    asset="people",
-    label="Person",
-    key=Property("name", PropertyType.STRING, ""),
-    properties=(
-        Property("born", PropertyType.ZONED_DATETIME, "", optional=True),
-        Property("tags", PropertyType.STRING_LIST, ""),
-        Property("visits", PropertyType.INTEGER, "", optional=True),
-        Property("score", PropertyType.FLOAT, ""),
-        Property("active", PropertyType.BOOLEAN, ""),
-    ),
-    description="",
-)
-CITY = NodeType("cities", "City", Property("title", PropertyType.STRING, ""), (), "")
-LIVES_IN = RelationshipType(
-    asset="homes",
-    type="LIVES_IN",
-    start=Endpoint(PERSON, "person"),
-    end=Endpoint(CITY, "city"),
-    properties=(
-        Property("count", PropertyType.INTEGER, ""),
-        Property("since", PropertyType.ZONED_DATETIME, "", optional=True),
-    ),
-    description="",
-)
-ODD = NodeType(
-    asset="odd",
-    label="Od`d la.bel",
-    key=Property("the `key` of. it", PropertyType.STRING, ""),
-    properties=(Property("va`lue.x", PropertyType.STRING, "", optional=True),),
-    description="",
-)
-
-SCHEMAS = {
-    PERSON: "name string, born timestamp, tags array<string>, visits int, score double, active boolean",
-    CITY: "title string",
-    LIVES_IN: "person string, city string, count long, since timestamp",
-    ODD: "`the ``key`` of. it` string, `va``lue.x` string",
-}
 
 SOON = datetime(2024, 2, 29, 23, 59, 59, 999999, tzinfo=UTC)
 EARLY = datetime(1969, 12, 31, 23, 59, 58, 1, tzinfo=UTC)

@@ -14,13 +14,11 @@ from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import ledger
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.verification import verify_published
+from spotify_graph_tests.people import CITY, LIVES_IN, PERSON
 from spotify_graph_tests.test_neo4j_io_publication import (
-    CITY,
     DATABASE,
     EARLY,
     LAST,
-    LIVES_IN,
-    PERSON,
     SOON,
     Graph,
     as_properties,

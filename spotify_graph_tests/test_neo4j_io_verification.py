@@ -11,17 +11,14 @@ from spotify_graph.neo4j_io import ledger
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.verification import Verification, verify, verify_published
+from spotify_graph_tests.people import CITY, LIVES_IN, ODD, PERSON
 from spotify_graph_tests.test_neo4j_io_publication import (
     ANN,
     BOB,
     CID,
-    CITY,
     DATABASE,
     EARLY,
     LAST,
-    LIVES_IN,
-    ODD,
-    PERSON,
     SOON,
     Graph,
     InterruptedPublicationError,

@@ -14,11 +14,9 @@ from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.publication import PublicationResult
 from spotify_graph.neo4j_io.staging import Snapshot, stage
 from spotify_graph.neo4j_io.verification import verify_published
+from spotify_graph_tests.people import CITY, LIVES_IN, PERSON
 from spotify_graph_tests.test_neo4j_io_publication import (
-    CITY,
     DATABASE,
-    LIVES_IN,
-    PERSON,
     Graph,
     InterruptedPublicationError,
     Row,

@@ -3,18 +3,17 @@
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import GraphTable
+from spotify_graph.neo4j_io.rows import read
 from spotify_graph.neo4j_io.staging import Snapshot
 
-# Spark writes times as INT96, and the model's have no more than microseconds.
-_PARQUET = ds.ParquetFileFormat(coerce_int96_timestamp_unit="us")
+_BATCH_ROWS = 100_000
 
 
-def rows(home: Path, table: GraphTable) -> pa.Table:
-    """A table's rows, with its columns in the model's order.
+def snapshot(home: Path, table: GraphTable) -> Snapshot:
+    """A table's snapshot.
 
     Raises:
         UserError: there is not exactly one version.
@@ -22,6 +21,9 @@ def rows(home: Path, table: GraphTable) -> pa.Table:
     versions = list((home / "lake" / "graph" / table.asset).glob("*/_snapshot.json"))
     if len(versions) != 1:
         raise UserError(f"{table.asset}: {len(versions)} staged versions in {home}, where there must be one")
-    snapshot = Snapshot.load(versions[0].parent)
-    files = [str(snapshot.path / name) for name in snapshot.files]
-    return ds.dataset(files, format=_PARQUET).to_table(columns=[column.name for column in table.columns])
+    return Snapshot.load(versions[0].parent)
+
+
+def rows(home: Path, table: GraphTable) -> pa.Table:
+    """A table's rows, with its columns in the model's order."""
+    return pa.Table.from_batches(read(snapshot(home, table).path, len(table.columns), _BATCH_ROWS))

@@ -1,7 +1,6 @@
 """Dagster's webserver and daemon as processes of this machine."""
 
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ import psutil
 import requests
 
 from spotify_graph.errors import UserError
+from spotify_graph.local.ports import free_or_other
 from spotify_graph.settings import PROJECT_ROOT, Settings
 
 _START_SECONDS = 180
@@ -35,7 +35,7 @@ def serve(settings: Settings, port: int, ready: Callable[[str], None]) -> None:
     """
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    port = _free(port)
+    port = free_or_other(port)
     workspace = ["-w", str(PROJECT_ROOT / "workspace.yaml")]
     url = f"http://127.0.0.1:{port}"
     previous = signal.signal(signal.SIGTERM, _interrupt)
@@ -122,14 +122,3 @@ def _answers(url: str) -> bool:
         return requests.get(url, timeout=5).ok
     except requests.RequestException:
         return False
-
-
-def _free(port: int) -> int:
-    """The port if nothing listens on it, or else another that is free."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -25,16 +24,15 @@ from neo4j.exceptions import AuthError, DriverError, Neo4jError
 from pydantic import SecretStr
 
 from spotify_graph.errors import UserError
-from spotify_graph.local import aot, jars, store
+from spotify_graph.local import admin, aot, jars, store
 from spotify_graph.local.java import java_home
+from spotify_graph.local.ports import HOST, free_or_other, is_free, listens
 from spotify_graph.settings import Settings
 
 USERNAME = "neo4j"
 """The server's one user."""
 
-_HOST = "127.0.0.1"
 _SERVER = "org.neo4j.server.Neo4jCommunity"
-_ADMIN = "org.neo4j.cli.AdminTool"
 _START_S = 240
 _STOP_S = 120
 _STORE_S = 30
@@ -93,7 +91,7 @@ class _Ports:
     http: int = 7474
 
     def are_free(self) -> bool:
-        return _is_free(self.bolt) and _is_free(self.http)
+        return is_free(self.bolt) and is_free(self.http)
 
 
 class LocalNeo4j:
@@ -169,37 +167,34 @@ class LocalNeo4j:
         with self._alone():
             self._end()
             store.finish(self._root)
-            folder = store.new_folder(self._root)
-            self._import(arguments, folder, say)
-            store.install(self._root, folder, self._settings.neo4j_database)
+            with store.new_folder(self._root) as folder:
+                self._import(arguments, folder, say)
+                store.install(self._root, folder, self._settings.neo4j_database)
             self._launch(say)
 
     def _import(self, arguments: Sequence[str], folder: Path, say: Callable[[str], None]) -> None:
-        _write(folder / "conf" / "neo4j.conf", f"server.directories.data={folder / 'data'}\n")
+        conf = folder / "conf"
+        _write(conf / "neo4j.conf", f"server.directories.data={folder / 'data'}\n")
         command = self.java_command(
-            *(_ADMIN, "database", "import", "full", self._settings.neo4j_database, *arguments),
+            *(admin.MAIN, "database", "import", "full", self._settings.neo4j_database, *arguments),
             *(f"--report-file={folder / 'import.report'}", f"--max-off-heap-memory={_IMPORT_OFF_HEAP}"),
             jvm=(f"-Xmx{self._heap}",),
             cache=aot.IMPORT,
             say=say,
         )
-        environment = os.environ | {"NEO4J_HOME": str(self._root), "NEO4J_CONF": str(folder / "conf")}
-        log = self._root / "logs" / "import.log"
-        log.parent.mkdir(exist_ok=True)
-        with log.open("wb") as output:
-            running = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment
-            )
-            try:
-                began = time.monotonic()
-                while _is_running(running, _MESSAGE_EVERY_S):
-                    say(f"Building the database ({time.monotonic() - began:.0f} s)")
-            except BaseException:
-                running.kill()
-                running.wait()
-                raise
-        if running.returncode:
-            raise UserError(f"neo4j-admin did not build the database: {_reason(log.read_text())} (see {log})")
+        self._administer(
+            "neo4j-admin did not build the database",
+            command,
+            conf,
+            lambda seconds: say(f"Building the database ({seconds:.0f} s)"),
+        )
+
+    def _administer(
+        self, what: str, command: list[str], conf: Path, tick: Callable[[float], None] | None = None
+    ) -> None:
+        logs = self._root / "logs"
+        logs.mkdir(exist_ok=True)
+        admin.run(what, command, home=self._root, conf=conf, log=logs / "admin.log", tick=tick)
 
     def _end(self) -> bool:
         """Ends the server's process, if there is one."""
@@ -218,8 +213,8 @@ class LocalNeo4j:
         running = process is not None and self._answers(process, ports)
         return ServerStatus(
             running=running,
-            uri=f"bolt://{_HOST}:{ports.bolt}",
-            browser=f"http://{_HOST}:{ports.http}/browser/" if running else None,
+            uri=f"bolt://{HOST}:{ports.bolt}",
+            browser=f"http://{HOST}:{ports.http}/browser/" if running else None,
             username=USERNAME,
             password_file=self.password_file,
             pid=process.pid if process else None,
@@ -275,7 +270,7 @@ class LocalNeo4j:
             ports = self._choose_ports()
             self._configure(ports)
             self._set_initial_password(say)
-            say(f"Starting Neo4j on {_HOST}:{ports.bolt}")
+            say(f"Starting Neo4j on {HOST}:{ports.bolt}")
             if self._await(self._spawn(say), say):
                 return
             # Somebody else may have taken a port since it was found free.
@@ -314,7 +309,7 @@ class LocalNeo4j:
         ports = self._ports()
         started = said = time.monotonic()
         while _alive(process):
-            if self._answers(process, ports) and _listens(process, ports.http):
+            if self._answers(process, ports) and listens(process, ports.http):
                 return True
             now = time.monotonic()
             if now - started > _START_S:
@@ -329,12 +324,12 @@ class LocalNeo4j:
         return False
 
     def _answers(self, process: psutil.Process, ports: _Ports) -> bool:
-        if not _listens(process, ports.bolt):
+        if not listens(process, ports.bolt):
             return False
         auth = (USERNAME, self.password().get_secret_value())
         try:
             with (
-                neo4j.GraphDatabase.driver(f"bolt://{_HOST}:{ports.bolt}", auth=auth, connection_timeout=5) as driver,
+                neo4j.GraphDatabase.driver(f"bolt://{HOST}:{ports.bolt}", auth=auth, connection_timeout=5) as driver,
                 driver.session() as session,
             ):
                 session.run("RETURN 1").consume()
@@ -371,8 +366,8 @@ class LocalNeo4j:
 
     def _choose_ports(self) -> _Ports:
         last = self._ports()
-        bolt = last.bolt if _is_free(last.bolt) else _free_port()
-        http = last.http if _is_free(last.http) else _free_port()
+        bolt = free_or_other(last.bolt)
+        http = free_or_other(last.http)
         _write(self._ports_file, json.dumps({"bolt": bolt, "http": http}))
         return _Ports(bolt, http)
 
@@ -381,12 +376,12 @@ class LocalNeo4j:
         for folder in ("conf", "import", "logs", "plugins", "tmp"):
             (self._root / folder).mkdir(exist_ok=True)
         configuration = {
-            "server.default_listen_address": _HOST,
-            "server.default_advertised_address": _HOST,
-            "server.bolt.listen_address": f"{_HOST}:{ports.bolt}",
-            "server.bolt.advertised_address": f"{_HOST}:{ports.bolt}",
-            "server.http.listen_address": f"{_HOST}:{ports.http}",
-            "server.http.advertised_address": f"{_HOST}:{ports.http}",
+            "server.default_listen_address": HOST,
+            "server.default_advertised_address": HOST,
+            "server.bolt.listen_address": f"{HOST}:{ports.bolt}",
+            "server.bolt.advertised_address": f"{HOST}:{ports.bolt}",
+            "server.http.listen_address": f"{HOST}:{ports.http}",
+            "server.http.advertised_address": f"{HOST}:{ports.http}",
             "server.http.x_forward.enabled": "false",
             "server.https.enabled": "false",
             "dbms.security.auth_enabled": "true",
@@ -416,11 +411,8 @@ class LocalNeo4j:
         if not self.password_file.exists():
             _write(self.password_file, secrets.token_hex(24))
         # `@file` makes the tool read its argument there: process arguments are everybody's to see.
-        command = self.java_command(_ADMIN, "dbms", "set-initial-password", f"@{self.password_file}", say=say)
-        environment = os.environ | {"NEO4J_HOME": str(self._root), "NEO4J_CONF": str(self._root / "conf")}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise UserError(f"Neo4j cannot be set up: {_reason(done.stderr)}")
+        command = self.java_command(admin.MAIN, "dbms", "set-initial-password", f"@{self.password_file}", say=say)
+        self._administer("Neo4j cannot be set up", command, self._root / "conf")
 
     def _last_error(self) -> str:
         """Why the server ended, and the log that says more."""
@@ -429,7 +421,7 @@ class LocalNeo4j:
             errors = [line.partition(mark)[2] for line in lines if mark in line]
             if errors:
                 return f"{errors[-1]} (see {self._log})"
-        return f"{_reason(self._console.read_text(errors='replace'))} (see {self._console})"
+        return f"{admin.reason(self._console.read_text(errors='replace'))} (see {self._console})"
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -462,41 +454,6 @@ def _until(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def _is_running(process: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Whether a process runs on for so long."""
-    try:
-        process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        return True
-    return False
-
-
-def _listens(process: psutil.Process, port: int) -> bool:
-    """Whether it is this process that holds the port."""
-    try:
-        sockets = process.net_connections("tcp")
-    except psutil.Error:
-        return False
-    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in sockets)
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((_HOST, port))
-        except OSError:
-            return False
-        return True
-
-
-def _free_port() -> int:
-    # Below the ports that systems give to outgoing connections: there one would be taken again before long.
-    while not _is_free(port := 20_000 + secrets.randbelow(10_000)):
-        pass
-    return port
-
-
 def _is_locked(path: Path) -> bool:
     try:
         with path.open("r+b") as file:
@@ -515,10 +472,3 @@ def _write(path: Path, text: str) -> None:
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
     new.replace(path)
-
-
-def _reason(output: str) -> str:
-    """What a Java program said before it gave up, in one line."""
-    noise = ("WARNING:", "Run with '--verbose'")
-    lines = [line.strip() for line in output.splitlines() if line.strip() and not line.startswith(noise)]
-    return " ".join(lines)[:300] or "it gave no reason"

@@ -7,6 +7,8 @@ note says. So whatever ends the process, and whenever, the server finds one of t
 import json
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _PARTS = ("databases", "transactions")
@@ -14,8 +16,9 @@ _NEW = "import-"
 _NOTE = "installing.json"
 
 
-def new_folder(root: Path) -> Path:
-    """A new folder to import into: `conf` for the import's configuration, `data` for what it builds.
+@contextmanager
+def new_folder(root: Path) -> Iterator[Path]:
+    """A new folder to import into, until the block ends: `conf` for the configuration, `data` for what is built.
 
     It is never one that a process which lost its parent may still write to. Those go.
 
@@ -26,7 +29,10 @@ def new_folder(root: Path) -> Path:
         shutil.rmtree(stale, ignore_errors=True)
     folder = root / f"{_NEW}{secrets.token_hex(4)}"
     (folder / "conf").mkdir(parents=True)
-    return folder
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def install(root: Path, folder: Path, database: str) -> None:

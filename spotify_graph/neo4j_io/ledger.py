@@ -197,17 +197,7 @@ def take(
         The claim, and what the ledger said before.
     """
     mine = Claim(table.asset, secrets.token_hex(16))
-    entry = {
-        "asset": table.asset,
-        "version": snapshot.version,
-        "status": Status.PUBLISHING,
-        "rows": snapshot.rows,
-        "fingerprint": snapshot.fingerprint,
-        "started_at": datetime.now(UTC),
-        "token": mine.token,
-    }
-    if isinstance(table, RelationshipType):
-        entry["relationship_type"] = table.type
+    entry = _begun(table, snapshot) | {"token": mine.token}
     if model_version is not None:
         entry |= {"model_version": model_version, "deleted": 0}
     # The first statement locks the entry, so that the second reads what no other publication is about to change.
@@ -223,31 +213,12 @@ def finish(session: Session, mine: Claim, inserted: int, changed: int, deleted: 
     Raises:
         PublicationError: another publication took over.
     """
-    done = {
-        "status": Status.PUBLISHED,
-        "finished_at": datetime.now(UTC),
-        "inserted": inserted,
-        "changed": changed,
-        "deleted": deleted,
-    }
-    _end(session, mine, done)
+    _end(session, mine, _done(inserted, changed, deleted))
 
 
-def as_imported(table: GraphTable, snapshot: Snapshot, now: datetime) -> dict[str, Any]:
+def as_imported(table: GraphTable, snapshot: Snapshot) -> dict[str, Any]:
     """The properties of the entry that says that a snapshot is published by the import of a whole database."""
-    return {
-        "asset": table.asset,
-        "version": snapshot.version,
-        "status": Status.PUBLISHED,
-        "rows": snapshot.rows,
-        "fingerprint": snapshot.fingerprint,
-        "started_at": now,
-        "finished_at": now,
-        "inserted": snapshot.rows,
-        "changed": 0,
-        "deleted": 0,
-        "relationship_type": table.type if isinstance(table, RelationshipType) else None,
-    }
+    return _begun(table, snapshot) | _done(snapshot.rows, 0, 0)
 
 
 def finish_load(session: Session, mine: Claim, inserted: int) -> None:
@@ -257,6 +228,30 @@ def finish_load(session: Session, mine: Claim, inserted: int) -> None:
         PublicationError: another publication took over.
     """
     _end(session, mine, {"status": Status.LOADED, "inserted": inserted, "changed": 0})
+
+
+def _begun(table: GraphTable, snapshot: Snapshot) -> dict[str, Any]:
+    """The properties of the entry of a publication that begins."""
+    return {
+        "asset": table.asset,
+        "version": snapshot.version,
+        "status": Status.PUBLISHING,
+        "rows": snapshot.rows,
+        "fingerprint": snapshot.fingerprint,
+        "started_at": datetime.now(UTC),
+        "relationship_type": table.type if isinstance(table, RelationshipType) else None,
+    }
+
+
+def _done(inserted: int, changed: int, deleted: int) -> dict[str, Any]:
+    """What changes in it when the publication is finished."""
+    return {
+        "status": Status.PUBLISHED,
+        "finished_at": datetime.now(UTC),
+        "inserted": inserted,
+        "changed": changed,
+        "deleted": deleted,
+    }
 
 
 def _end(session: Session, mine: Claim, done: dict[str, Any]) -> None:

@@ -1,0 +1,36 @@
+"""TCP ports of this machine's loopback address."""
+
+import secrets
+import socket
+
+import psutil
+
+HOST = "127.0.0.1"
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on the port."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def free_or_other(port: int) -> int:
+    """The port if it is free, or else another one that is."""
+    # Below the ports that systems give to outgoing connections: there one would be taken again before long.
+    while not is_free(port):
+        port = 20_000 + secrets.randbelow(10_000)
+    return port
+
+
+def listens(process: psutil.Process, port: int) -> bool:
+    """Whether it is this process that holds the port."""
+    try:
+        sockets = process.net_connections("tcp")
+    except psutil.Error:
+        return False
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == port for each in sockets)
