@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,6 +128,7 @@ def up(port: int) -> None:
     from spotify_graph.local.dagster import serve
     from spotify_graph.local.neo4j import LocalNeo4j
     from spotify_graph.resources.neo4j import connect
+    from spotify_graph.resources.spark import kept_warm
 
     settings = Settings.load()
     settings.make_home()
@@ -144,6 +146,7 @@ def up(port: int) -> None:
             console.say("Starting the Dagster webserver and daemon")
 
         def ready(url: str) -> None:
+            kept.enter_context(kept_warm(settings, console.say))
             console.tell(f"Dagster UI      {url}")
             if local:
                 _tell_server(local)
@@ -151,7 +154,8 @@ def up(port: int) -> None:
                 console.tell(f"Neo4j           {settings.neo4j_uri}")
             console.tell("Ctrl-C stops everything.")
 
-        serve(settings, port, ready)
+        with ExitStack() as kept:
+            serve(settings, port, ready)
     finally:
         if local and ours:
             console.say("Stopping Neo4j")
@@ -373,6 +377,10 @@ def _generate(out: Path, overwrite: bool, **arguments: int) -> None:
 
 
 def _materialize(settings: Settings, selection: str, *, rebuild: bool = False) -> "RunReport":
+    from spotify_graph.local import spark
+
+    settings.make_home()
+    spark.start(settings)  # while what else is needed is imported
     from spotify_graph import runs
 
     with console.err.status("") as status:

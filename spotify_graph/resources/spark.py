@@ -1,25 +1,22 @@
 """The Spark session of a run."""
 
 import os
-import shlex
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import rmtree
 from typing import Any, ClassVar
 
 import dagster as dg
-import pyspark
 from dagster_pyspark import PySparkResource
 from pydantic import Field, PrivateAttr
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from spotify_graph.local import aot
-from spotify_graph.local.java import java_home
+from spotify_graph.local import spark as local
 from spotify_graph.settings import Settings
-
-_LOG_CONFIGURATION = Path(__file__).with_name("log4j2.properties")
 
 _CONF = {
     "spark.sql.session.timeZone": "UTC",
@@ -33,7 +30,6 @@ _CONF = {
     "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
 }
 
-_JAVA_OPTIONS = (f"-Dlog4j2.configurationFile={_LOG_CONFIGURATION.as_uri()}", "-Djava.net.preferIPv4Stack=true")
 _LOCAL_CONF = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
@@ -46,7 +42,9 @@ class SparkResource(PySparkResource):
 
     spark_config: dict[str, Any] = Field(default={}, description="Spark properties, which win over the platform's own.")
     master: str = Field(default="local[*]", description="The cluster's address.")
-    driver_memory: str = Field(default="4g", description="The driver's heap; with a local master, all of Spark's.")
+    driver_memory: str = Field(
+        default=local.MEMORY, description="The driver's heap; with a local master, all of Spark's."
+    )
     shuffle_partitions: int = Field(
         default=8, description="How many partitions a shuffle starts from; small ones are joined."
     )
@@ -98,22 +96,56 @@ class SparkResource(PySparkResource):
 
     def _build(self) -> SparkSession:
         settings = Settings.load()
-        os.environ["JAVA_HOME"] = str(java_home(settings))
         # Spark's workers need this project's packages, which another python on the PATH lacks.
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        local = (
-            {"spark.local.dir": str(settings.home / "spark"), **_LOCAL_CONF} if self.master.startswith("local") else {}
-        )
-        builder = SparkSession.builder.appName("spotify_graph").master(self.master)
+        folders = {"spark.local.dir": str(settings.home / "spark"), **_LOCAL_CONF}
         conf = {
             **_CONF,
-            **local,
-            "spark.driver.extraJavaOptions": shlex.join(
-                (*_JAVA_OPTIONS, *aot.options(settings, aot.SPARK, pyspark.__version__, pyspark.__file__))
-            ),
+            **(folders if self.master.startswith("local") else {}),
             "spark.driver.memory": self.driver_memory,
             "spark.sql.shuffle.partitions": str(self.shuffle_partitions),
             "spark.sql.warehouse.dir": str(settings.home / "spark" / "warehouse"),
             **self.spark_config,
         }
-        return builder.config(map=conf).getOrCreate()
+        own = {"spark.master": self.master, "spark.driver.memory": self.driver_memory, **self.spark_config}
+        with local.start(settings, own).result().used():
+            return SparkSession.builder.appName("spotify_graph").master(self.master).config(map=conf).getOrCreate()
+
+
+@contextmanager
+def kept_warm(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
+    """Keeps a JVM that has worked before for the runs of this home, until the block ends.
+
+    It is started, and put to work once, in the background.
+
+    Args:
+        settings: the installation's settings.
+        say: told why there is none: runs start their own, then.
+    """
+    ended = threading.Event()
+
+    def keep() -> None:
+        try:
+            with local.Keeper(settings) as keeper:
+                resource = SparkResource(master=settings.spark_master)
+                _exercise(resource.spark_session, settings.home / "spark" / "exercise")
+                resource.teardown_after_execution(dg.build_init_resource_context())
+                keeper.lend()
+                ended.wait()
+        except Exception as error:  # noqa: BLE001 everything works without
+            say(f"No Spark is kept ready ({str(error).splitlines()[0]}): see {settings.home / 'logs' / 'spark.log'}")
+
+    keeping = threading.Thread(target=keep, daemon=True)
+    keeping.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        keeping.join()
+
+
+def _exercise(spark: SparkSession, folder: Path) -> None:
+    """Has the JVM load what each run needs: Parquet written and read, rows grouped."""
+    spark.range(1000).selectExpr("id", "CAST(id % 10 AS STRING) AS name").write.mode("overwrite").parquet(str(folder))
+    spark.read.parquet(str(folder)).groupBy("name").agg(F.max("id")).collect()
+    rmtree(folder)

@@ -1,0 +1,184 @@
+"""The JVM that Spark runs in, as a process of this machine.
+
+A process starts one of its own, or borrows the one that `spotify-graph up` keeps: a JVM that has worked before is ready
+within a second, and fast from its first query on. A JVM carries one process's session at a time.
+"""
+
+import json
+import os
+import shlex
+import threading
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from subprocess import Popen, TimeoutExpired
+from typing import Self
+
+import psutil
+import pyspark
+from filelock import FileLock, Timeout
+from pyspark import SparkConf
+from pyspark.java_gateway import launch_gateway
+
+from spotify_graph.local import aot
+from spotify_graph.local.java import java_home
+from spotify_graph.settings import Settings
+
+MEMORY = "4g"
+"""The heap of the JVM, unless somebody asks for another."""
+
+_LOG_CONFIGURATION = Path(__file__).with_name("log4j2.properties")
+_JAVA_OPTIONS = (f"-Dlog4j2.configurationFile={_LOG_CONFIGURATION.as_uri()}", "-Djava.net.preferIPv4Stack=true")
+_STOP_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Jvm:
+    """A JVM that waits for PySpark.
+
+    Attributes:
+        pid: its process.
+        born: when that started, in seconds since 1970: a process id is used again.
+        port: where it listens, on 127.0.0.1.
+        secret: what it must be told.
+        properties: Spark's, that it was started with.
+        held_by: what must live while the JVM is used: the process's pipe, or the lock of who borrowed it.
+    """
+
+    pid: int
+    born: float
+    port: int
+    secret: str = field(repr=False)
+    properties: dict[str, str]
+    held_by: Popen[bytes] | FileLock | None = None
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Within the block, PySpark takes this JVM, if this process has none yet."""
+        # As spark-submit tells a Python program which JVM is its own.
+        os.environ |= {"PYSPARK_GATEWAY_PORT": str(self.port), "PYSPARK_GATEWAY_SECRET": self.secret}
+        try:
+            yield
+        finally:
+            os.environ.pop("PYSPARK_GATEWAY_PORT", None)
+            os.environ.pop("PYSPARK_GATEWAY_SECRET", None)
+
+
+class Keeper:
+    """Keeps a JVM for the runs of a home, one after the other; it ends with the block, or with this process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def __enter__(self) -> Self:
+        log = self._settings.home / "logs" / "spark.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            self._jvm = _launched(_properties(self._settings, {}), stdout=output, stderr=output)
+        made = Future[Jvm]()
+        made.set_result(self._jvm)
+        _mine[:] = [made]
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        _file(self._settings).unlink(missing_ok=True)
+        _mine.clear()
+        process = self._jvm.held_by
+        assert isinstance(process, Popen)  # noqa: S101 it was launched
+        assert process.stdin  # noqa: S101 and ends when this closes
+        process.stdin.close()
+        try:
+            process.wait(_STOP_SECONDS)
+        except TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def lend(self) -> None:
+        """From now on a run may borrow the JVM. This process has no session in it any more."""
+        known = {name: value for name, value in vars(self._jvm).items() if name != "held_by"}
+        file = _file(self._settings)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        new = file.with_suffix(".new")
+        new.unlink(missing_ok=True)
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
+            json.dump(known, output)
+        new.rename(file)
+
+
+_mine: list[Future[Jvm]] = []
+"""The JVM of this process, if it has one."""
+
+
+def start(settings: Settings, properties: Mapping[str, str] | None = None) -> Future[Jvm]:
+    """Gives this process its JVM: the one that is kept, if nobody works with it, or else a new one.
+
+    It starts in the background, beside what comes before Spark is needed. There is one for a process, and it ends with
+    it.
+
+    Args:
+        settings: the installation's settings.
+        properties: Spark's, beside or in place of the platform's own.
+    """
+    if not _mine:
+        made = Future[Jvm]()
+        _mine.append(made)
+        wanted = _properties(settings, properties or {})
+        threading.Thread(target=_make, args=(made, settings, wanted), daemon=True).start()
+    return _mine[0]
+
+
+def _make(made: Future[Jvm], settings: Settings, properties: dict[str, str]) -> None:
+    try:
+        made.set_result(_borrowed(settings, properties) or _launched(properties))
+    except Exception as error:  # noqa: BLE001 whoever waits for the JVM gets it
+        _mine.remove(made)
+        made.set_exception(error)
+
+
+def _borrowed(settings: Settings, properties: Mapping[str, str]) -> Jvm | None:
+    try:
+        jvm = Jvm(**json.loads(_file(settings).read_text(encoding="utf-8")))
+        if jvm.properties != properties or psutil.Process(jvm.pid).create_time() != jvm.born:
+            return None
+        lock = FileLock(_file(settings).with_suffix(".lock"), timeout=0)
+        lock.acquire()
+    except (OSError, ValueError, TypeError, psutil.NoSuchProcess, Timeout):
+        return None
+    try:
+        with jvm.used():
+            gateway = launch_gateway()  # type: ignore[no-untyped-call]
+        # A run that was killed has left its session behind.
+        active = getattr(getattr(gateway.jvm.org.apache.spark, "SparkContext$"), "MODULE$").getActive()
+        if active.isDefined():
+            active.get().stop()
+        gateway.close()
+    except Exception:  # noqa: BLE001 whatever it is, a JVM of one's own will do
+        lock.release()
+        return None
+    return replace(jvm, held_by=lock)
+
+
+def _launched(properties: dict[str, str], **output: object) -> Jvm:
+    conf = SparkConf(loadDefaults=False).setAll(list(properties.items()))
+    gateway = launch_gateway(conf, output)  # type: ignore[no-untyped-call]
+    process, where = gateway.proc, gateway.java_parameters
+    gateway.close()
+    born = psutil.Process(process.pid).create_time()
+    return Jvm(process.pid, born, where.port, where.auth_token, properties, process)
+
+
+def _properties(settings: Settings, more: Mapping[str, str]) -> dict[str, str]:
+    os.environ["JAVA_HOME"] = str(java_home(settings))
+    cache = aot.options(settings, aot.SPARK, pyspark.__version__, pyspark.__file__)
+    return {
+        "spark.master": settings.spark_master,
+        "spark.driver.memory": MEMORY,
+        "spark.driver.extraJavaOptions": shlex.join((*_JAVA_OPTIONS, *cache)),
+        **more,
+    }
+
+
+def _file(settings: Settings) -> Path:
+    return settings.home / "spark" / "jvm.json"
