@@ -128,7 +128,7 @@ def up(port: int) -> None:
     from spotify_graph.local.dagster import serve
     from spotify_graph.local.neo4j import LocalNeo4j
     from spotify_graph.resources.neo4j import connect
-    from spotify_graph.resources.spark import kept_warm
+    from spotify_graph.resources.session import kept_warm
 
     settings = Settings.load()
     settings.make_home()
@@ -377,10 +377,10 @@ def _generate(out: Path, overwrite: bool, **arguments: int) -> None:
 
 
 def _materialize(settings: Settings, selection: str, *, rebuild: bool = False) -> "RunReport":
-    from spotify_graph.local import spark
+    from spotify_graph.resources import session
 
     settings.make_home()
-    spark.start(settings)  # while what else is needed is imported
+    session.begin(settings, {"spark.master": settings.spark_master})  # beside the imports of what else is needed
     from spotify_graph import runs
 
     with console.err.status("") as status:

@@ -176,7 +176,8 @@ def _properties(settings: Settings, more: Mapping[str, str]) -> dict[str, str]:
         "spark.master": settings.spark_master,
         "spark.driver.memory": MEMORY,
         "spark.driver.extraJavaOptions": shlex.join((*_JAVA_OPTIONS, *cache)),
-        **more,
+        # The others, such as jars, a JVM is given before it starts.
+        **{name: value for name, value in more.items() if not name.startswith("spark.sql.")},
     }
 
 

@@ -4,11 +4,13 @@ Trimmed means without Unicode white space at both ends. Ids keep their case.
 """
 
 from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import arrow_udf
-from pyspark.sql.types import StringType
+from pyspark.sql.types import ArrayType, StringType
 
 from spotify_graph.graph_model import EVENT_TYPES
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, raw_text
@@ -43,6 +45,8 @@ _WHITE_SPACE = (  # of Unicode's property White_Space
     "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000"
 )
+_PLAIN = r"^[!-~]*\z"
+"""Nothing but ASCII's visible characters."""
 _CONTROL = r"\p{Cc}"
 _CONTROL_IN_TEXT = r"[\p{Cc}&&[^\p{IsWhite_Space}]]"
 _ISO_8601 = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?([Zz]|[+-]\d\d(:?\d\d)?)?\z"
@@ -61,9 +65,13 @@ def judge_events(raw: DataFrame, now: datetime) -> DataFrame:
         EVENT_REASONS that apply; empty for a good row), and the values as far as they could be read: user_id, track_id,
         event_type, event_ts (timestamp), session_id and device (null where empty).
     """
-    values = {name: _trimmed(name) for name in EVENT_VALUES}
-    trimmed = raw.select(
-        "file", "line", "malformed", "bad_encoding", raw_text(USER_EVENTS).alias("raw"), *_named(values)
+    text = F.concat_ws("", *EVENT_VALUES)
+    # One look at a row's whole text says of nearly all of them that there is nothing to trim.
+    marked = raw.withColumn("plain", text.rlike(_PLAIN))
+    plain = F.col("plain")
+    values = {name: F.when(plain, F.col(name)).otherwise(_trimmed(name)) for name in EVENT_VALUES}
+    trimmed = marked.select(
+        "file", "line", "malformed", "bad_encoding", "plain", raw_text(USER_EVENTS).alias("raw"), *_named(values)
     )
     read = trimmed.withColumns({"event_type": F.lower("event_type"), "time": _timestamp("event_ts")})
     time_in_range = in_range("time", now)
@@ -73,7 +81,7 @@ def judge_events(raw: DataFrame, now: datetime) -> DataFrame:
         "unknown_event_type": ~F.col("event_type").isin([event.name for event in EVENT_TYPES]),
         "bad_event_ts": F.col("event_ts").isNotNull() & F.col("time").isNull(),
         "event_ts_out_of_range": ~time_in_range,
-        "control_character": F.concat_ws("", *EVENT_VALUES).rlike(_CONTROL),
+        "control_character": ~plain & text.rlike(_CONTROL),
         "id_too_long": _longer_than_an_id("user_id", "track_id", "session_id"),
     }
     return _judged(
@@ -202,11 +210,14 @@ def in_range(name: str, now: datetime) -> Column:
 def _judged(
     rows: DataFrame, faults: dict[str, Column], reasons: tuple[str, ...], values: dict[str, Column]
 ) -> DataFrame:
-    malformed, bad_encoding = F.col("malformed"), F.col("bad_encoding")
-    # A malformed row has no values: each fault is null.
-    faults = {**faults, "malformed_row": malformed, "bad_encoding": bad_encoding}
-    found = F.array_compact(F.array(*(F.when(faults[reason], F.lit(reason)) for reason in reasons)))
-    return rows.select("file", "line", "raw", found.alias("reasons"), *_named(values)).withColumn(
+    # A malformed row has no values: each of the other faults is null.
+    faults = {**faults, "malformed_row": F.col("malformed"), "bad_encoding": F.col("bad_encoding")}
+    seen = rows.withColumns({f"is_{reason}": F.coalesce(faults[reason], F.lit(False)) for reason in reasons})
+    listed = F.array_compact(F.array(*(F.when(F.col(f"is_{reason}"), F.lit(reason)) for reason in reasons)))
+    # Most rows are good, and need no list made.
+    is_bad = reduce(or_, (F.col(f"is_{reason}") for reason in reasons))
+    found = F.when(is_bad, listed).otherwise(F.array().cast(ArrayType(StringType())))
+    return seen.select("file", "line", "raw", found.alias("reasons"), *_named(values)).withColumn(
         "raw", F.when(~_is_good(), F.col("raw"))
     )
 

@@ -1,0 +1,113 @@
+"""Spark sessions as the platform wants them, for whoever asks: a run, or the command line before it knows of one."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import rmtree
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from spotify_graph.local import spark as local
+from spotify_graph.settings import Settings
+
+SHUFFLE_PARTITIONS = 8
+"""How many partitions a shuffle starts from."""
+
+_CONF = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    # A task writes a file. All cores have one, unless that makes files too small to be worth opening.
+    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "true",
+    "spark.sql.adaptive.coalescePartitions.minPartitionSize": "4m",
+    "spark.sql.shuffle.partitions": str(SHUFFLE_PARTITIONS),
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    # Hadoop's local file system would write a .crc file beside each file of the lake.
+    "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
+}
+
+_LOCAL_CONF = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
+
+
+def build(settings: Settings, properties: Mapping[str, str]) -> SparkSession:
+    """The session of this process, started if there is none.
+
+    Args:
+        settings: the installation's settings.
+        properties: Spark's, beside or in place of the platform's own; `spark.master` among them.
+    """
+    # Spark's workers need this project's packages, which another python on the PATH lacks.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    folder = settings.home / "spark"
+    local_conf = (
+        {"spark.local.dir": str(folder), **_LOCAL_CONF} if properties["spark.master"].startswith("local") else {}
+    )
+    conf: dict[str, bool | float | int | str | None] = {
+        **_CONF,
+        **local_conf,
+        "spark.sql.warehouse.dir": str(folder / "warehouse"),
+        **properties,
+    }
+    with local.start(settings, properties).result().used():
+        return SparkSession.builder.appName("spotify_graph").config(map=conf).getOrCreate()
+
+
+def begin(settings: Settings, properties: Mapping[str, str]) -> Future[SparkSession]:
+    """Starts the session in the background, beside what comes before it is needed.
+
+    Whoever asks for it builds it too: that waits for this one, or meets the same error.
+    """
+    begun = Future[SparkSession]()
+
+    def start() -> None:
+        try:
+            begun.set_result(build(settings, properties))
+        except Exception as error:  # noqa: BLE001 who builds it next meets it
+            begun.set_exception(error)
+
+    threading.Thread(target=start, daemon=True).start()
+    return begun
+
+
+@contextmanager
+def kept_warm(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
+    """Keeps a JVM that has worked before for the runs of this home, until the block ends.
+
+    It is started, and put to work once, in the background.
+
+    Args:
+        settings: the installation's settings.
+        say: told why there is none: runs start their own, then.
+    """
+    ended = threading.Event()
+
+    def keep() -> None:
+        try:
+            with local.Keeper(settings) as keeper:
+                with build(settings, {"spark.master": settings.spark_master}) as session:
+                    _exercise(session, settings.home / "spark" / "exercise")
+                keeper.lend()
+                ended.wait()
+        except Exception as error:  # noqa: BLE001 everything works without
+            say(f"No Spark is kept ready ({str(error).splitlines()[0]}): see {settings.home / 'logs' / 'spark.log'}")
+
+    keeping = threading.Thread(target=keep, daemon=True)
+    keeping.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        keeping.join()
+
+
+def _exercise(session: SparkSession, folder: Path) -> None:
+    """Has the JVM load what each run needs: Parquet written and read, rows grouped."""
+    rows = session.range(1000).selectExpr("id", "CAST(id % 10 AS STRING) AS name")
+    rows.write.mode("overwrite").parquet(str(folder))
+    session.read.parquet(str(folder)).groupBy("name").agg(F.max("id")).collect()
+    rmtree(folder)
