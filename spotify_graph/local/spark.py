@@ -125,7 +125,8 @@ def start(settings: Settings, properties: Mapping[str, str] | None = None) -> Fu
         made = Future[Jvm]()
         _mine.append(made)
         wanted = _properties(settings, properties or {})
-        threading.Thread(target=_make, args=(made, settings, wanted), daemon=True).start()
+        # No daemon: a process that ends early waits until PySpark has cleared what it starts a JVM with.
+        threading.Thread(target=_make, args=(made, settings, wanted)).start()
     return _mine[0]
 
 
