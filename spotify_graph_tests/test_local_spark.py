@@ -22,6 +22,7 @@ with kept_warm(Settings.load(), print):
 
 _PRELUDE = """
 import os, sys
+from spotify_graph.errors import UserError
 from spotify_graph.local import spark
 from spotify_graph.resources import session
 from spotify_graph.settings import Settings
@@ -36,6 +37,13 @@ print(spark.start(settings).result().pid, flush=True)
 _STOP = "it.stop()"
 _CRASH = "os._exit(1)"
 _WAIT = "sys.stdin.read()"
+_TRY_TWICE = """
+for _ in range(2):
+    try:
+        session.build(settings, {"spark.master": "local[2]"})
+    except UserError as error:
+        print(error)
+"""
 _JVM_ALONE = 'print(spark.start(settings, {"spark.driver.memory": sys.argv[1]}).result().pid)'
 
 
@@ -109,6 +117,12 @@ def test_a_process_that_is_killed_while_its_jvm_starts_leaves_none(tmp_path: Pat
     process.send_signal(signal.SIGKILL)
     process.wait()
     assert not psutil.wait_procs(family, timeout=30)[1]
+
+
+def test_who_asks_again_for_a_jvm_that_cannot_be_started_meets_the_same_error(tmp_path: Path) -> None:
+    environment = os.environ | {"SPOTIFY_GRAPH_HOME": str(tmp_path), "SPOTIFY_GRAPH_JAVA_HOME": "/nowhere"}
+    told = _start(environment, _PRELUDE + _TRY_TWICE).communicate()[0]
+    assert told == "SPOTIFY_GRAPH_JAVA_HOME: /nowhere has no bin/java that can be run\n" * 2
 
 
 def _start(environment: dict[str, str], script: str, *arguments: str) -> "subprocess.Popen[str]":

@@ -109,6 +109,7 @@ class Keeper:
 
 _mine: list[Future[Jvm]] = []
 """The JVM of this process, if it has one."""
+_starting = threading.Lock()
 
 
 def start(settings: Settings, properties: Mapping[str, str] | None = None) -> Future[Jvm]:
@@ -120,14 +121,18 @@ def start(settings: Settings, properties: Mapping[str, str] | None = None) -> Fu
     Args:
         settings: the installation's settings.
         properties: Spark's, beside or in place of the platform's own.
+
+    Raises:
+        UserError: the settings name a JVM that is none, or the home can't be written to.
     """
-    if not _mine:
-        made = Future[Jvm]()
-        _mine.append(made)
-        wanted = _properties(settings, properties or {})
-        # No daemon: a process that ends early waits until PySpark has cleared what it starts a JVM with.
-        threading.Thread(target=_make, args=(made, settings, wanted)).start()
-    return _mine[0]
+    with _starting:
+        if not _mine:
+            wanted = _properties(settings, properties or {})
+            made = Future[Jvm]()
+            _mine.append(made)
+            # No daemon: a process that ends early waits until PySpark has cleared what it starts a JVM with.
+            threading.Thread(target=_make, args=(made, settings, wanted)).start()
+        return _mine[0]
 
 
 def _make(made: Future[Jvm], settings: Settings, properties: dict[str, str]) -> None:

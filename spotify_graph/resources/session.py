@@ -95,7 +95,8 @@ def kept_warm(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
                 keeper.lend()
                 ended.wait()
         except Exception as error:  # noqa: BLE001 everything works without
-            say(f"No Spark is kept ready ({str(error).splitlines()[0]}): see {settings.home / 'logs' / 'spark.log'}")
+            why = (str(error).splitlines() or [type(error).__name__])[0]
+            say(f"No Spark is kept ready ({why}): see {settings.home / 'logs' / 'spark.log'}")
 
     keeping = threading.Thread(target=keep, daemon=True)
     keeping.start()
