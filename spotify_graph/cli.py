@@ -379,8 +379,7 @@ def _generate(out: Path, overwrite: bool, **arguments: int) -> None:
 def _materialize(settings: Settings, selection: str, *, rebuild: bool = False) -> "RunReport":
     from spotify_graph.resources import session
 
-    settings.make_home()
-    session.begin(settings, {"spark.master": settings.spark_master})  # beside the imports of what else is needed
+    session.begin(settings)  # beside the imports of what else is needed
     from spotify_graph import runs
 
     with console.err.status("") as status:

@@ -11,7 +11,6 @@ from typing import Any, cast
 from uuid import uuid4
 
 import dagster as dg
-import psutil
 from dagster import DagsterEventType, EventLogEntry
 
 from spotify_graph import first_load
@@ -23,6 +22,7 @@ from spotify_graph.graph_model import FACTS
 from spotify_graph.io_managers.intake import PARTITIONED, Entry, IntakeLedger
 from spotify_graph.io_managers.lake import Lake
 from spotify_graph.landed import TABLES, UNMATCHED, look, release_forgotten, unmatched
+from spotify_graph.local.processes import identity, is_alive
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import connect
@@ -78,7 +78,7 @@ def instance(settings: Settings) -> dg.DagsterInstance:
     dagster = dg.DagsterInstance.get()
     for run in dagster.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
         process = run.tags.get(_PROCESS_TAG)
-        if process and not _is_alive(process):
+        if process and not is_alive(process):
             dagster.report_run_failed(run, _ORPHANED)
     return dagster
 
@@ -276,26 +276,13 @@ def _run(
         run_id=run_id,
         asset_selection=sorted(keys),
         partition_key=file,
-        tags={_PROCESS_TAG: _this_process()},
+        tags={_PROCESS_TAG: identity()},
         raise_on_error=False,
         run_config=_SILENT,
     )
     if not result.success and not watcher.failures and not watcher.held_back:
         watcher.failures.append(f"the run failed before its first step; see run {run_id} in the Dagster UI")
     return result.success
-
-
-def _this_process() -> str:
-    return f"{os.getpid()}:{psutil.Process().create_time()}"
-
-
-def _is_alive(process: str) -> bool:
-    # A process id is used again; with the time of its start it is not.
-    pid, started = process.split(":")
-    try:
-        return psutil.Process(int(pid)).create_time() == float(started)
-    except psutil.NoSuchProcess:
-        return False
 
 
 class _Watcher:

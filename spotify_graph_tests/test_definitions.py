@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.run_coordinator import QueuedRunCoordinator
 
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import NODES, RECOMMENDATIONS, RELATIONSHIPS, TABLES
@@ -83,3 +84,5 @@ def test_the_dagster_instance_keeps_everything_under_its_home(tmp_path: Path, mo
         queue = instance.get_concurrency_config().run_queue_config
         assert queue is not None
         assert queue.max_concurrent_runs == 1
+        assert isinstance(instance.run_coordinator, QueuedRunCoordinator)
+        assert instance.run_coordinator.dequeue_interval_seconds == 1

@@ -12,7 +12,7 @@ from spotify_graph.io_managers.lake import GROUP_BYTES, Lake
 
 
 def _values(spark: SparkSession, lake: Lake) -> list[int]:
-    return sorted(row.n for row in lake.current("numbers").read(spark).collect())
+    return sorted(row.n for row in lake.current("numbers").read(spark, "n long").collect())
 
 
 def test_what_was_written_last_is_what_is_read(spark: SparkSession, tmp_path: Path) -> None:
@@ -25,7 +25,7 @@ def test_what_was_written_last_is_what_is_read(spark: SparkSession, tmp_path: Pa
 def test_a_version_can_be_computed_from_the_one_before(spark: SparkSession, tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     lake.write("numbers", spark.createDataFrame([(1,)], "n long"))
-    lake.write("numbers", lake.current("numbers").read(spark).withColumn("n", F.col("n") + 1))
+    lake.write("numbers", lake.current("numbers").read(spark, "n long").withColumn("n", F.col("n") + 1))
     assert _values(spark, lake) == [2]
 
 
@@ -55,7 +55,7 @@ def test_a_stream_is_written_as_it_comes_in_groups_that_tasks_can_share(spark: S
     lake = Lake(tmp_path)
     written = lake.write_stream("numbers", pa.RecordBatchReader.from_batches(batch.schema, iter([batch, batch])))
     assert written.rows == 2 * len(batch)
-    assert lake.current("numbers").read(spark).agg(F.sum("n")).first() == (14 * len(batch),)
+    assert lake.current("numbers").read(spark, "n long").agg(F.sum("n")).first() == (14 * len(batch),)
     (file,) = written.path.glob("*.parquet")
     assert pq.ParquetFile(file).num_row_groups == 2
     nothing = lake.write_stream("numbers", pa.RecordBatchReader.from_batches(batch.schema, iter([])))

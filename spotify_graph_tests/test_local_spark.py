@@ -1,22 +1,24 @@
 """The JVM that one process keeps, and the sessions of others in it. Each is a process: a JVM is one process's."""
 
 import os
-import signal
 import stat
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
+from spotify_graph.local.processes import identity
+
 _KEEPER = """
-from spotify_graph.resources.session import kept_warm
-from spotify_graph.settings import Settings
 import sys
-with kept_warm(Settings.load(), print):
+from spotify_graph.local.spark import Keeper
+from spotify_graph.settings import Settings
+with Keeper(Settings.load()) as keeper:
+    keeper.lend()
+    print("lent", flush=True)
     sys.stdin.read()
 """
 
@@ -32,7 +34,7 @@ _WORK = """
 it = session.build(settings, {"spark.master": "local[2]", "spark.sql.shuffle.partitions": sys.argv[1]})
 assert it.range(10).groupBy().sum("id").first()[0] == 45
 assert it.conf.get("spark.sql.shuffle.partitions") == sys.argv[1]
-print(spark.start(settings).result().pid, flush=True)
+print(spark.jvm(settings).process, flush=True)
 """
 _STOP = "it.stop()"
 _CRASH = "os._exit(1)"
@@ -44,7 +46,7 @@ for _ in range(2):
     except UserError as error:
         print(error)
 """
-_JVM_ALONE = 'print(spark.start(settings, {"spark.driver.memory": sys.argv[1]}).result().pid)'
+_JVM_ALONE = 'print(spark.jvm(settings, {"spark.driver.memory": sys.argv[1]}).process)'
 
 
 @pytest.fixture(scope="module")
@@ -58,71 +60,57 @@ def note(environment: dict[str, str]) -> Path:
     return Path(environment["SPOTIFY_GRAPH_HOME"]) / "spark" / "jvm.json"
 
 
-@pytest.fixture(scope="module")
-def keeper(environment: dict[str, str], note: Path) -> Iterator["subprocess.Popen[str]"]:
-    """A process that keeps a JVM, and lends it by now."""
+@pytest.fixture
+def keeper(environment: dict[str, str]) -> Iterator["subprocess.Popen[str]"]:
+    """A process that keeps a JVM, and lends it."""
     process = _start(environment, _KEEPER)
-    try:
-        _wait_until(lambda: note.exists() or process.poll() is not None)
-        assert note.exists()
-        yield process
-    finally:
-        process.kill()
-        process.wait()
+    assert process.stdout
+    assert process.stdout.readline() == "lent\n"
+    yield process
+    process.kill()
+    process.wait()
 
 
 def test_one_session_after_another_works_in_the_jvm_that_is_kept(
     environment: dict[str, str], keeper: "subprocess.Popen[str]", note: Path
 ) -> None:
-    kept = _jvm(keeper).pid
-    assert _pid(environment, _WORK + _STOP, "3") == kept
-    assert _pid(environment, _WORK + _CRASH, "5") == kept
-    # What a process that crashed has left there is in nobody's way.
-    assert _pid(environment, _WORK + _STOP, "3") == kept
-
-
-def test_only_its_owner_can_read_how_to_reach_it(keeper: "subprocess.Popen[str]", note: Path) -> None:
+    kept = identity(_jvm(keeper).pid)
     assert stat.S_IMODE(note.stat().st_mode) == 0o600
-
-
-def test_while_somebody_works_in_it_or_where_it_does_not_fit_a_process_starts_its_own(
-    environment: dict[str, str], keeper: "subprocess.Popen[str]"
-) -> None:
-    kept = _jvm(keeper).pid
+    assert _told(environment, _WORK + _CRASH, "5") == kept
+    # What a process that crashed has left there is in nobody's way.
+    assert _told(environment, _WORK + _STOP, "3") == kept
+    # While somebody works in it, and where it does not fit, a process starts its own.
     at_work = _start(environment, _PRELUDE + _WORK + _WAIT, "3")
     assert at_work.stdout
-    assert int(at_work.stdout.readline()) == kept
-    assert _pid(environment, _JVM_ALONE, "4g") != kept
+    assert at_work.stdout.readline().strip() == kept
+    assert _told(environment, _JVM_ALONE, "4g") != kept
     at_work.communicate()
-    assert _pid(environment, _JVM_ALONE, "2g") != kept
-    assert _pid(environment, _JVM_ALONE, "4g") == kept
+    assert _told(environment, _JVM_ALONE, "2g") != kept
+    assert _told(environment, _JVM_ALONE, "4g") == kept
 
 
-def test_it_ends_with_its_keeper_and_one_that_was_killed_is_passed_over(
-    environment: dict[str, str], keeper: "subprocess.Popen[str]", note: Path
-) -> None:
+def test_it_ends_with_its_keeper(keeper: "subprocess.Popen[str]", note: Path) -> None:
     jvm = _jvm(keeper)
-    left = note.read_text()
     keeper.communicate()
     assert not jvm.is_running()
     assert not note.exists()
-    note.write_text(left)
-    assert _pid(environment, _WORK + _STOP, "3") != jvm.pid
 
 
-def test_a_process_that_is_killed_while_its_jvm_starts_leaves_none(tmp_path: Path) -> None:
-    process = _start(os.environ | {"SPOTIFY_GRAPH_HOME": str(tmp_path)}, _KEEPER)
-    _wait_until(lambda: bool(psutil.Process(process.pid).children()))
-    family = psutil.Process(process.pid).children(recursive=True)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not psutil.wait_procs(family, timeout=30)[1]
+def test_it_ends_with_a_keeper_that_is_killed_and_what_told_of_it_is_passed_over(
+    environment: dict[str, str], keeper: "subprocess.Popen[str]", note: Path
+) -> None:
+    jvm = _jvm(keeper)
+    kept = identity(jvm.pid)
+    keeper.kill()
+    assert psutil.wait_procs([jvm], timeout=30)[1] == []
+    assert note.exists()
+    assert _told(environment, _JVM_ALONE, "4g") != kept
 
 
 def test_who_asks_again_for_a_jvm_that_cannot_be_started_meets_the_same_error(tmp_path: Path) -> None:
     environment = os.environ | {"SPOTIFY_GRAPH_HOME": str(tmp_path), "SPOTIFY_GRAPH_JAVA_HOME": "/nowhere"}
-    told = _start(environment, _PRELUDE + _TRY_TWICE).communicate()[0]
-    assert told == "SPOTIFY_GRAPH_JAVA_HOME: /nowhere has no bin/java that can be run\n" * 2
+    told = _told(environment, _TRY_TWICE)
+    assert told.splitlines() == ["SPOTIFY_GRAPH_JAVA_HOME: /nowhere has no bin/java that can be run"] * 2
 
 
 def _start(environment: dict[str, str], script: str, *arguments: str) -> "subprocess.Popen[str]":
@@ -130,17 +118,10 @@ def _start(environment: dict[str, str], script: str, *arguments: str) -> "subpro
     return subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def _pid(environment: dict[str, str], script: str, *arguments: str) -> int:
-    return int(_start(environment, _PRELUDE + script, *arguments).communicate()[0])
+def _told(environment: dict[str, str], script: str, *arguments: str) -> str:
+    return _start(environment, _PRELUDE + script, *arguments).communicate()[0].strip()
 
 
 def _jvm(keeper: "subprocess.Popen[str]") -> psutil.Process:
     [jvm] = psutil.Process(keeper.pid).children()
     return jvm
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

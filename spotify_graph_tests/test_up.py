@@ -1,5 +1,6 @@
 """`spotify-graph up` as a real process: what the UI answers, and what is left when it is stopped."""
 
+import json
 import os
 import signal
 import socket
@@ -54,7 +55,9 @@ def ask(url: str, query: str) -> Any:
     return requests.post(f"{url}/graphql", json={"query": query}, timeout=60).json()["data"]
 
 
-def test_the_ui_shows_the_asset_graph_and_ctrl_c_leaves_no_process(up: tuple[subprocess.Popen[str], str]) -> None:
+def test_the_ui_shows_the_asset_graph_and_ctrl_c_leaves_no_process(
+    up: tuple[subprocess.Popen[str], str], tmp_path: Path
+) -> None:
     process, url = up
     nodes = {node["assetKey"]["path"][0]: node for node in ask(url, _ASSETS)["assetNodes"]}
     assert {node["groupName"] for node in nodes.values()} == {
@@ -64,8 +67,15 @@ def test_the_ui_shows_the_asset_graph_and_ctrl_c_leaves_no_process(up: tuple[sub
         assert nodes[name]["isMaterializable"]
         assert "neo4j" in nodes[name]["kinds"]
         assert nodes[name]["owners"] == [{"team": "data-platform"}]
+    note = tmp_path / "home" / "spark" / "jvm.json"
+    deadline = time.monotonic() + _START_S
+    while not note.exists():
+        assert time.monotonic() < deadline, (tmp_path / "output").read_text()
+        time.sleep(0.1)
+    # A JVM for Spark is lent by now.
     family = psutil.Process(process.pid).children(recursive=True)
-    assert family
+    assert {relative.pid for relative in family} >= {int(json.loads(note.read_text())["process"].split(":")[0])}
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert [relative for relative in family if relative.is_running()] == []
+    assert not note.exists()

@@ -107,7 +107,7 @@ def clean_events(
     file, now = context.partition_key, datetime.now(UTC)
     lake, ledger = _lake_and_ledger(USER_EVENTS)
     raw = lake.current(f"raw_user_events/{file}")
-    judged = cleaning.judge_events(raw.read(spark.spark_session), now)
+    judged = cleaning.judge_events(raw.read(spark.spark_session, raw_schema(USER_EVENTS)), now)
     seen, kept = Observation(), Observation()
     events = cleaning.clean_events(judged.observe(seen, *cleaning.counts(cleaning.EVENT_REASONS)))
     row_rules = rules.of_events(now)
@@ -230,7 +230,9 @@ def interactions(
     if before is None or changed is None:
         rows = counting.interactions(events)
     else:
-        rows = counting.updated(before.read(session), read_all(session, changed, ddl(_EVENTS)), events)
+        rows = counting.updated(
+            before.read(session, ddl(_INTERACTIONS)), read_all(session, changed, ddl(_EVENTS)), events
+        )
     counted, row_rules = Observation(), rules.of_interactions()
     totals = [
         F.coalesce(F.sum("count"), F.lit(0)).alias("events"),
@@ -264,10 +266,10 @@ def read(spark: SparkSession, root: Path) -> dict[str, DataFrame]:
     """
     lake, ledger = Lake(root), IntakeLedger(root, USER_EVENTS)
     found = {"cleaned_events": read_all(spark, ledger.in_force(ledger.entries()).values(), ddl(_EVENTS))}
-    for asset in ("cleaned_tracks", "interactions"):
+    for asset, declared in {"cleaned_tracks": _TRACKS, "interactions": _INTERACTIONS}.items():
         version = lake.current(asset)
         must_hold(asset, version)
-        found[asset] = version.read(spark)
+        found[asset] = version.read(spark, ddl(declared))
     return found
 
 

@@ -38,6 +38,7 @@ from spotify_graph.transforms.recommendations.recommend import recommended, reco
 
 HELD_OUT = "held_out_recommendations"
 """The lake's entry of what the combination would have recommended before the test window."""
+_HELD_OUT_SCHEMA = "user_id string, track_id string, rank int"
 
 _KEPT = 200
 """How many tracks of a user are kept there: more than are looked at, because some are met until a later test window."""
@@ -169,7 +170,7 @@ def _published(lake: Lake, neo4j: Neo4jResource, logs: Logs) -> DataFrame | None
     if not held_out:
         return None
     try:
-        rows = lake.version(HELD_OUT, held_out).read(logs.activity.sparkSession)
+        rows = lake.version(HELD_OUT, held_out).read(logs.activity.sparkSession, _HELD_OUT_SCHEMA)
     except FileNotFoundError:
         return None
     numbered = rows.join(logs.users, "user_id").join(logs.tracks, "track_id")

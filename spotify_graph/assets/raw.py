@@ -32,6 +32,7 @@ from spotify_graph.transforms.landing import (
     digest,
     inspect,
     place_fault,
+    raw_schema,
     read_landed,
 )
 
@@ -129,7 +130,7 @@ def _taken_over(settings: Settings, file: str, table: LandedTable) -> Iterator[_
 
 def _judge_catalogue(spark: SparkSession, version: LakeVersion, gates: Gates) -> tuple[list[Finding], dict[str, int]]:
     """What the gates find of a catalogue file's rows, and their counts."""
-    judged = cleaning.judge_tracks(version.read(spark))
+    judged = cleaning.judge_tracks(version.read(spark, raw_schema(TRACKS)))
     counts = judged.agg(*cleaning.counts(cleaning.TRACK_REASONS)).first().asDict()  # type: ignore[union-attr]
     counts |= {"cleaned": counts["good"], "duplicates": 0}
     by_reason = {reason: counts[reason] for reason in cleaning.TRACK_REASONS}

@@ -63,9 +63,9 @@ class LakeVersion:
         """What the gates found, or None where they were not run to the end."""
         return verdicts.read(self.path)
 
-    def read(self, spark: SparkSession) -> DataFrame:
-        """Its rows."""
-        return spark.read.parquet(str(self.path))
+    def read(self, spark: SparkSession, schema: str | StructType) -> DataFrame:
+        """Its rows, by their schema, which Spark would need a job to find."""
+        return read_all(spark, [self], schema)
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
             accepted = version.verdict and version.verdict.accepted
             if accepted:
                 context.add_input_metadata({"version": version.name, "accepted": accepted.because})
-        # With its schema, Spark needs no job to find it.
-        return read_all(self.spark.spark_session, [version], _ddl(context))
+        return version.read(self.spark.spark_session, _ddl(context))
 
 
 _COMBINED = {ROWS[table.name]: table for table in (TRACKS, USER_EVENTS)}

@@ -25,6 +25,7 @@ from pydantic import SecretStr
 
 from spotify_graph.errors import UserError
 from spotify_graph.local import admin, aot, jars, store
+from spotify_graph.local.files import write_private
 from spotify_graph.local.java import java_home
 from spotify_graph.local.ports import HOST, free_or_other, is_free, listens
 from spotify_graph.settings import Settings
@@ -174,7 +175,7 @@ class LocalNeo4j:
 
     def _import(self, arguments: Sequence[str], folder: Path, say: Callable[[str], None]) -> None:
         conf = folder / "conf"
-        _write(conf / "neo4j.conf", f"server.directories.data={folder / 'data'}\n")
+        write_private(conf / "neo4j.conf", f"server.directories.data={folder / 'data'}\n")
         command = self.java_command(
             *(admin.MAIN, "database", "import", "full", self._settings.neo4j_database, *arguments),
             *(f"--report-file={folder / 'import.report'}", f"--max-off-heap-memory={_IMPORT_OFF_HEAP}"),
@@ -368,7 +369,7 @@ class LocalNeo4j:
         last = self._ports()
         bolt = free_or_other(last.bolt)
         http = free_or_other(last.http)
-        _write(self._ports_file, json.dumps({"bolt": bolt, "http": http}))
+        write_private(self._ports_file, json.dumps({"bolt": bolt, "http": http}))
         return _Ports(bolt, http)
 
     def _configure(self, ports: _Ports) -> None:
@@ -398,7 +399,9 @@ class LocalNeo4j:
             "client.allow_telemetry": "false",
         }
         text = "# Written by spotify-graph at every start.\n"
-        _write(self._root / "conf" / "neo4j.conf", text + "".join(f"{k}={v}\n" for k, v in configuration.items()))
+        write_private(
+            self._root / "conf" / "neo4j.conf", text + "".join(f"{k}={v}\n" for k, v in configuration.items())
+        )
 
     def _set_initial_password(self, say: Callable[[str], None]) -> None:
         if (self._store / "system").exists():
@@ -409,7 +412,7 @@ class LocalNeo4j:
                 )
             return
         if not self.password_file.exists():
-            _write(self.password_file, secrets.token_hex(24))
+            write_private(self.password_file, secrets.token_hex(24))
         # `@file` makes the tool read its argument there: process arguments are everybody's to see.
         command = self.java_command(admin.MAIN, "dbms", "set-initial-password", f"@{self.password_file}", say=say)
         self._administer("Neo4j cannot be set up", command, self._root / "conf")
@@ -463,12 +466,3 @@ def _is_locked(path: Path) -> bool:
     except (BlockingIOError, PermissionError):
         return True
     return False
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all, readable by its owner only from its first byte on."""
-    new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)
-    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
-    new.replace(path)

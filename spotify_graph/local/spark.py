@@ -9,21 +9,21 @@ import os
 import shlex
 import threading
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from subprocess import Popen, TimeoutExpired
 from typing import Self
 
-import psutil
 import pyspark
 from filelock import FileLock, Timeout
 from pyspark import SparkConf
 from pyspark.java_gateway import launch_gateway
 
 from spotify_graph.local import aot
+from spotify_graph.local.files import write_private
 from spotify_graph.local.java import java_home
+from spotify_graph.local.processes import identity, is_alive
 from spotify_graph.settings import Settings
 
 MEMORY = "4g"
@@ -39,16 +39,14 @@ class Jvm:
     """A JVM that waits for PySpark.
 
     Attributes:
-        pid: its process.
-        born: when that started, in seconds since 1970: a process id is used again.
+        process: which process it is.
         port: where it listens, on 127.0.0.1.
         secret: what it must be told.
         properties: Spark's, that it was started with.
         held_by: what must live while the JVM is used: the process's pipe, or the lock of who borrowed it.
     """
 
-    pid: int
-    born: float
+    process: str
     port: int
     secret: str = field(repr=False)
     properties: dict[str, str]
@@ -66,6 +64,31 @@ class Jvm:
             os.environ.pop("PYSPARK_GATEWAY_SECRET", None)
 
 
+_mine: list[Jvm] = []
+"""The JVM of this process, if it has one."""
+_starting = threading.Lock()
+
+
+def jvm(settings: Settings, properties: Mapping[str, str] | None = None) -> Jvm:
+    """The JVM of this process: the one that is kept, if nobody works with it, or else a new one.
+
+    There is one for a process, and it ends with it.
+
+    Args:
+        settings: the installation's settings.
+        properties: Spark's, beside or in place of the platform's own.
+
+    Raises:
+        UserError: the settings name a JVM that is none, or the home can't be written to.
+        PySparkException: it does not start.
+    """
+    with _starting:
+        if not _mine:
+            wanted = _properties(settings, properties or {})
+            _mine.append(_borrowed(settings, wanted) or _launched(settings, wanted))
+        return _mine[0]
+
+
 class Keeper:
     """Keeps a JVM for the runs of a home, one after the other; it ends with the block, or with this process."""
 
@@ -76,10 +99,8 @@ class Keeper:
         log = self._settings.home / "logs" / "spark.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
-            self._jvm = _launched(_properties(self._settings, {}), stdout=output, stderr=output)
-        made = Future[Jvm]()
-        made.set_result(self._jvm)
-        _mine[:] = [made]
+            self._jvm = _launched(self._settings, _properties(self._settings, {}), stdout=output, stderr=output)
+        _mine[:] = [self._jvm]
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -98,62 +119,20 @@ class Keeper:
     def lend(self) -> None:
         """From now on a run may borrow the JVM. This process has no session in it any more."""
         known = {name: value for name, value in vars(self._jvm).items() if name != "held_by"}
-        file = _file(self._settings)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        new = file.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as output:
-            json.dump(known, output)
-        new.rename(file)
-
-
-_mine: list[Future[Jvm]] = []
-"""The JVM of this process, if it has one."""
-_starting = threading.Lock()
-
-
-def start(settings: Settings, properties: Mapping[str, str] | None = None) -> Future[Jvm]:
-    """Gives this process its JVM: the one that is kept, if nobody works with it, or else a new one.
-
-    It starts in the background, beside what comes before Spark is needed. There is one for a process, and it ends with
-    it.
-
-    Args:
-        settings: the installation's settings.
-        properties: Spark's, beside or in place of the platform's own.
-
-    Raises:
-        UserError: the settings name a JVM that is none, or the home can't be written to.
-    """
-    with _starting:
-        if not _mine:
-            wanted = _properties(settings, properties or {})
-            made = Future[Jvm]()
-            _mine.append(made)
-            # No daemon: a process that ends early waits until PySpark has cleared what it starts a JVM with.
-            threading.Thread(target=_make, args=(made, settings, wanted)).start()
-        return _mine[0]
-
-
-def _make(made: Future[Jvm], settings: Settings, properties: dict[str, str]) -> None:
-    try:
-        made.set_result(_borrowed(settings, properties) or _launched(properties))
-    except Exception as error:  # noqa: BLE001 whoever waits for the JVM gets it
-        _mine.remove(made)
-        made.set_exception(error)
+        write_private(_file(self._settings), json.dumps(known))
 
 
 def _borrowed(settings: Settings, properties: Mapping[str, str]) -> Jvm | None:
     try:
-        jvm = Jvm(**json.loads(_file(settings).read_text(encoding="utf-8")))
-        if jvm.properties != properties or psutil.Process(jvm.pid).create_time() != jvm.born:
+        kept = Jvm(**json.loads(_file(settings).read_text(encoding="utf-8")))
+        if kept.properties != properties or not is_alive(kept.process):
             return None
         lock = FileLock(_file(settings).with_suffix(".lock"), timeout=0)
         lock.acquire()
-    except (OSError, ValueError, TypeError, psutil.NoSuchProcess, Timeout):
+    except (OSError, ValueError, TypeError, Timeout):
         return None
     try:
-        with jvm.used():
+        with kept.used():
             gateway = launch_gateway()  # type: ignore[no-untyped-call]
         # A run that was killed has left its session behind.
         active = getattr(getattr(gateway.jvm.org.apache.spark, "SparkContext$"), "MODULE$").getActive()
@@ -163,20 +142,19 @@ def _borrowed(settings: Settings, properties: Mapping[str, str]) -> Jvm | None:
     except Exception:  # noqa: BLE001 whatever it is, a JVM of one's own will do
         lock.release()
         return None
-    return replace(jvm, held_by=lock)
+    return replace(kept, held_by=lock)
 
 
-def _launched(properties: dict[str, str], **output: object) -> Jvm:
+def _launched(settings: Settings, properties: dict[str, str], **output: object) -> Jvm:
+    os.environ["JAVA_HOME"] = str(java_home(settings))
     conf = SparkConf(loadDefaults=False).setAll(list(properties.items()))
     gateway = launch_gateway(conf, output)  # type: ignore[no-untyped-call]
     process, where = gateway.proc, gateway.java_parameters
     gateway.close()
-    born = psutil.Process(process.pid).create_time()
-    return Jvm(process.pid, born, where.port, where.auth_token, properties, process)
+    return Jvm(identity(process.pid), where.port, where.auth_token, properties, process)
 
 
 def _properties(settings: Settings, more: Mapping[str, str]) -> dict[str, str]:
-    os.environ["JAVA_HOME"] = str(java_home(settings))
     cache = aot.options(settings, aot.SPARK, pyspark.__version__, pyspark.__file__)
     return {
         "spark.master": settings.spark_master,

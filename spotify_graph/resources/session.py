@@ -34,30 +34,32 @@ _CONF = {
 _LOCAL_CONF = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 
-def build(settings: Settings, properties: Mapping[str, str]) -> SparkSession:
+def build(settings: Settings, properties: Mapping[str, str] | None = None) -> SparkSession:
     """The session of this process, started if there is none.
 
     Args:
         settings: the installation's settings.
-        properties: Spark's, beside or in place of the platform's own; `spark.master` among them.
+        properties: Spark's, beside or in place of the platform's own.
+
+    Raises:
+        UserError: the settings name a JVM that is none, or the home can't be written to.
     """
+    given = {"spark.master": settings.spark_master, **(properties or {})}
     # Spark's workers need this project's packages, which another python on the PATH lacks.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     folder = settings.home / "spark"
-    local_conf = (
-        {"spark.local.dir": str(folder), **_LOCAL_CONF} if properties["spark.master"].startswith("local") else {}
-    )
+    local_conf = {"spark.local.dir": str(folder), **_LOCAL_CONF} if given["spark.master"].startswith("local") else {}
     conf: dict[str, bool | float | int | str | None] = {
         **_CONF,
         **local_conf,
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
-        **properties,
+        **given,
     }
-    with local.start(settings, properties).result().used():
+    with local.jvm(settings, given).used():
         return SparkSession.builder.appName("spotify_graph").config(map=conf).getOrCreate()
 
 
-def begin(settings: Settings, properties: Mapping[str, str]) -> Future[SparkSession]:
+def begin(settings: Settings, properties: Mapping[str, str] | None = None) -> Future[SparkSession]:
     """Starts the session in the background, beside what comes before it is needed.
 
     Whoever asks for it builds it too: that waits for this one, or meets the same error.
@@ -89,7 +91,7 @@ def kept_warm(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
     def keep() -> None:
         try:
             with local.Keeper(settings) as keeper:
-                with build(settings, {"spark.master": settings.spark_master}) as session:
+                with build(settings) as session:
                     if settings.spark_master.startswith("local"):  # a cluster may not see the folder
                         _exercise(session, settings.home / "spark" / "exercise")
                 keeper.lend()

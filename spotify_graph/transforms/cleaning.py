@@ -81,6 +81,7 @@ def judge_events(raw: DataFrame, now: datetime) -> DataFrame:
         "unknown_event_type": ~F.col("event_type").isin([event.name for event in EVENT_TYPES]),
         "bad_event_ts": F.col("event_ts").isNotNull() & F.col("time").isNull(),
         "event_ts_out_of_range": ~time_in_range,
+        # Of the text as it is by then: trimmed.
         "control_character": ~plain & text.rlike(_CONTROL),
         "id_too_long": _longer_than_an_id("user_id", "track_id", "session_id"),
     }

@@ -1,0 +1,18 @@
+"""Which process it is: an id is used again, with the time of its process's start it is not."""
+
+import psutil
+
+
+def identity(pid: int | None = None) -> str:
+    """Names a process of this machine for good; None is this one."""
+    process = psutil.Process(pid)
+    return f"{process.pid}:{process.create_time()}"
+
+
+def is_alive(process: str) -> bool:
+    """Whether the process with that identity still is."""
+    pid, _ = process.split(":")
+    try:
+        return identity(int(pid)) == process
+    except psutil.NoSuchProcess:
+        return False
