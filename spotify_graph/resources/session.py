@@ -10,9 +10,10 @@ from pathlib import Path
 from shutil import rmtree
 
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
+from spotify_graph.graph_model import GENRE
 from spotify_graph.local import spark as local
+from spotify_graph.neo4j_io import staging
 from spotify_graph.settings import Settings
 
 SHUFFLE_PARTITIONS = 8
@@ -110,8 +111,9 @@ def kept_warm(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _exercise(session: SparkSession, folder: Path) -> None:
-    """Has the JVM load what each run needs: Parquet written and read, rows grouped."""
-    rows = session.range(1000).selectExpr("id", "CAST(id % 10 AS STRING) AS name")
-    rows.write.mode("overwrite").parquet(str(folder))
-    session.read.parquet(str(folder)).groupBy("name").agg(F.max("id")).collect()
+    """Has the JVM load what a run of a small asset needs: rows read, grouped, staged, and compared with others."""
+    names = session.range(1000).selectExpr("CAST(id % 10 AS STRING) AS name")
+    names.write.mode("overwrite").parquet(str(folder))
+    staged = staging.stage(session.read.schema("name string").parquet(str(folder)).distinct(), GENRE, folder)
+    staged.read(session).join(names, "name", "full").collect()
     rmtree(folder)
