@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from neo4j import Driver, GraphDatabase
 from pyspark.sql import SparkSession
@@ -12,6 +13,7 @@ from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
 from spotify_graph_tests.emptied import empty
+from spotify_graph_tests.graphs import Graph
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -66,3 +68,16 @@ def clean_graph(neo4j_driver: Driver) -> Driver:
     # A plan that was made for an earlier test's graph would be used for this one's.
     neo4j_driver.execute_query("CALL db.clearQueryCaches()")
     return neo4j_driver
+
+
+@pytest.fixture
+def graph(clean_graph: Driver, spark: SparkSession, tmp_path: Path) -> Graph:
+    """The suite's graph, empty, and a lake that it is published from."""
+    return Graph(clean_graph, spark, tmp_path / "lake")
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """An empty Dagster instance, stored in files as the platform's own is."""
+    with dg.instance_for_test() as instance:
+        yield instance

@@ -7,7 +7,7 @@ import pytest
 from dagster._core.definitions.asset_daemon_cursor import AssetDaemonCursor
 
 from spotify_graph.automation.partitions import CATALOGUE_FILES, LOG_FILES
-from spotify_graph_tests.test_automation_jobs import (
+from spotify_graph_tests.stand_ins import (
     COMBINED,
     GRAPH,
     definitions,

@@ -14,7 +14,6 @@ import pytest
 
 from spotify_graph.automation import failures
 from spotify_graph.automation.sensors import run_failure
-from spotify_graph_tests.test_automation_jobs import an_instance  # noqa: F401 the fixture `instance`
 
 PASSWORD = "pass-word-of-neo4j"  # noqa: S105 made up
 KEY = "key-in-the-address"

@@ -15,8 +15,7 @@ from spotify_graph.io_managers.intake import Intake, IntakeLedger
 from spotify_graph.io_managers.verdicts import Finding, Verdict
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, digest
-from spotify_graph_tests.test_automation_jobs import (
-    an_instance,  # noqa: F401 the fixture `instance`
+from spotify_graph_tests.stand_ins import (
     definitions,
     requested,
 )

@@ -2,111 +2,39 @@ import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from neo4j import Driver
-from pyspark.sql import SparkSession
 
 from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
 from spotify_graph.neo4j_io import cypher, ledger, loader
 from spotify_graph.neo4j_io.errors import PublicationError
-from spotify_graph.neo4j_io.publication import PublicationResult, count, publish
+from spotify_graph.neo4j_io.publication import PublicationResult, count
 from spotify_graph.neo4j_io.staging import Snapshot, stage
-from spotify_graph_tests.people import CITY, LIVES_IN, ODD, PERSON, SCHEMAS
-
-DATABASE = "neo4j"
-
-SOON = datetime(2024, 2, 29, 23, 59, 59, 999999, tzinfo=UTC)
-EARLY = datetime(1969, 12, 31, 23, 59, 58, 1, tzinfo=UTC)
-LAST = datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
-
-Row = tuple[Any, ...]
-
-
-def person(
-    name: str,
-    born: datetime | None = SOON,
-    tags: tuple[str, ...] = (),
-    visits: int | None = 1,
-    score: float = 0.1,
-    active: bool = True,
-) -> Row:
-    return (name, born, list(tags), visits, score, active)
-
-
-ANN, BOB, CID = person("Ann", EARLY, ("x", "y")), person("Bob", None, (), None, -1e300), person("Cid", LAST)
-
-
-@dataclass(frozen=True)
-class Graph:
-    """A database, and the lake that it is published from."""
-
-    driver: Driver
-    spark: SparkSession
-    root: Path
-
-    def stage(self, table: GraphTable, *rows: Row) -> Snapshot:
-        frame = self.spark.createDataFrame([tuple(row) for row in rows], SCHEMAS[table])
-        return stage(frame.coalesce(1), table, self.root)
-
-    def publish(self, table: GraphTable, *rows: Row, **options: Any) -> PublicationResult:
-        return self.publish_snapshot(table, self.stage(table, *rows), **options)
-
-    def publish_snapshot(self, table: GraphTable, snapshot: Snapshot, **options: Any) -> PublicationResult:
-        return publish(self.driver, DATABASE, table, snapshot, self.spark, **options)
-
-    def ask(self, query: str, **parameters: Any) -> list[list[Any]]:
-        records = self.driver.execute_query(query, parameters_=parameters, database_=DATABASE).records
-        return [[_native(value) for value in record.values()] for record in records]
-
-    def people(self) -> list[dict[str, Any]]:
-        return [row[0] for row in self.ask("MATCH (p:Person) RETURN properties(p) ORDER BY p.name")]
-
-    def homes(self) -> list[list[Any]]:
-        query = "MATCH (p)-[r:LIVES_IN]->(c) RETURN p.name, c.title, properties(r) ORDER BY p.name, c.title"
-        return self.ask(query)
-
-    def entry(self, table: GraphTable) -> ledger.Publication:
-        return ledger.read(self.driver, DATABASE)[table.asset]
-
-    def last_commit(self) -> Any:
-        """Names the database's last committed transaction, whoever made it."""
-        with self.driver.session(database=DATABASE) as session:
-            session.run("RETURN 1").consume()
-            return session.last_bookmarks().raw_values
-
-
-@pytest.fixture
-def graph(clean_graph: Driver, spark: SparkSession, tmp_path: Path) -> Graph:
-    return Graph(clean_graph, spark, tmp_path / "lake")
-
-
-class InterruptedPublicationError(Exception):
-    """Stands for whatever ends a publication half way."""
-
-
-def stop_after_first_batch(_done: int, _total: int) -> None:
-    raise InterruptedPublicationError
-
-
-def as_properties(*people: Row) -> list[dict[str, Any]]:
-    """People as the graph should hold them: without the properties that have no value."""
-    names = [column.name for column in PERSON.columns]
-    return [{k: v for k, v in zip(names, row, strict=True) if v is not None} for row in people]
-
-
-def _native(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _native(inner) for name, inner in value.items()}
-    return value.to_native() if hasattr(value, "to_native") else value
-
-
-def written(result: PublicationResult) -> tuple[int, int, int]:
-    return result.inserted, result.changed, result.deleted
+from spotify_graph_tests.emptied import DATABASE
+from spotify_graph_tests.graphs import (
+    Graph,
+    InterruptedPublicationError,
+    as_properties,
+    stop_after_first_batch,
+    written,
+)
+from spotify_graph_tests.people import (
+    ANN,
+    BOB,
+    CID,
+    CITY,
+    EARLY,
+    LAST,
+    LIVES_IN,
+    ODD,
+    PERSON,
+    SOON,
+    person,
+)
+from spotify_graph_tests.plans import operator_names
 
 
 def test_the_first_publication_inserts_every_row_to_the_last_property(graph: Graph) -> None:
@@ -420,12 +348,7 @@ def test_no_write_scans_the_graph(graph: Graph, table: GraphTable, statement: Ca
     graph.publish(CITY)
     columns: dict[str, Any] = {f"c{i}": [] for i in range(len(table.columns))}
     plan = graph.driver.execute_query(f"EXPLAIN {statement(table)}", columns).summary.plan
-    names = operators(plan)
+    names = operator_names(plan)
     creates_nodes = statement is cypher.create and isinstance(table, NodeType)
     assert creates_nodes or any("Unique" in name for name in names)
     assert not [name for name in names if "Scan" in name]
-
-
-def operators(plan: Any) -> list[str]:
-    """The names of a plan's operators."""
-    return [plan["operatorType"], *(name for child in plan.get("children", []) for name in operators(child))]

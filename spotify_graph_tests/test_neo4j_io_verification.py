@@ -1,39 +1,22 @@
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from neo4j import Driver
-from pyspark.sql import SparkSession
 
 from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import ledger
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.verification import Verification, verify, verify_published
-from spotify_graph_tests.people import CITY, LIVES_IN, ODD, PERSON
-from spotify_graph_tests.test_neo4j_io_publication import (
-    ANN,
-    BOB,
-    CID,
-    DATABASE,
-    EARLY,
-    LAST,
-    SOON,
+from spotify_graph_tests.emptied import DATABASE
+from spotify_graph_tests.graphs import (
     Graph,
     InterruptedPublicationError,
-    Row,
     as_properties,
-    person,
     stop_after_first_batch,
     written,
 )
-
-
-@pytest.fixture
-def graph(clean_graph: Driver, spark: SparkSession, tmp_path: Path) -> Graph:
-    return Graph(clean_graph, spark, tmp_path / "lake")
-
+from spotify_graph_tests.people import ANN, BOB, CID, CITY, EARLY, LAST, LIVES_IN, ODD, PERSON, SOON, Row, person
 
 HOMES: list[Row] = [("Ann", "Rome", 1, SOON), ("Bob", "Rome", 2, None), ("Cid", "Oslo", 3, LAST)]
 

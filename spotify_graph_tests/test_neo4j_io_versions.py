@@ -14,18 +14,11 @@ from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.publication import PublicationResult
 from spotify_graph.neo4j_io.staging import Snapshot, stage
 from spotify_graph.neo4j_io.verification import verify_published
-from spotify_graph_tests.people import CITY, LIVES_IN, PERSON
-from spotify_graph_tests.test_neo4j_io_publication import (
-    DATABASE,
-    Graph,
-    InterruptedPublicationError,
-    Row,
-    operators,
-    person,
-    stop_after_first_batch,
-    written,
-)
-from spotify_graph_tests.test_neo4j_io_transaction import cut_wire, driver_of
+from spotify_graph_tests.emptied import DATABASE
+from spotify_graph_tests.graphs import Graph, InterruptedPublicationError, stop_after_first_batch, written
+from spotify_graph_tests.people import CITY, LIVES_IN, PERSON, Row, person
+from spotify_graph_tests.plans import operator_names
+from spotify_graph_tests.wires import cut_wire, driver_of
 
 _VERSION = Property("mod`el", PropertyType.STRING, "")
 _SCORE = Property("score", PropertyType.FLOAT, "")
@@ -475,10 +468,10 @@ def test_no_batch_scans_the_graph_and_no_removal_gathers_what_it_removes(
 ) -> None:
     graph.load(table, "v1", 0.5)
     columns: dict[str, Any] = {f"c{i}": [] for i in range(len(table.columns))}
-    created = operators(graph.driver.execute_query(f"EXPLAIN {cypher.create(table)}", columns).summary.plan)
+    created = operator_names(graph.driver.execute_query(f"EXPLAIN {cypher.create(table)}", columns).summary.plan)
     assert any("Unique" in name for name in created)
     assert not [name for name in created if "Scan" in name]
     with graph.driver.session(database=DATABASE) as session:
         parameters = {"asset": "", "token": "", "now": NOON, "version": "v1", "rows": 2}
         plan = session.run(f"EXPLAIN {cypher.delete_other_versions(table, _VERSION)}", parameters).consume().plan
-    assert not [name for name in operators(plan) if "Eager" in name]
+    assert not [name for name in operator_names(plan) if "Eager" in name]

@@ -1,8 +1,6 @@
 """The sample queries against a graph small enough to answer them by hand."""
 
 import re
-from collections.abc import Iterator
-from typing import Any
 
 import neo4j
 import pytest
@@ -12,6 +10,7 @@ from spotify_graph.errors import UserError
 from spotify_graph.graph_model import EVENT_TYPES, NODES, RECOMMENDATIONS, RELATIONSHIPS, TABLES
 from spotify_graph.queries import IntegerParameter, KeyParameter
 from spotify_graph_tests.emptied import empty
+from spotify_graph_tests.plans import operator_names, operators
 
 DATABASE = "neo4j"
 QUERIES = queries.load()
@@ -117,12 +116,6 @@ def edges(driver: neo4j.Driver, name: str, **raw: str) -> list[tuple[object, ...
     answer = queries.run(driver, DATABASE, query, query.bind(raw))
     wanted = [answer.columns.index(column) for column in ("source", "relationship", "count", "target")]
     return [tuple(row[column] for column in wanted) for row in answer.rows]
-
-
-def operators(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
-    for child in plan.get("children", []):
-        yield from operators(child)
 
 
 def bound(query: queries.Query, key: str = "nobody") -> dict[str, object]:
@@ -317,7 +310,7 @@ def test_no_query_scans_nodes(music: neo4j.Driver, name: str) -> None:
     query = QUERIES[name]
     plan = music.execute_query("EXPLAIN " + query.text, bound(query), database_=DATABASE).summary.plan
     assert plan is not None
-    used = {operator["operatorType"].split("@")[0] for operator in operators(plan)}
+    used = set(operator_names(plan))
     keyed = any(isinstance(parameter, KeyParameter) for parameter in query.parameters)
     assert ("NodeUniqueIndexSeek" in used) is keyed
     assert {operator for operator in used if "Scan" in operator} == (

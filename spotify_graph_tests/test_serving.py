@@ -22,7 +22,7 @@ from spotify_graph.graph_model import NODES
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.serving import Recommendations, Seed
 from spotify_graph_tests.emptied import empty
-from spotify_graph_tests.test_queries import operators
+from spotify_graph_tests.plans import operator_name, operator_names, operators
 
 DATABASE = "neo4j"
 UNTIL = datetime(2026, 1, 31, tzinfo=UTC)
@@ -461,25 +461,19 @@ REQUESTS = {
 }
 
 
-def operator_name(operator: dict[str, Any]) -> str:
-    return str(operator["operatorType"].split("@")[0])
-
-
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
 def test_a_request_finds_its_nodes_by_index(graph: neo4j.Driver, request_: tuple[str, dict[str, object]]) -> None:
     name, asked = request_
     plan = graph.execute_query("EXPLAIN " + queries.serving()[name], asked, database_=DATABASE).summary.plan
-    assert plan is not None
     scans = [operator for operator in operators(plan) if "Scan" in operator_name(operator)]
     assert {operator_name(scan) for scan in scans} == ({"NodeIndexScan"} if name == "recommend" else set())
     assert all("RANGE INDEX track:Track(popularity)" in scan["args"]["Details"] for scan in scans)
-    assert "NodeUniqueIndexSeek" in {operator_name(operator) for operator in operators(plan)}
+    assert "NodeUniqueIndexSeek" in operator_names(plan)
 
 
 def profile(driver: neo4j.Driver, **asked: object) -> list[dict[str, Any]]:
     query = "PROFILE " + queries.serving()["recommend"]
     summary = driver.execute_query(query, parameters(**asked), database_=DATABASE).summary
-    assert summary.profile is not None
     return list(operators(summary.profile))
 
 
