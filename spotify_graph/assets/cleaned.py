@@ -66,6 +66,7 @@ _SHOWN = ("rows_read", "kept", "duplicates", "rejected")
 
 _EVENT_GATES = (
     gate.SCHEMA,
+    gate.HAS_ROWS,
     gate.ROWS_ADD_UP,
     gate.REJECTED_SHARE,
     gate.DUPLICATE_SHARE,
@@ -107,7 +108,8 @@ def clean_events(
     file, now = context.partition_key, datetime.now(UTC)
     lake, ledger = _lake_and_ledger(USER_EVENTS)
     raw = lake.current(f"raw_user_events/{file}")
-    judged = cleaning.judge_events(raw.read(spark.spark_session, raw_schema(USER_EVENTS)), now)
+    records = raw.read(spark.spark_session, raw_schema(USER_EVENTS))
+    judged = cleaning.judge_events(records, now)
     seen, kept = Observation(), Observation()
     events = cleaning.clean_events(judged.observe(seen, *cleaning.counts(cleaning.EVENT_REASONS)))
     row_rules = rules.of_events(now)
@@ -120,8 +122,16 @@ def clean_events(
     yield _rejected(bad_rows, found, "rejected_events")
     findings = [
         gate.schema(cleaned, table_columns(_EVENTS)),
+        gate.has_rows(raw.rows),
         gate.rows_add_up(raw.rows, counts["kept"], counts["duplicates"], counts["rejected"]),
-        gate.rejected_share(counts["rows_read"], counts["rejected"], by_reason, gates, bad_rows),
+        gate.rejected_share(
+            counts["rows_read"],
+            counts["rejected"],
+            by_reason,
+            gates,
+            bad_rows,
+            lambda reason: cleaning.example(records, judged, reason),
+        ),
         gate.duplicate_share(counts["rows_read"], counts["duplicates"], gates),
         *rules.findings(row_rules, counts, cleaned),
     ]

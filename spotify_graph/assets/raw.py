@@ -40,7 +40,7 @@ from spotify_graph.transforms.landing import (
 def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsDefinition:
     """The asset of a kind of files. Where no asset by file follows, the rows are judged at once (`judged`)."""
     name = f"raw_{table.name}"
-    gates_of_file = [gate.FILE_READABLE, *([gate.ROWS_ADD_UP, gate.REJECTED_SHARE] if judged else [])]
+    gates_of_file = [gate.FILE_READABLE, *([gate.HAS_ROWS, gate.ROWS_ADD_UP, gate.REJECTED_SHARE] if judged else [])]
 
     @dg.asset(
         name=name,
@@ -130,14 +130,23 @@ def _taken_over(settings: Settings, file: str, table: LandedTable) -> Iterator[_
 
 def _judge_catalogue(spark: SparkSession, version: LakeVersion, gates: Gates) -> tuple[list[Finding], dict[str, int]]:
     """What the gates find of a catalogue file's rows, and their counts."""
-    judged = cleaning.judge_tracks(version.read(spark, raw_schema(TRACKS)))
+    records = version.read(spark, raw_schema(TRACKS))
+    judged = cleaning.judge_tracks(records)
     counts = judged.agg(*cleaning.counts(cleaning.TRACK_REASONS)).first().asDict()  # type: ignore[union-attr]
     counts |= {"cleaned": counts["good"], "duplicates": 0}
     by_reason = {reason: counts[reason] for reason in cleaning.TRACK_REASONS}
     rejected = cleaning.rejected(judged)
     return [
+        gate.has_rows(version.rows),
         gate.rows_add_up(version.rows, counts["good"], 0, counts["rejected"]),
-        gate.rejected_share(counts["rows_read"], counts["rejected"], by_reason, gates, rejected),
+        gate.rejected_share(
+            counts["rows_read"],
+            counts["rejected"],
+            by_reason,
+            gates,
+            rejected,
+            lambda reason: cleaning.example(records, judged, reason),
+        ),
     ], counts
 
 

@@ -49,6 +49,7 @@ class Gate:
 
 
 FILE_READABLE = Gate("file_readable", "The file has its table's header and can be read to its end.")
+HAS_ROWS = Gate("has_rows", "The file has rows, not its header alone.", blocking=False)
 SCHEMA = Gate("schema", "The columns have the declared names and types.")
 ROWS_ADD_UP = Gate("rows_add_up", "Rows read = rows kept + duplicates + rejected rows.")
 REJECTED_SHARE = Gate("rejected_share", "Few rows are rejected.")
@@ -95,6 +96,11 @@ def file_readable(bad: BadFile | None) -> Finding:
     return _finding(FILE_READABLE, bad is None, f"{bad.file}: {bad.reason}" if bad else "it can be taken in")
 
 
+def has_rows(read: int) -> Finding:
+    """Whether a file has rows."""
+    return _finding(HAS_ROWS, read > 0, f"{read:,} rows" if read else "it has a header and no rows", {"rows": read})
+
+
 def rows_add_up(read: int, kept: int, duplicates: int, rejected: int) -> Finding:
     """Whether every row that was read is accounted for; the four numbers are counted independently."""
     lost = read - kept - duplicates - rejected
@@ -103,8 +109,24 @@ def rows_add_up(read: int, kept: int, duplicates: int, rejected: int) -> Finding
     return _finding(ROWS_ADD_UP, lost == 0, found if lost == 0 else f"{found} + {lost:,} unaccounted for", counts)
 
 
-def rejected_share(read: int, rejected: int, by_reason: Mapping[str, int], gates: Gates, rows: DataFrame) -> Finding:
-    """Whether a file's share of rejected rows is tolerable: an error over one threshold, a warning over another."""
+def rejected_share(
+    read: int,
+    rejected: int,
+    by_reason: Mapping[str, int],
+    gates: Gates,
+    rows: DataFrame,
+    example: Callable[[str], object] | None = None,
+) -> Finding:
+    """Whether a file's share of rejected rows is tolerable: an error over one threshold, a warning over another.
+
+    Args:
+        read: how many rows the file has.
+        rejected: how many of them are rejected.
+        by_reason: how many for each reason.
+        gates: the thresholds.
+        rows: the rejected rows.
+        example: fetches a value that was rejected for a reason, where all rejected rows share it.
+    """
     share = _share(rejected, read)
     found = f"{rejected:,} of {read:,} rows rejected ({_percent(share)})"
     details = {
@@ -118,7 +140,11 @@ def rejected_share(read: int, rejected: int, by_reason: Mapping[str, int], gates
         return _finding(REJECTED_SHARE, True, found, details)
     error = share > gates.rejected_error
     limit = gates.rejected_error if error else gates.rejected_warn
-    problem = f"{found}, more than {_percent(limit)}; `spotify-graph rejects` shows them"
+    problem = f"{found}, more than {_percent(limit)}"
+    common = next((reason for reason, count in by_reason.items() if count == rejected), None)
+    if common:
+        problem += f", all for {common}" + (f", such as '{shown(example(common))}'" if example else "")
+    problem += "; `spotify-graph rejects` shows them"
     return _finding(REJECTED_SHARE, False, problem, details, lambda: rows.take(SAMPLE), blocking=error)
 
 

@@ -39,6 +39,13 @@ TRACK_REASONS = (
 EVENT_VALUES = ("user_id", "track_id", "event_type", "event_ts", "session_id", "device")
 """The columns that make two rows the same event."""
 
+_COLUMN_OF = {
+    "unknown_event_type": "event_type",
+    "bad_event_ts": "event_ts",
+    "event_ts_out_of_range": "event_ts",
+    "bad_duration_ms": "duration_ms",
+}
+"""The column that a reason is about, where that holds something."""
 _ID_BYTES = 512
 _EARLIEST = "2000-01-01 00:00:00"
 _WHITE_SPACE = (  # of Unicode's property White_Space
@@ -163,6 +170,19 @@ def counts(reasons: tuple[str, ...]) -> list[Column]:
 def rejected(judged: DataFrame) -> DataFrame:
     """The rejected rows: file, line, raw, reasons."""
     return judged.where(~_is_good()).select("file", "line", "raw", "reasons")
+
+
+def example(raw: DataFrame, judged: DataFrame, reason: str) -> str:
+    """A value that was rejected for a reason: what the column holds that the reason is about, or else the row's text.
+
+    Args:
+        raw: the records of one file.
+        judged: the same, judged; a row of them is rejected for the reason.
+        reason: one of EVENT_REASONS or TRACK_REASONS.
+    """
+    row = rejected(judged).where(F.array_contains("reasons", reason)).take(1)[0]
+    column = _COLUMN_OF.get(reason)
+    return str(row["raw"] if column is None else raw.where(F.col("line") == row["line"]).take(1)[0][column])
 
 
 COPIES = "copies"
