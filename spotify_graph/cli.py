@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,16 +60,25 @@ def main() -> None:
 @click.option("--tracks", type=click.IntRange(0), help="How many tracks.", show_default="3,000")
 @click.option("--users", type=click.IntRange(0), help="How many users.", show_default="1,500")
 @click.option("--events", type=click.IntRange(0), help="How many events.", show_default="375,000")
-@click.option("--seed", type=int, help="Equal seeds give equal files.")
+@click.option("--seed", type=int, help="Equal seeds and ends give equal files.")
+@click.option(
+    "--end", type=click.DateTime(["%Y-%m-%d"]), help="The day (UTC) as which begins the log ends.", show_default="today"
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The folder to write to.", show_default="the landing folder"
 )
 @click.option("--overwrite", is_flag=True, help="Replace a tracks.csv and user_events.csv that are there.")
 def generate(
-    tracks: int | None, users: int | None, events: int | None, seed: int | None, out: Path | None, overwrite: bool
+    tracks: int | None,
+    users: int | None,
+    events: int | None,
+    seed: int | None,
+    end: datetime | None,
+    out: Path | None,
+    overwrite: bool,
 ) -> None:
     """Write sample logs with planted tastes, and beside their folder the truth about those tastes."""
-    given = {"tracks": tracks, "users": users, "events": events, "seed": seed}
+    given = {"tracks": tracks, "users": users, "events": events, "seed": seed, "end": end and end.date()}
     _generate(
         out or Settings.load().landing, overwrite, **{name: value for name, value in given.items() if value is not None}
     )
@@ -361,7 +371,7 @@ def status(as_json: bool) -> None:
     console.records(assets, report.ASSET_COLUMNS, as_json=False)
 
 
-def _generate(out: Path, overwrite: bool, **arguments: int) -> None:
+def _generate(out: Path, overwrite: bool, **arguments: Any) -> None:
     from spotify_graph import sample_data
 
     there = [file.name for file in (out / "tracks.csv", out / "user_events.csv") if file.exists()]

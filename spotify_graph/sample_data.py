@@ -21,6 +21,7 @@ import itertools
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -84,10 +85,8 @@ GENRES = (
 TRACKS_COLUMNS = ("track_id", "artist", "album", "duration_ms", "genre", "title")
 USER_EVENTS_COLUMNS = ("user_id", "track_id", "event_type", "event_ts", "session_id", "device")
 
-WINDOW_START = np.datetime64("2025-07-05T00:00:00.000", "ms")
-"""The first moment that an event may have."""
-WINDOW_MS = 180 * 24 * 60 * 60 * 1000
-"""How many milliseconds after WINDOW_START the window of the events closes."""
+_WINDOW_DAYS = 180
+_WINDOW_MS = _WINDOW_DAYS * 24 * 60 * 60 * 1000
 
 _ZIPF_EXPONENT = 0.87
 _UNHEARD_SHARE = 0.03
@@ -125,7 +124,7 @@ _EVENT = np.dtype(
         ("session", f"S{_SESSION_ID_LENGTH}"),
     ]
 )
-"""An event between simulation and file; ts in milliseconds after WINDOW_START."""
+"""An event between simulation and file; ts in milliseconds after the window of the events opens."""
 
 Progress = Callable[[int, int], None]
 Ints = npt.NDArray[np.int64]
@@ -162,12 +161,13 @@ def generate(
     users: int = DEFAULT_USERS,
     events: int = DEFAULT_EVENTS,
     seed: int = DEFAULT_SEED,
+    end: date | None = None,
     progress: Progress | None = None,
 ) -> SampleData:
     """Writes sample logs and the tastes behind them.
 
-    Equal arguments give equal bytes, as long as NumPy, Faker and PyArrow stay the same. Files of the same names are
-    replaced, others left alone; the files appear under their names once all are complete.
+    Equal arguments, the end among them, give equal bytes, as long as NumPy, Faker and PyArrow stay the same. Files of
+    the same names are replaced, others left alone; the files appear under their names once all are complete.
 
     Args:
         out: the landing folder, made where it is missing.
@@ -176,6 +176,7 @@ def generate(
         users: users who may have events; with few events, some have none.
         events: rows in the log.
         seed: any number from 0.
+        end: the day, in UTC, as which begins the log ends; None means today.
         progress: called with (events done, events in all) after each chunk.
 
     Returns:
@@ -204,7 +205,10 @@ def generate(
             audience = _Audience.draw(users, events, seed)
             catalogue.write(staged.tracks, staged.track_popularity)
             audience.write(staged.user_tastes)
-            _write_events(staged.user_events, catalogue, audience, seed, progress or (lambda _done, _total: None))
+            start = (end or datetime.now(UTC).date()) - timedelta(_WINDOW_DAYS)
+            _write_events(
+                staged.user_events, catalogue, audience, seed, start, progress or (lambda _done, _total: None)
+            )
             data = _paths(out, truth)
             staged.track_popularity.replace(data.track_popularity)
             staged.user_tastes.replace(data.user_tastes)
@@ -438,11 +442,13 @@ def _distinct(words: list[str]) -> list[str]:
     return list(dict.fromkeys(" ".join(unicodedata.normalize("NFC", word).split()) for word in words))
 
 
-def _write_events(path: Path, catalogue: _Catalogue, audience: _Audience, seed: int, progress: Progress) -> None:
+def _write_events(
+    path: Path, catalogue: _Catalogue, audience: _Audience, seed: int, start: date, progress: Progress
+) -> None:
     """Simulates chunk after chunk of users into spill files, one for each slice of time, and writes those in order."""
     total = int(audience.events.sum())
     slices = max(1, total // _CHUNK_EVENTS)
-    edges = np.linspace(0, WINDOW_MS, slices + 1).astype(np.int64)[1:-1]
+    edges = np.linspace(0, _WINDOW_MS, slices + 1).astype(np.int64)[1:-1]
     spills = [path.with_name(f"slice-{number}") for number in range(slices)]
     for spill in spills:
         spill.touch()
@@ -465,7 +471,7 @@ def _write_events(path: Path, catalogue: _Catalogue, audience: _Audience, seed: 
             spill.unlink()
             events = events[np.argsort(events["ts"], kind="stable")]
             options = pacsv.WriteOptions(include_header=False, quoting_style="none")
-            pacsv.write_csv(_log(events, catalogue, audience), file, options)
+            pacsv.write_csv(_log(events, catalogue, audience, start), file, options)
             done += len(events)
             progress(done // 2, total)
 
@@ -564,22 +570,22 @@ def _event_types(liking: Floats, rng: np.random.Generator) -> Ints:
 
 
 def _times(rows: _Rows, starts_session: npt.NDArray[np.bool_], heard_ms: Floats, rng: np.random.Generator) -> Ints:
-    """A time for each event, in milliseconds after WINDOW_START, later than the user's event before it."""
+    """A time for each event, in milliseconds after the window opens, later than the user's event before it."""
     listening = np.bincount(rows.user, weights=heard_ms)
-    squeeze = np.minimum(1, WINDOW_MS / 2 / np.maximum(listening, 1))
+    squeeze = np.minimum(1, _WINDOW_MS / 2 / np.maximum(listening, 1))
     gap = 1 + (heard_ms * squeeze[rows.user]).astype(np.int64)
     elapsed = np.cumsum(gap) - gap
     # Sessions start at random moments of the time that the user does not listen in, which keeps them apart.
-    idle = WINDOW_MS - np.bincount(rows.user, weights=gap)
+    idle = _WINDOW_MS - np.bincount(rows.user, weights=gap)
     user = rows.user[starts_session]
-    start = np.sort(user * WINDOW_MS + (rng.random(len(user)) * idle[user]).astype(np.int64)) - user * WINDOW_MS
+    start = np.sort(user * _WINDOW_MS + (rng.random(len(user)) * idle[user]).astype(np.int64)) - user * _WINDOW_MS
     time: Ints = start[np.cumsum(starts_session) - 1] + elapsed - elapsed[rows.first]
     return time
 
 
-def _log(events: npt.NDArray[np.void], catalogue: _Catalogue, audience: _Audience) -> pa.Table:
+def _log(events: npt.NDArray[np.void], catalogue: _Catalogue, audience: _Audience, start: date) -> pa.Table:
     # Without a time zone, because Arrow's cast to text is many times slower with one.
-    moments = pa.array(WINDOW_START + events["ts"].astype("timedelta64[ms]")).cast(pa.string())
+    moments = pa.array(np.datetime64(start, "ms") + events["ts"].astype("timedelta64[ms]")).cast(pa.string())
     columns = (
         audience.ids.take(pa.array(events["user"])),
         catalogue.ids.take(pa.array(events["track"])),

@@ -23,7 +23,7 @@ def platform(
     with installed(
         tmp_path_factory.mktemp("default_sample"), local_neo4j, neo4j_driver, recommender=untuned
     ) as platform:
-        platform.succeed("generate")
+        platform.succeed("generate", "--end", "2026-01-01")
         platform.succeed("materialize")
         yield platform
 

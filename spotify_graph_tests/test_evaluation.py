@@ -83,9 +83,8 @@ def noise(spark: SparkSession) -> Iterator[Evaluated]:
 @pytest.fixture(scope="module")
 def truth_files(tmp_path_factory: pytest.TempPathFactory) -> sample_data.SampleData:
     folder = tmp_path_factory.mktemp("planted")
-    return sample_data.generate(
-        folder / "landing", truth=folder / "truth", tracks=400, users=250, events=50_000, seed=5
-    )
+    landing, truth, end = folder / "landing", folder / "truth", date(2026, 1, 1)
+    return sample_data.generate(landing, truth=truth, tracks=400, users=250, events=50_000, seed=5, end=end)
 
 
 @pytest.fixture(scope="module")

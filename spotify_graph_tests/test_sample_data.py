@@ -7,7 +7,7 @@ import sys
 import tracemalloc
 import unicodedata
 from collections import Counter, defaultdict
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,15 +20,17 @@ from spotify_graph.errors import UserError
 from spotify_graph.sample_data import SampleData, generate
 
 TRACKS, USERS, EVENTS = 600, 300, 60_000
+END = date(2026, 1, 1)
 WEIGHTS = {"play": 0.6, "skip": 0.2, "like": 0.1, "pause": 0.05, "seek": 0.05}
 
 SCRIPT = """
 import sys
+from datetime import date
 from pathlib import Path
 from spotify_graph.sample_data import generate
 home = Path(sys.argv[1])
 generate(home / "landing", truth=home / "truth", tracks=100, users=50, events=int(sys.argv[2]), seed=7,
-         progress=lambda done, total: print(done, total, flush=True))
+         end=date(2026, 1, 1), progress=lambda done, total: print(done, total, flush=True))
 """
 
 
@@ -46,14 +48,14 @@ def digests(data: SampleData) -> list[str]:
     return [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
 
 
-def small(home: Path, seed: int = 7) -> SampleData:
-    return generate(home / "landing", truth=home / "truth", tracks=100, users=50, events=5_000, seed=seed)
+def small(home: Path, seed: int = 7, end: date | None = END) -> SampleData:
+    return generate(home / "landing", truth=home / "truth", tracks=100, users=50, events=5_000, seed=seed, end=end)
 
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> SampleData:
     home = tmp_path_factory.mktemp("sample")
-    return generate(home / "landing", truth=home / "truth", tracks=TRACKS, users=USERS, events=EVENTS, seed=11)
+    return generate(home / "landing", truth=home / "truth", tracks=TRACKS, users=USERS, events=EVENTS, seed=11, end=END)
 
 
 @pytest.fixture(scope="module")
@@ -128,11 +130,18 @@ def test_the_log_meets_the_input_contract(log: list[dict[str, str]], catalogue: 
         assert row["track_id"] in track_ids
         assert row["event_type"] in WEIGHTS
         assert len(row["event_ts"]) == len("2026-05-01T12:34:56.789Z")
-        assert (
-            datetime(2025, 1, 1, tzinfo=UTC)
-            < datetime.fromisoformat(row["event_ts"])
-            < datetime(2026, 1, 1, tzinfo=UTC)
-        )
+        assert timedelta() < datetime(*END.timetuple()[:3], tzinfo=UTC) - datetime.fromisoformat(row["event_ts"])
+
+
+def test_the_log_ends_today_or_as_the_day_begins_that_is_given_and_is_the_same_but_for_that(tmp_path: Path) -> None:
+    before = datetime.now(UTC).date()
+    given, today = rows(small(tmp_path / "given").user_events), rows(small(tmp_path / "today", end=None).user_events)
+    [later] = {
+        datetime.fromisoformat(row["event_ts"]) - datetime.fromisoformat(as_given["event_ts"])
+        for as_given, row in zip(given, today, strict=True)
+    }
+    assert END + later in {before, datetime.now(UTC).date()}
+    assert END - datetime.fromisoformat(given[-1]["event_ts"]).date() == timedelta(days=1)
 
 
 def test_no_event_is_logged_twice(log: list[dict[str, str]]) -> None:
