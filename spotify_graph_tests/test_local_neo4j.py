@@ -159,7 +159,9 @@ def test_the_password_is_in_no_other_file_and_no_command_line(own: OwnServer) ->
     assert not [path for path in files if password.encode() in path.read_bytes()]
 
 
-def test_a_killed_server_starts_again_with_its_data_and_replaces_a_port_that_was_taken(own: OwnServer) -> None:
+def test_a_killed_server_starts_again_with_its_data_and_replaces_ports_as_soon_as_they_are_taken(
+    own: OwnServer,
+) -> None:
     before = own.server.start()
     with driver(own.server) as bolt:
         bolt.execute_query("CREATE (:Survivor {name: 'me'})")
@@ -169,7 +171,17 @@ def test_a_killed_server_starts_again_with_its_data_and_replaces_a_port_that_was
         while not hold(port(before.uri), stack):
             assert time.monotonic() < deadline
         assert not own.server.status().running
-        after = own.server.start()
+        said: list[str] = []
+
+        def take_the_port_that_was_chosen(line: str) -> None:
+            if not said:
+                hold(port(line), stack)
+            said.append(line)
+
+        after = own.server.start(take_the_port_that_was_chosen)
+    first, taken, second = said[:3]
+    assert f"Port {port(first)} was taken" in taken
+    assert port(after.uri) == port(second) != port(first)
     assert after.pid != before.pid
     assert after.uri != before.uri
     assert after.browser == before.browser

@@ -27,7 +27,7 @@ from spotify_graph.errors import UserError
 from spotify_graph.local import admin, aot, jars, store
 from spotify_graph.local.files import write_private
 from spotify_graph.local.java import java_home
-from spotify_graph.local.ports import HOST, free_or_other, is_free, listens
+from spotify_graph.local.ports import HOST, answers, free_or_other, is_free, listens
 from spotify_graph.settings import Settings
 
 USERNAME = "neo4j"
@@ -275,8 +275,10 @@ class LocalNeo4j:
             if self._await(self._spawn(say), say):
                 return
             # Somebody else may have taken a port since it was found free.
-            if ports.are_free():
+            taken = [str(port) for port in (ports.bolt, ports.http) if not is_free(port)]
+            if not taken:
                 break
+            say(f"Port {' and '.join(taken)} was taken by another process: Neo4j starts again on another one")
         raise UserError(f"Neo4j ended while it started: {self._last_error()}")
 
     def _spawn(self, say: Callable[[str], None]) -> int:
@@ -302,7 +304,10 @@ class LocalNeo4j:
         return int(started.stdout)
 
     def _await(self, pid: int, say: Callable[[str], None]) -> bool:
-        """Waits until the server answers; False if its process ended before."""
+        """Waits until the server answers; False if it ended before, or somebody else has a port of its own.
+
+        It would notice that itself, but late, and then take half a minute to end.
+        """
         try:
             process = psutil.Process(pid)
         except psutil.NoSuchProcess:
@@ -312,6 +317,10 @@ class LocalNeo4j:
         while _alive(process):
             if self._answers(process, ports) and listens(process, ports.http):
                 return True
+            if any(answers(port) and not listens(process, port) for port in (ports.bolt, ports.http)):
+                process.kill()
+                _until(lambda: not _alive(process), _STOP_S)
+                return False
             now = time.monotonic()
             if now - started > _START_S:
                 raise UserError(

@@ -27,6 +27,13 @@ def free_or_other(port: int) -> int:
     return port
 
 
+def answers(port: int) -> bool:
+    """Whether anybody listens on the port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex((HOST, port)) == 0
+
+
 def listens(process: psutil.Process, port: int) -> bool:
     """Whether it is this process that holds the port."""
     try:
