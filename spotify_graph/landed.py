@@ -9,16 +9,17 @@ from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import (
     TRACKS,
     USER_EVENTS,
+    BadFile,
     LandedTable,
     digest,
     landed_files,
     name_fault,
     shown_name,
+    sub_folder_fault,
+    unmatched_fault,
 )
 
 TABLES = (TRACKS, USER_EVENTS)
-UNMATCHED = f"its name is none of {', '.join(pattern for table in TABLES for pattern in table.patterns)}"
-"""Why a file that is of neither kind is not taken in."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,21 @@ def look(settings: Settings) -> list[LandedFile]:
     return [file for table in TABLES for file in _look(settings, table)]
 
 
-def unmatched(settings: Settings) -> list[str]:
-    """The names, shown in printable characters, of complete files in the landing folder that are of neither kind."""
-    names = sorted(path.name for path in settings.landing.iterdir() if path.is_file())
-    return [shown_name(name) for name in names if not is_being_written(name) and table_of(name) is None]
+def unmatched(settings: Settings) -> list[BadFile]:
+    """What lies in the landing folder and is no log file by its name or place, and what to do about it.
+
+    What is still being written is not among it.
+    """
+    entries = sorted(path for path in settings.landing.iterdir() if not is_being_written(path.name))
+    found = []
+    for path in entries:
+        if table_of(path.name):
+            continue
+        if not path.is_dir():
+            found.append(BadFile(shown_name(path.name), unmatched_fault(path.name)))
+        elif fault := sub_folder_fault(path):
+            found.append(BadFile(f"{shown_name(path.name)}/", fault))
+    return found
 
 
 def release_forgotten(settings: Settings) -> None:

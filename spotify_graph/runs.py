@@ -21,7 +21,7 @@ from spotify_graph.errors import UserError
 from spotify_graph.graph_model import FACTS
 from spotify_graph.io_managers.intake import PARTITIONED, Entry, IntakeLedger
 from spotify_graph.io_managers.lake import Lake
-from spotify_graph.landed import TABLES, UNMATCHED, look, release_forgotten, unmatched
+from spotify_graph.landed import TABLES, look, release_forgotten, unmatched
 from spotify_graph.local.processes import identity, is_alive
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.resources.gates import Gates
@@ -36,6 +36,8 @@ _PROCESS_TAG = "spotify_graph/process"
 
 _WRITTEN = ("inserted", "changed", "deleted")
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+_NAMED = 5
+"""How many files an error names."""
 _HELD_BACK = {"refused", "unfit"}
 _UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _ORPHANED = "The process of this run ended before the run did. Materialize again."
@@ -123,11 +125,13 @@ def materialize(
     by_file = {table.name: keys & _by_file(table) for table in TABLES}
     rest = keys - set().union(*by_file.values())
     release_forgotten(settings)
-    files = look(settings)
+    files, others = look(settings), [f"{it.file} is not taken in: {it.reason}" for it in unmatched(settings)]
     if not files:
+        more = [f"and {len(others) - _NAMED} more"] if len(others) > _NAMED else []
+        lying = "".join(f"; {line}" for line in [*others[:_NAMED], *more])
         raise UserError(
-            f"no {TRACKS.patterns[0]} and no {USER_EVENTS.patterns[0]} in {settings.landing}: put the logs there,"
-            " set SPOTIFY_GRAPH_LANDING, or make some with `spotify-graph generate`"
+            f"no {TRACKS.pattern} and no {USER_EVENTS.pattern} in {settings.landing}: put the logs there,"
+            f" set SPOTIFY_GRAPH_LANDING, or make some with `spotify-graph generate`{lying}"
         )
     todo = [
         file for file in files if by_file[file.table.name] and (file.pending or (not rest and file.path and file.entry))
@@ -141,8 +145,11 @@ def materialize(
             watcher.held_back.append(f"{file.name}: {file.note}")
         if file.state == "forgotten":
             say(f"{file.name}: {file.note}")
-    for name in unmatched(settings):
-        say(f"{name} is not taken in: {UNMATCHED}")
+    if any(by_file.values()) and not any(file.path and file.state != "forgotten" for file in files):
+        watcher.held_back += others
+    else:
+        for line in others:
+            say(line)
     working("starting Spark and Neo4j")
     with _spark(defs).held():
         size = sum(file.bytes for file in files)

@@ -9,7 +9,7 @@ from neo4j import Driver
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import NODES, RELATIONSHIPS
 from spotify_graph.io_managers.intake import PARTITIONED, IntakeLedger
-from spotify_graph.landed import TABLES, UNMATCHED, LandedFile, look, unmatched
+from spotify_graph.landed import TABLES, LandedFile, look, unmatched
 from spotify_graph.neo4j_io import publication
 from spotify_graph.settings import Settings
 
@@ -19,7 +19,7 @@ COUNT_COLUMNS = ("what", "count")
 
 
 def files(settings: Settings) -> list[dict[str, Any]]:
-    """Every file that has landed or is in the lake.
+    """Every file that has landed or is in the lake, and every sub-folder that holds something.
 
     Returns:
         For each: file, state (as in `landed.LandedFile`, or unmatched), landed (when it was changed last; None where it
@@ -31,7 +31,8 @@ def files(settings: Settings) -> list[dict[str, Any]]:
     """
     rows = [_file(file) for file in look(settings)]
     nothing = dict.fromkeys(FILE_COLUMNS)
-    return rows + [{**nothing, "file": name, "state": "unmatched", "note": UNMATCHED} for name in unmatched(settings)]
+    others = unmatched(settings)
+    return rows + [{**nothing, "file": it.file, "state": "unmatched", "note": it.reason} for it in others]
 
 
 def _file(file: LandedFile) -> dict[str, Any]:

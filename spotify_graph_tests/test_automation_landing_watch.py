@@ -79,6 +79,11 @@ def test_new_content_is_taken_in_and_known_content_is_not() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["tracks.CSV", "tracks_1.csv.GZ", "tracks.Csv.zst", "tracks.csv.bz2"])
+def test_the_end_of_a_name_may_be_in_any_case_and_say_how_the_file_is_compressed(name: str) -> None:
+    assert table_of(name) == TRACKS
+
+
 def test_a_catalogue_file_is_known_by_its_kind() -> None:
     assert decide(["tracks_2.csv"], {"tracks_2.csv": "d"}, knows=knows_nothing).ingest[0].table == TRACKS
 
@@ -160,8 +165,11 @@ def test_a_file_that_cannot_be_read_is_refused_with_the_reason() -> None:
 
 
 def test_a_file_of_neither_kind_is_reported() -> None:
-    names = ["README.txt", "User_events.csv", "tracks.tsv"]
-    assert decide(names, dict.fromkeys(names, "d"), knows=knows_nothing) == Decision(unmatched=tuple(sorted(names)))
+    names = ["README.txt", "User_events.csv", "tracks.tsv", "user_events.csv.zip"]
+    unmatched = decide(names, dict.fromkeys(names, "d"), knows=knows_nothing).unmatched
+    assert {it.file: it.reason.partition(":")[0] for it in unmatched} == dict.fromkeys(names, "rename it") | {
+        "user_events.csv.zip": "unpack it"
+    }
 
 
 def test_looks_come_back_from_their_json() -> None:

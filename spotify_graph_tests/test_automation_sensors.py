@@ -360,7 +360,9 @@ def test_what_cannot_be_taken_in_is_said_and_logged_and_holds_nothing_up(
     os.mkfifo(watch.landing / "user_events_pipe.csv")
     (watch.landing / "tracks_broken.csv").symlink_to(watch.landing / "nothing")
     (watch.landing / "user_events_folder.csv").mkdir()
-    (watch.landing / "archive").mkdir()
+    (watch.landing / "empty").mkdir()
+    (watch.landing / "2024" / "05").mkdir(parents=True)
+    watch.land("2024/05/user_events_1.csv")
     message = watch.evaluate().skip_message
     for words in [
         "4 refused",
@@ -368,10 +370,12 @@ def test_what_cannot_be_taken_in_is_said_and_logged_and_holds_nothing_up(
         "user_events_pipe.csv (it is not a regular file)",
         "user_events_folder.csv (it is not a regular file)",
         "tracks_broken.csv (it cannot be read: No such file or directory)",
-        "1 not named like a log file (tracks*.csv, tracks*.csv.gz, user_events*.csv, user_events*.csv.gz): README.txt",
+        "1 not named like a log file: README.txt (rename it: what is taken in is tracks*.csv and user_events*.csv",
+        "1 in sub-folders: 2024/ (sub-folders are not looked into: move",
+        "(05/user_events_1.csv)",
     ]:
         assert words in message
-    assert "archive" not in message
+    assert "empty" not in message
     assert capfd.readouterr().err.count("is not taken in") == 4
     watch.land(FILE)
     assert files(watch.settle()) == [FILE]

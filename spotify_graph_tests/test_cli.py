@@ -49,6 +49,19 @@ def test_materialize_with_an_empty_landing_folder_says_what_is_missing(installat
     fails_with_one_line(run("materialize"), "tracks*.csv", str(installation / "landing"))
 
 
+def test_materialize_where_nothing_lies_that_can_be_taken_in_names_what_lies_there(installation: Path) -> None:
+    (installation / "landing" / "2024").mkdir(parents=True)
+    for name in ("events.csv", "2024/user_events.csv", "user_events.zip", "user_events.csv.part"):
+        (installation / "landing" / name).write_text("x")
+    fails_with_one_line(
+        run("materialize"),
+        "events.csv is not taken in: rename it",
+        "2024/ is not taken in: sub-folders are not looked into",
+        "(user_events.csv)",
+        "user_events.zip is not taken in: unpack it",
+    )
+
+
 def test_a_server_that_does_not_answer_is_named(installation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     landed(installation)
     with socket.socket() as reserved:

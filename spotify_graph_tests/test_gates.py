@@ -44,6 +44,16 @@ def test_no_rows_are_no_reason_to_refuse(spark: SparkSession) -> None:
     assert gate.uncatalogued_share(0, 0, GATES, list).passed
 
 
+def test_columns_that_are_left_aside_are_a_warning_that_names_a_few_of_them_escaped() -> None:
+    assert gate.columns_known([]).passed
+    finding = gate.columns_known(["ip", "a\x1b", "x" * 5000, *("more",) * 4])
+    assert not finding.passed
+    assert not finding.refuses
+    assert r"'ip', 'a\x1b', 'xxx" in finding.description
+    assert finding.description.endswith("and 2 more")
+    assert len(finding.description) < 300
+
+
 def test_rows_that_are_unaccounted_for_are_counted() -> None:
     assert gate.rows_add_up(10, 7, 2, 1).passed
     finding = gate.rows_add_up(10, 6, 2, 1)

@@ -73,7 +73,7 @@ def test_a_file_that_a_gate_refuses_stays_out_says_so_and_holds_up_no_other(plat
     }.items():
         [line] = [line for line in result.stderr.splitlines() if file in line and line.startswith("spotify-graph: ")]
         assert all(word in line for word in words), line
-    assert "User_Events.csv is not taken in: its name is none of tracks*.csv, " in result.stderr
+    assert "User_Events.csv is not taken in: rename it: what is taken in is tracks*.csv and " in result.stderr
     states = {file: row["state"] for file, row in files(platform).items()}
     assert states == {
         "tracks.csv": "passed",
@@ -187,3 +187,22 @@ def test_what_forget_takes_out_is_no_alarm_and_stays_out_while_it_lies_there(pla
     platform.land("user_events_2.csv", HEADER, *plays("u2", 30))
     assert platform.refresh().exit_code == 0
     assert plays_in_graph(platform) == 69
+
+
+def test_where_nothing_lies_that_can_be_taken_in_the_exit_code_says_so_and_the_rest_is_named(
+    platform: Platform,
+) -> None:
+    for file in list(platform.landing.iterdir()):
+        file.rename(platform.home / file.name)
+    assert platform.run("materialize", "--select", "raw_user_events").exit_code == 0
+    (platform.landing / "2024").mkdir()
+    platform.land("2024/user_events_6.csv", HEADER, *plays("u6", 1))
+    platform.land("events.csv", HEADER, *plays("u6", 1))
+    result = platform.run("materialize", "--select", "raw_user_events")
+    assert result.exit_code == 1
+    assert "spotify-graph: events.csv is not taken in: rename it: what is taken in is tracks*.csv" in result.stderr
+    assert "spotify-graph: 2024/ is not taken in: sub-folders are not looked into" in result.stderr
+    states = {file: row["state"] for file, row in files(platform).items()}
+    assert (states["events.csv"], states["2024/"]) == ("unmatched", "unmatched")
+    platform.land("user_events_6.csv", HEADER, *plays("u6", 1))
+    assert platform.run("materialize", "--select", "raw_user_events").exit_code == 0

@@ -34,13 +34,14 @@ from spotify_graph.transforms.landing import (
     place_fault,
     raw_schema,
     read_landed,
+    unknown_columns,
 )
 
 
 def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsDefinition:
     """The asset of a kind of files. Where no asset by file follows, the rows are judged at once (`judged`)."""
     name = f"raw_{table.name}"
-    gates_of_file = [gate.FILE_READABLE, *([gate.HAS_ROWS, gate.ROWS_ADD_UP, gate.REJECTED_SHARE] if judged else [])]
+    gates_of_rows = [gate.HAS_ROWS, gate.ROWS_ADD_UP, gate.REJECTED_SHARE] if judged else []
 
     @dg.asset(
         name=name,
@@ -57,7 +58,7 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
             ("raw", "string", "The record's text, where it isn't just the fields joined by commas."),
             *((column, "string", "As in the file.") for column in table.all_columns),
         ),
-        check_specs=[it.spec(name) for it in gates_of_file],
+        check_specs=[it.spec(name) for it in (gate.FILE_READABLE, gate.COLUMNS_KNOWN, *gates_of_rows)],
         # A file that can't be read has a verdict, and no rows.
         output_required=False,
     )
@@ -72,13 +73,16 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
                 ledger.record(context.partition_key, taken.intake([readable]))
                 yield gate.result(readable, name)
                 return
+            columns_known = gate.columns_known(unknown_columns(taken.copy, table))
             rows = read_landed(taken.copy, table)
             yield dg.Output(rows, metadata={"digest": taken.digest, "bytes": taken.bytes})
         yield gate.result(readable, name)
+        yield gate.result(columns_known, name)
         if judged:
             version = Lake(settings.lake).current(f"{name}/{context.partition_key}")
             findings, counts = _judge_catalogue(spark.spark_session, version, gates)
-            ledger.record(context.partition_key, taken.intake([readable, *findings], version.name, counts))
+            of_file = taken.intake([readable, columns_known, *findings], version.name, counts)
+            ledger.record(context.partition_key, of_file)
             yield from (gate.result(finding, name) for finding in findings)
 
     return raw

@@ -10,7 +10,15 @@ from collections.abc import Callable, Iterable, Mapping, Set
 from dataclasses import astuple, dataclass
 from fnmatch import fnmatchcase
 
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, BadFile, LandedTable, name_fault, shown_name
+from spotify_graph.transforms.landing import (
+    TRACKS,
+    USER_EVENTS,
+    BadFile,
+    LandedTable,
+    name_fault,
+    shown_name,
+    unmatched_fault,
+)
 
 LIMIT = 25
 """How many files are taken in for each look."""
@@ -84,7 +92,7 @@ class Decision:
         unsettled: the files that may still be being written.
         given_up: the files whose runs failed too often, and how to repeat them.
         refused: the files that cannot be taken in at all, and why.
-        unmatched: the files that are neither a catalogue nor user events, by their names.
+        unmatched: the files that are neither a catalogue nor user events, by their names, and what to do about them.
         known: how many files there is nothing to do about.
     """
 
@@ -94,7 +102,7 @@ class Decision:
     unsettled: tuple[str, ...] = ()
     given_up: tuple[BadFile, ...] = ()
     refused: tuple[BadFile, ...] = ()
-    unmatched: tuple[str, ...] = ()
+    unmatched: tuple[BadFile, ...] = ()
     known: int = 0
 
 
@@ -107,7 +115,7 @@ def table_of(name: str) -> LandedTable | None:
     """What a file of this name holds, or None where it is not taken in."""
     if is_being_written(name):
         return None
-    return next((table for table in _TABLES if any(fnmatchcase(name, pattern) for pattern in table.patterns)), None)
+    return next((table for table in _TABLES if table.matches(name)), None)
 
 
 def settled(now: Mapping[str, Look], before: Mapping[str, Look]) -> set[str]:
@@ -160,12 +168,12 @@ def decide(
     unsettled: list[str] = []
     given_up: list[BadFile] = []
     refused: list[BadFile] = []
-    unmatched: list[str] = []
+    unmatched: list[BadFile] = []
     waiting = known = 0
     for name in sorted(name for name in names if not is_being_written(name)):
         table = table_of(name)
         if table is None:
-            unmatched.append(shown_name(name))
+            unmatched.append(BadFile(shown_name(name), unmatched_fault(name)))
         elif fault := name_fault(name) or (unreadable or {}).get(name):
             refused.append(BadFile(shown_name(name), fault))
         elif name not in contents:

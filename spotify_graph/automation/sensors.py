@@ -17,6 +17,7 @@ from spotify_graph.automation.landing_watch import (
     Ingest,
     Look,
     decide,
+    is_being_written,
     looks_from_json,
     looks_to_json,
     settled,
@@ -27,7 +28,7 @@ from spotify_graph.automation.tags import ATTEMPT_TAG, DIGEST_TAG, FILE_TAG
 from spotify_graph.io_managers.intake import Forgotten, IntakeLedger
 from spotify_graph.io_managers.verdicts import read_json, write_json
 from spotify_graph.settings import Settings
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, BadFile, digest
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, BadFile, digest, shown_name, sub_folder_fault
 
 _INTERVAL_SECONDS = 15
 _HASHED_BYTES = 2 << 30
@@ -89,7 +90,7 @@ def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     )
     for fault in (*decision.refused, *decision.given_up):
         context.log.warning(f"{fault.file} in {settings.landing} is not taken in: {fault.reason}")
-    report = _report(settings.landing, decision)
+    report = _report(settings.landing, decision, listing.sub_folders)
     context.log.info(report)
     return dg.SensorResult(
         run_requests=[_run_request(ingest) for ingest in decision.ingest],
@@ -108,10 +109,12 @@ class _Listing:
     Attributes:
         looks: of every regular file, by name.
         faults: why another entry cannot be read, by name.
+        sub_folders: those that hold something, which is not taken in.
     """
 
     looks: dict[str, Look] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
+    sub_folders: list[BadFile] = field(default_factory=list)
 
     @property
     def names(self) -> set[str]:
@@ -134,8 +137,10 @@ def _list(folder: Path) -> _Listing:
             continue
         if stat.S_ISREG(status.st_mode):
             listing.looks[name] = _look(status)
-        elif not stat.S_ISDIR(status.st_mode) or table_of(name):  # a folder for other things is nobody's business
+        elif not stat.S_ISDIR(status.st_mode) or table_of(name):
             listing.faults[name] = "it is not a regular file"
+        elif not is_being_written(name) and (fault := sub_folder_fault(folder / name)):
+            listing.sub_folders.append(BadFile(f"{shown_name(name)}/", fault))
     return listing
 
 
@@ -240,9 +245,8 @@ def _partitions(ingests: Sequence[Ingest]) -> list[dg.AddDynamicPartitionsReques
     return [FILES[name].build_add_request(keys) for name, keys in files.items() if keys]
 
 
-def _report(folder: Path, decision: Decision) -> str:
-    """What became of every file in the landing folder, in one line."""
-    patterns = ", ".join(pattern for table in (TRACKS, USER_EVENTS) for pattern in table.patterns)
+def _report(folder: Path, decision: Decision, sub_folders: Sequence[BadFile]) -> str:
+    """What became of everything in the landing folder, in one line."""
     parts = [
         _named("to take in now", [ingest.file for ingest in decision.ingest]),
         decision.waiting and f"{decision.waiting} waiting for the next look",
@@ -250,7 +254,8 @@ def _report(folder: Path, decision: Decision) -> str:
         _named("waiting to become stable", decision.unsettled),
         _named("given up", _with_reasons(decision.given_up)),
         _named("refused", _with_reasons(decision.refused)),
-        _named(f"not named like a log file ({patterns})", decision.unmatched),
+        _named("not named like a log file", _with_reasons(decision.unmatched)),
+        _named("in sub-folders", _with_reasons(sub_folders)),
         f"{decision.known} known",
     ]
     return f"{folder}: {'; '.join(part for part in parts if part)}"

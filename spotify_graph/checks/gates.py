@@ -50,6 +50,7 @@ class Gate:
 
 FILE_READABLE = Gate("file_readable", "The file has its table's header and can be read to its end.")
 HAS_ROWS = Gate("has_rows", "The file has rows, not its header alone.", blocking=False)
+COLUMNS_KNOWN = Gate("columns_known", "The file has no column that is left aside.", blocking=False)
 SCHEMA = Gate("schema", "The columns have the declared names and types.")
 ROWS_ADD_UP = Gate("rows_add_up", "Rows read = rows kept + duplicates + rejected rows.")
 REJECTED_SHARE = Gate("rejected_share", "Few rows are rejected.")
@@ -99,6 +100,14 @@ def file_readable(bad: BadFile | None) -> Finding:
 def has_rows(read: int) -> Finding:
     """Whether a file has rows."""
     return _finding(HAS_ROWS, read > 0, f"{read:,} rows" if read else "it has a header and no rows", {"rows": read})
+
+
+def columns_known(unknown: Sequence[str]) -> Finding:
+    """Whether a file has no columns but its table's."""
+    named = ", ".join(f"'{shown(name)}'" for name in unknown[:SAMPLE])
+    more = f" and {len(unknown) - SAMPLE} more" if len(unknown) > SAMPLE else ""
+    found = f"columns that are not known are left aside: {named}{more}" if unknown else "every column is known"
+    return _finding(COLUMNS_KNOWN, not unknown, found, {"left_aside": len(unknown)})
 
 
 def rows_add_up(read: int, kept: int, duplicates: int, rejected: int) -> Finding:

@@ -6,17 +6,20 @@ the process that takes a file in, without Spark: that reads the file through any
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import hashlib
+import os
 import re
 import stat
 import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from io import BufferedReader
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
 # PyArrow is imported where it is used: with NumPy it takes half a second, and definitions are loaded often.
 
 _HEADER_BYTES = 1 << 16  # no header is longer; a file without line breaks is not read whole to find that out
-_GZIP_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 20
+_NAMED = 3
+"""How many files of a sub-folder are named."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +43,23 @@ class LandedTable:
     """A kind of file in the landing folder.
 
     Attributes:
-        name: what its rows are.
-        patterns: its files' names, in shell style, case-sensitive.
-        columns: the columns that its header must name, in any order.
+        name: what its rows are, and how its files' names begin.
+        columns: the columns that its header must name, in any order; lower-case, as they are compared.
         optional_columns: the columns that its header may name.
     """
 
     name: str
-    patterns: tuple[str, ...]
     columns: tuple[str, ...]
     optional_columns: tuple[str, ...] = ()
+
+    @property
+    def pattern(self) -> str:
+        """Its files' names for people, but for the ends of compressed ones."""
+        return f"{self.name}*.csv"
+
+    def matches(self, name: str) -> bool:
+        """Whether a file of this name is one of its. How the name begins is case-sensitive, how it ends is not."""
+        return name.startswith(self.name) and _ENDING.search(name) is not None
 
     @property
     def all_columns(self) -> tuple[str, ...]:
@@ -55,17 +67,21 @@ class LandedTable:
         return (*self.columns, *self.optional_columns)
 
 
+_ENDING = re.compile(r"\.csv(\.(gz|bz2|zst))?\Z", re.IGNORECASE)
+
 TRACKS = LandedTable(
     "tracks",
-    ("tracks*.csv", "tracks*.csv.gz"),
     ("track_id", "artist", "album", "duration_ms", "genre"),
     ("title",),
 )
 USER_EVENTS = LandedTable(
     "user_events",
-    ("user_events*.csv", "user_events*.csv.gz"),
     ("user_id", "track_id", "event_type", "event_ts", "session_id", "device"),
 )
+
+
+TAKEN_IN = f"{TRACKS.pattern} and {USER_EVENTS.pattern}, plain or with .gz, .bz2 or .zst"
+"""Which files are taken in, for people."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +105,35 @@ def name_fault(name: str) -> str | None:
     if _FILE_NAME.fullmatch(name):
         return None
     return "rename it: a name has letters, digits, dots, dashes and underscores, no dot first, and at most 128 of them"
+
+
+_ARCHIVE = re.compile(r"\.(zip|7z|rar|tar|tgz|xz|lz4)(\.\w+)?\Z", re.IGNORECASE)
+
+
+def unmatched_fault(name: str) -> str:
+    """Why a file whose name is of neither kind is not taken in, and what to do."""
+    advice = "unpack it" if _ARCHIVE.search(name) else "rename it"
+    return f"{advice}: what is taken in is {TAKEN_IN}"
+
+
+def sub_folder_fault(folder: Path) -> str | None:
+    """Why what a sub-folder of the landing folder holds is not taken in, and what to do; None where it holds nothing.
+
+    A link that leads to a folder is not followed.
+    """
+    advice = "sub-folders are not looked into: move what is to be taken in up, into the landing folder"
+    if folder.is_symlink():
+        return advice
+    first = [shown_name(str(file.relative_to(folder))) for file in islice(_files_in(folder), _NAMED + 1)]
+    if not first:
+        return None
+    return f"{advice} ({', '.join(first[:_NAMED])}{' and more' if len(first) > _NAMED else ''})"
+
+
+def _files_in(folder: Path) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(root, name) for name in sorted(files) if not name.startswith("."))
 
 
 def check_name(name: str) -> str:
@@ -129,11 +174,11 @@ def landed_files(folder: Path, table: LandedTable) -> list[Path]:
             f"The landing folder {folder} cannot be read ({error.strerror}): point SPOTIFY_GRAPH_LANDING to the folder "
             "that your logs land in, or write sample logs with `spotify-graph generate`."
         ) from None
-    return [folder / name for name in sorted(names) if any(fnmatchcase(name, pattern) for pattern in table.patterns)]
+    return [folder / name for name in sorted(names) if table.matches(name)]
 
 
 def inspect(path: Path, folder: Path, table: LandedTable) -> BadFile | None:
-    """Looks whether a landed file can be taken in, without looking at its rows. A .gz is read through once.
+    """Looks whether a landed file can be taken in, without looking at its rows. A compressed one is read through once.
 
     Returns:
         What is wrong with it, or None.
@@ -186,55 +231,184 @@ def _fault(path: Path, folder: Path, table: LandedTable) -> str | None:
         return fault
     if path.stat().st_size == 0:
         return f"it is empty: the header is missing, {','.join(table.columns)}"
-    if path.suffix == ".gz" and (reason := _gzip_fault(path)):
-        return reason
+    if fault := _content_fault(path):
+        return fault
+    if fault := _compression_fault(path):
+        return fault
     with _open(path) as stream:
         _read_header(stream, table)
     return None
 
 
-def _gzip_fault(path: Path) -> str | None:
-    try:
-        with gzip.open(path) as stream:
-            while stream.read(_GZIP_BYTES):
-                pass
-    except EOFError:
-        return "its gzip data is truncated"
-    except (gzip.BadGzipFile, zlib.error) as error:
-        return f"its gzip data is corrupt: {error}"
+class _Compression(NamedTuple):
+    """How a file may be compressed: what it is called, the name's end, and how its content begins."""
+
+    name: str
+    suffix: str
+    magic: bytes
+
+
+_COMPRESSIONS = (
+    _Compression("gzip", ".gz", b"\x1f\x8b"),
+    _Compression("bz2", ".bz2", b"BZh"),
+    _Compression("zstd", ".zst", b"\x28\xb5\x2f\xfd"),
+)
+_ARCHIVES = {b"PK\x03\x04": "a zip archive", b"PK\x05\x06": "a zip archive", b"\xfd7zXZ\x00": "xz data"}
+
+
+def _compression(path: Path) -> _Compression | None:
+    """What the name says."""
+    return next((it for it in _COMPRESSIONS if path.suffix.lower() == it.suffix), None)
+
+
+def _content_fault(path: Path) -> str | None:
+    """What the content is, where its first bytes say plainly that it isn't what the name says."""
+    with path.open("rb") as stream:
+        start = stream.read(8)
+    said, found = _compression(path), next((it for it in _COMPRESSIONS if start.startswith(it.magic)), None)
+    if found and found != said:
+        stem = path.name[: -len(said.suffix)] if said else path.name
+        return f"it is {found.name} data: rename it to {stem}{found.suffix}"
+    for magic, what in _ARCHIVES.items():
+        if start.startswith(magic):
+            return f"it is {what}: unpack it"
     return None
 
 
+def _compression_fault(path: Path) -> str | None:
+    said = _compression(path)
+    if said is None:
+        return None
+    try:
+        if said.suffix == ".bz2":
+            _read_bz2_through(path)
+        else:
+            with _open(path) as stream:
+                while stream.read(_BLOCK_BYTES):
+                    pass
+    except EOFError:
+        return f"its {said.name} data is truncated"
+    except (zlib.error, OSError) as error:
+        if getattr(error, "errno", None) is not None:  # the disk's fault, and not the data's
+            raise
+        truncated = "truncated" in str(error).lower()
+        return f"its {said.name} data is truncated" if truncated else f"its {said.name} data is corrupt: {error}"
+    return None
+
+
+def _read_bz2_through(path: Path) -> None:
+    """Reads a file through, for its reader takes what is damaged behind the first stream for the end of the file.
+
+    Raises:
+        OSError: the data is damaged.
+        EOFError: the last stream doesn't end.
+    """
+    with path.open("rb") as file:
+        stream = bz2.BZ2Decompressor()
+        while block := file.read(_BLOCK_BYTES):
+            while block:
+                if stream.eof:
+                    stream = bz2.BZ2Decompressor()
+                stream.decompress(block, _BLOCK_BYTES)
+                while not (stream.eof or stream.needs_input):
+                    stream.decompress(b"", _BLOCK_BYTES)
+                block = stream.unused_data
+        if not stream.eof:
+            raise EOFError
+
+
 def _open(path: Path) -> BinaryIO:
-    return cast("BinaryIO", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+    """The file's text."""
+    match _compression(path):
+        case None:
+            return path.open("rb")
+        case _Compression(suffix=".gz"):
+            return cast("BinaryIO", gzip.open(path))
+        case _Compression(suffix=".bz2"):
+            return cast("BinaryIO", bz2.open(path))
+    import pyarrow as pa
+
+    return cast("BinaryIO", BufferedReader(pa.CompressedInputStream(pa.OSFile(str(path)), "zstd"), _BLOCK_BYTES))
 
 
-def _read_header(stream: BinaryIO, table: LandedTable) -> list[str]:
-    """The columns that the first line names, in its order.
+@dataclass(frozen=True)
+class _Header:
+    """A file's first line.
+
+    Attributes:
+        fields: a name for each field, in order: the column's, or one that no column has.
+        unknown: how the columns are spelled that are left aside.
+    """
+
+    fields: Sequence[str]
+    unknown: Sequence[str]
+
+
+def unknown_columns(path: Path, table: LandedTable) -> Sequence[str]:
+    """The columns of a file that `inspect` found nothing wrong with which are left aside, as its header spells them."""
+    with _open(path) as stream:
+        return _read_header(stream, table).unknown
+
+
+def _read_header(stream: BinaryIO, table: LandedTable) -> _Header:
+    """The columns that the first line names, in its order. Names are compared trimmed and without case.
 
     Raises:
         _HeaderError: the line is not the table's header.
     """
     from spotify_graph.transforms.records import fields_of
 
-    line = stream.readline(_HEADER_BYTES).removeprefix(b"\xef\xbb\xbf")
+    line = stream.readline(_HEADER_BYTES)
+    known = table.all_columns
+    if reason := _plain_fault(line, known):
+        raise _HeaderError(reason)
     try:
-        fields = fields_of(line)
-        names = [field.decode().strip() for field in fields or ()]
+        spelled = [_trimmed(field.decode()) for field in fields_of(line.removeprefix(_BOM)) or ()]
     except UnicodeDecodeError:
         raise _HeaderError("its header is not UTF-8") from None
+    names = [name.casefold() for name in spelled]
     expected = ",".join(table.columns)
     if not any(names):
         raise _HeaderError(f"the header is missing: the first line should be {expected}")
+    unknown = [name for name, folded in zip(spelled, names, strict=True) if folded not in known]
+    missing = [name for name in table.columns if name not in names]
     faults = {
-        "missing": [name for name in table.columns if name not in names],
-        "unknown": [repr(name[:64]) for name in dict.fromkeys(names) if name not in table.all_columns],
-        "twice": [name for name in table.all_columns if names.count(name) > 1],
+        "missing": missing,
+        "unknown": [repr(name[:64]) for name in dict.fromkeys(unknown)] if missing else [],
+        "twice": [name for name in known if names.count(name) > 1],
     }
     if any(faults.values()):
         found = "; ".join(f"{fault}: {', '.join(culprits[:6])}" for fault, culprits in faults.items() if culprits)
         raise _HeaderError(f"its header is not {expected} ({found})")
-    return names
+    # No column's name has a space in it.
+    fields = [name if name in known else f"field {place}" for place, name in enumerate(names)]
+    return _Header(fields, unknown)
+
+
+_BOM = b"\xef\xbb\xbf"
+_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+
+
+def _plain_fault(line: bytes, known: Sequence[str]) -> str | None:
+    """What a first line says plainly that the file is, where that isn't comma-separated UTF-8; or None."""
+    if line.startswith((b"\xff\xfe", b"\xfe\xff")) or line[:64].count(b"\x00") * 3 > len(line[:64]):
+        return "it is UTF-16: save it as UTF-8"
+    text = line.removeprefix(_BOM).decode(errors="replace")
+    if text.lstrip('"').lower().startswith("sep="):
+        return f"its first line is {_trimmed(text)[:16]!r}, which is for spreadsheets: take it out"
+    for separator, what in _SEPARATORS.items():
+        names = [_trimmed(_trimmed(name).strip('"')).casefold() for name in text.split(separator)]
+        if len(names) > 1 and len(set(known).intersection(names)) > 1:
+            return f"it is separated by {what}: save it with commas"
+    if "\r" in text.removesuffix("\n").rstrip("\r"):
+        return "its lines end in CR alone: save it with LF or CRLF"
+    if len(line) == _HEADER_BYTES:
+        return f"its first line is longer than {_HEADER_BYTES:,} bytes"
+    return None
+
+
+def _trimmed(name: str) -> str:
+    return re.sub(r"\A[\s\ufeff]+|[\s\ufeff]+\Z", "", name)
 
 
 def read_landed(path: Path, table: LandedTable) -> pa.RecordBatchReader:
@@ -263,7 +437,7 @@ def _records(path: Path, table: LandedTable) -> Iterator[pa.RecordBatch]:
     from spotify_graph.transforms.records import scan
 
     with _open(path) as stream:
-        header = _read_header(stream, table)
+        header = _read_header(stream, table).fields
         for batch in scan(stream, header, first_line=2):
             yield _as_table(batch, path.name, header, table)
 
