@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 # What a command needs is imported inside it: Spark, Dagster and the driver take seconds, `--help` should not.
 
+_PIPED_WIDTH = 120
+"""How wide a line is where nobody looks at a terminal."""
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -307,14 +310,15 @@ def similar(track_id: str, k: int, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many rows to show at most.")
 @as_json
 def rejects(file: str | None, reason: str | None, limit: int, as_json: bool) -> None:
-    """Show the rejected rows with every reason, by file and line."""
+    """Show the rejected rows with every reason, by file and line; their text is shortened to fit, whole with --json."""
     from spotify_graph.io_managers.lake import Lake
-    from spotify_graph.rejects import COLUMNS, REASONS, rejected
+    from spotify_graph.rejects import COLUMNS, REASONS, fitted, rejected
 
     if reason is not None and reason not in REASONS:
         raise click.UsageError(f"there is no reason {reason!r}; there are {', '.join(REASONS)}")
     rows, count = rejected(Lake(Settings.load().lake), file, reason, limit)
-    console.records(rows, COLUMNS, as_json)
+    width = shutil.get_terminal_size(fallback=(_PIPED_WIDTH, 0)).columns
+    console.records(rows if as_json else fitted(rows, width), COLUMNS, as_json)
     if count > len(rows):
         console.say(f"{len(rows):,} of {count:,} rows; --limit shows more")
 

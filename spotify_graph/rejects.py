@@ -1,10 +1,13 @@
 """The rejected rows, as people look at them: by file and by reason."""
 
+import unicodedata
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+from rich.cells import cell_len, set_cell_size
 
 from spotify_graph.errors import UserError
 from spotify_graph.io_managers.lake import Lake
@@ -13,6 +16,10 @@ from spotify_graph.transforms.cleaning import EVENT_REASONS, TRACK_REASONS
 COLUMNS = ("file", "line", "reasons", "raw")
 REASONS = tuple(dict.fromkeys((*EVENT_REASONS, *TRACK_REASONS)))
 """Every reason that there is."""
+
+_LEAST_TEXT = 20
+_GAP = 2
+"""How far apart columns stand."""
 
 
 def rejected(lake: Lake, file: str | None, reason: str | None, limit: int) -> tuple[list[dict[str, Any]], int]:
@@ -40,3 +47,26 @@ def rejected(lake: Lake, file: str | None, reason: str | None, limit: int) -> tu
     in_order = wanted.sort_by([("file", "ascending"), ("line", "ascending")]).to_pylist()
     matching = [row for row in in_order if reason is None or reason in row["reasons"]]
     return matching[:limit], len(matching)
+
+
+def fitted(rows: Sequence[Mapping[str, Any]], width: int) -> list[dict[str, Any]]:
+    """The rows for people: of their text what is left room for in a line, on one line, control characters escaped.
+
+    Args:
+        rows: from `rejected`.
+        width: how many characters a line has; the other columns are shown whole, whatever they take.
+    """
+    shown = [{**row, "line": f"{row['line']:,}", "reasons": ", ".join(row["reasons"])} for row in rows]
+    others = COLUMNS[:-1]
+    taken = sum(max([len(name), *(cell_len(row[name]) for row in shown)]) + _GAP for name in others)
+    room = max(width - taken, _LEAST_TEXT)
+    return [{**row, "raw": _shortened(row["raw"], room)} for row in rows]
+
+
+def _shortened(text: str, room: int) -> str:
+    # Escaped, a character takes 10 at most; what is far beyond the room is not looked at.
+    line = " ".join(text[: 10 * room].split())
+    line = "".join(repr(it)[1:-1] if unicodedata.category(it).startswith("C") else it for it in line)
+    if cell_len(line) <= room and len(text) <= 10 * room:
+        return line
+    return f"{set_cell_size(line, room - 3).rstrip()}..."
