@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from spotify_graph.transforms.recommendations.capped import Capped
 from spotify_graph.transforms.recommendations.knowledge import OfTracks
 from spotify_graph.transforms.recommendations.logs import Logs
+from spotify_graph.transforms.recommendations.numbering import Groups
 
 Event = tuple[str, str, str, int]
 """user_id, track_id, event_type, day (in days since 1970)."""
@@ -55,7 +56,7 @@ def capped(tracks: int, *histories: dict[int, float]) -> Capped:
 def of_tracks(tracks: int, **known: Any) -> OfTracks:
     """What is known of some tracks; nothing where it isn't said."""
     nothing: dict[str, Any] = {
-        "genre": np.zeros(tracks, dtype=np.int32),
+        "genres": Groups.one_each(np.zeros(tracks, dtype=np.int32)),
         "artist": np.zeros(tracks, dtype=np.int32),
         "listeners": np.zeros(tracks, dtype=np.float32),
         "popularity": np.zeros(tracks, dtype=np.float32),
@@ -65,7 +66,7 @@ def of_tracks(tracks: int, **known: Any) -> OfTracks:
         "histories": Capped.none(0, tracks),
     }
     given = {
-        name: value if isinstance(value, Capped) else np.asarray(value, dtype=nothing[name].dtype)
+        name: value if isinstance(value, Capped | Groups) else np.asarray(value, dtype=nothing[name].dtype)
         for name, value in known.items()
     }
     return OfTracks(**{**nothing, **given})

@@ -5,14 +5,21 @@ import random
 import numpy as np
 import pandas as pd
 import pytest
+from pyspark.sql import SparkSession
 
 from spotify_graph.transforms.recommendations import scores
 from spotify_graph.transforms.recommendations.capped import Floats
+from spotify_graph.transforms.recommendations.numbering import Groups
 from spotify_graph.transforms.recommendations.parameters import Parameters
 from spotify_graph.transforms.recommendations.scores import MODELS, Block, top
-from spotify_graph_tests.handmade import capped, of_tracks
+from spotify_graph_tests.handmade import capped, of_tracks, read
 
 PARAMETERS = Parameters(prior=2.0)
+
+
+def in_genre(*genres: int) -> Groups:
+    """The tracks' genres, one each."""
+    return Groups.one_each(np.array(genres, dtype=np.int32))
 
 
 def block(*histories: dict[int, float], **given: list[object]) -> Block:
@@ -36,7 +43,7 @@ def test_popularity_is_the_same_for_everybody() -> None:
 
 def test_a_track_scores_its_share_of_its_group_times_the_groups_share_of_the_user() -> None:
     # Two genres with popularity 6 and 2 of 8: everybody's shares are 3/4 and 1/4.
-    known = of_tracks(4, genre=[0, 0, 1, 1], artist=[0, 1, 2, 2], popularity=[4, 2, 2, 0])
+    known = of_tracks(4, genres=in_genre(0, 0, 1, 1), artist=[0, 1, 2, 2], popularity=[4, 2, 2, 0])
     users = block({2: 5.0, 3: 1.0, 0: -9.0}, {})
     # The first user has 6 of confidence in genre 1, and skips count for nothing; beside them a prior of 2.
     first, second = (0 + 2 * 3 / 4) / (6 + 2), (6 + 2 * 1 / 4) / (6 + 2)
@@ -54,8 +61,31 @@ def test_a_track_scores_its_share_of_its_group_times_the_groups_share_of_the_use
     )
 
 
+def test_a_track_in_two_genres_shares_the_popularity_and_the_confidence_of_both() -> None:
+    # The second track is half in each genre: they have popularity 4 + 1 and 1 of 6.
+    both = Groups(
+        np.array([0, 1, 1], dtype=np.int32),
+        np.array([0, 0, 1], dtype=np.int32),
+        np.array([1, 0.5, 0.5], dtype=np.float32),
+    )
+    known = of_tracks(2, genres=both, popularity=[4, 2])
+    # The user has 3 of confidence in it, half in each genre; beside them a prior of 2.
+    first, second = (1.5 + 2 * 5 / 6) / (3 + 2), (1.5 + 2 * 1 / 6) / (3 + 2)
+    found = scores.by_genre(block({1: 3.0}, {}), known, PARAMETERS)
+    assert found[0] == pytest.approx([first * 4 / 5, first * 1 / 5 + second * 1 / 1])
+
+
+def test_the_catalogue_says_each_genre_of_a_track(spark: SparkSession) -> None:
+    logs = read(spark, [("u", "d", "play", 1)], [("a", "rock\npop", "x"), ("b", None, None), ("c", "pop", None)])
+    genres = logs.catalogue.genres
+    # pop, rock, and none, which b has and d, that the catalogue lacks.
+    assert genres.track.tolist() == [0, 0, 1, 2, 3]
+    assert genres.group.tolist() == [1, 0, 2, 0, 2]
+    assert genres.share.tolist() == [0.5, 0.5, 1, 1, 1]
+
+
 def test_groups_that_nobody_plays_score_0_and_no_nan() -> None:
-    known = of_tracks(2, genre=[0, 1])
+    known = of_tracks(2, genres=in_genre(0, 1))
     assert scores.by_genre(block({0: 1.0}, {}), known, PARAMETERS).tolist() == [[0, 0], [0, 0]]
 
 

@@ -47,7 +47,8 @@ def diversity(
 ) -> float:
     """The intra-list diversity of the first k: the mean distance of two tracks of a list, in the mean over lists.
 
-    Two tracks are half apart for different genres and half for different artists, 1 for both. After Ziegler et al.,
+    Two tracks are half apart for different genres (of several, not all the same) and half for different artists, 1 for
+    both. After Ziegler et al.,
     "Improving Recommendation Lists Through Topic Diversification" (2005). Lists of fewer than two tracks are left out.
     """
     distances = []

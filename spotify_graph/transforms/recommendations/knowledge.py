@@ -17,6 +17,7 @@ from spotify_graph.transforms.recommendations import (
 )
 from spotify_graph.transforms.recommendations.capped import Capped, Floats, Ints
 from spotify_graph.transforms.recommendations.logs import Logs
+from spotify_graph.transforms.recommendations.numbering import Groups
 from spotify_graph.transforms.recommendations.parameters import Parameters
 
 
@@ -25,7 +26,7 @@ class OfTracks:
     """What is known of tracks: arrays with one element or row for each. They go to every task as they are.
 
     Attributes:
-        genre: the genre's number.
+        genres: the groups of those in a genre.
         artist: the artist's number.
         listeners: how many ever played it.
         popularity: how many play it of late.
@@ -35,7 +36,7 @@ class OfTracks:
         histories: what the users like, for the model of similar users.
     """
 
-    genre: Ints
+    genres: Groups
     artist: Ints
     listeners: Floats
     popularity: Floats
@@ -46,7 +47,7 @@ class OfTracks:
 
     def __len__(self) -> int:
         """How many tracks there are."""
-        return len(self.genre)
+        return len(self.artist)
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def learn(
         alike = similar_users.similar_users(user_factors, of_users, liked.weights.sum(axis=1), parameters).persist()
     return Knowledge(
         of_tracks=OfTracks(
-            genre=catalogue.genre,
+            genres=catalogue.genres,
             artist=catalogue.artist,
             listeners=listeners,
             popularity=popular,

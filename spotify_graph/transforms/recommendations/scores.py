@@ -13,6 +13,7 @@ import pandas as pd
 
 from spotify_graph.transforms.recommendations.capped import Floats, Ints
 from spotify_graph.transforms.recommendations.knowledge import OfTracks
+from spotify_graph.transforms.recommendations.numbering import Groups
 from spotify_graph.transforms.recommendations.parameters import Parameters
 
 
@@ -67,12 +68,12 @@ def by_popularity(block: Block, known: OfTracks, parameters: Parameters) -> Floa
 
 def by_genre(block: Block, known: OfTracks, parameters: Parameters) -> Floats:
     """Popularity within a genre, times the genre's share in what the user likes."""
-    return by_group(block, known, known.genre, parameters)
+    return by_group(block, known, known.genres, parameters)
 
 
 def by_artist(block: Block, known: OfTracks, parameters: Parameters) -> Floats:
     """The same by artist."""
-    return by_group(block, known, known.artist, parameters)
+    return by_group(block, known, Groups.one_each(known.artist), parameters)
 
 
 def by_neighbours(block: Block, known: OfTracks, parameters: Parameters) -> Floats:
@@ -118,23 +119,31 @@ MODELS: Mapping[str, Score] = {
 """The models, by name."""
 
 
-def by_group(block: Block, known: OfTracks, group: Ints, parameters: Parameters) -> Floats:
+def by_group(block: Block, known: OfTracks, groups: Groups, parameters: Parameters) -> Floats:
     """A track's share of its group's popularity, times the group's share of the user's confidence.
 
-    P(track | user) = sum over groups of P(track | group) * P(group | user), where a track is in one group, and the
-    user's shares are smoothed with everybody's (a Dirichlet prior, as in Zhai and Lafferty, "A Study of Smoothing
-    Methods for Language Models", 2004).
+    P(track | user) = sum over groups of P(track | group) * P(group | user), where the user's shares are smoothed with
+    everybody's (a Dirichlet prior, as in Zhai and Lafferty, "A Study of Smoothing Methods for Language Models", 2004).
+    Of a track in several groups, popularity and confidence are in each of them in equal parts.
     """
-    groups = int(group.max(initial=0)) + 1
-    popular = np.bincount(group, known.popularity, groups)
+    track, group, tracks = groups.track, groups.group, len(known)
+    count, one_each = int(group.max(initial=-1)) + 1, len(track) == tracks
+    popularity = known.popularity[track] * groups.share
+    popular = np.bincount(group, popularity, count)
     everybody = popular / max(popular.sum(), 1e-12)
-    own = np.zeros((len(block), groups))
-    for i, (tracks, profile) in enumerate(zip(block.tracks, block.profile, strict=True)):
-        own[i] = np.bincount(group[tracks], np.maximum(profile, 0), groups)
+    own = np.zeros((len(block), count))
+    for i, (met, profile) in enumerate(zip(block.tracks, block.profile, strict=True)):
+        liked = np.maximum(profile, 0)
+        if one_each:
+            own[i] = np.bincount(group[met], liked, count)
+        else:
+            own[i] = np.bincount(group, np.bincount(met, liked, tracks)[track] * groups.share, count)
     share = (own + parameters.prior * everybody) / (own.sum(axis=1, keepdims=True) + parameters.prior)
-    within = known.popularity / np.maximum(popular, 1e-12)[group]
-    scores: Floats = (share[:, group] * within).astype(np.float32)
-    return scores
+    scores = share[:, group] * (popularity / np.maximum(popular, 1e-12)[group])
+    if not one_each:
+        scores = np.add.reduceat(scores, np.searchsorted(track, np.arange(tracks)), axis=1)
+    found: Floats = scores.astype(np.float32)
+    return found
 
 
 def top(scores: Floats, allowed: npt.NDArray[np.bool_], count: int) -> Ints:
