@@ -60,7 +60,7 @@ class Evidence:
         same_artist: the track by the same artist that the user likes or plays most, or None.
         same_artist_title: that track's title, or None.
         peers: how many of the 20 users whose taste is most similar liked it.
-        genre_listened: whether the user likes or plays tracks of its genre.
+        genre_listened: whether the user likes or plays tracks of its genre, or of one of them.
     """
 
     popular: bool
@@ -81,7 +81,7 @@ class Recommendation:
         track_id: its id.
         title: its title, or None.
         artist: its artist, or None.
-        genre: its genre, or None.
+        genre: its genre, or its genres with commas between them, or None.
         score: the model's score, comparable within the user's; None for a track that is there for its popularity.
         because: why, in words.
         evidence: why, as data.
@@ -127,12 +127,12 @@ class SimilarTrack:
         track_id: its id.
         title: its title, or None.
         artist: its artist, or None.
-        genre: its genre, or None.
+        genre: its genre, or its genres with commas between them, or None.
         score: the model's score, comparable within the other track's.
         because: why, in words.
         listeners: how many users listen to both.
         same_artist: whether both are by the same artist.
-        same_genre: whether both are in the same genre.
+        same_genre: whether there is a genre that both are in.
     """
 
     rank: int
@@ -282,10 +282,7 @@ def similar(driver: Driver, database: str, track_id: str, *, k: int = 10, per_ar
         model=answer["version"],
         until=answer["until"].to_native(),
         note=None if answer["lines"] else f"the model finds no track similar to {track_id!r}: too few listen to it",
-        tracks=tuple(
-            SimilarTrack(rank=rank, because=_because_similar(line), **line)
-            for rank, line in enumerate(answer["lines"], start=1)
-        ),
+        tracks=tuple(_similar_track(rank, **line) for rank, line in enumerate(answer["lines"], start=1)),
     )
 
 
@@ -337,11 +334,26 @@ def _recommendation(
         track_id=line["track_id"],
         title=line["title"],
         artist=line["artist"],
-        genre=line["genre"],
+        genre=_listed(line["genres"]),
         score=line["score"],
-        because=_popular(evidence, genre, artist) if evidence.popular else _because(evidence, line["genre"]),
+        because=_popular(evidence, genre, artist) if evidence.popular else _because(evidence, line["genre_listened"]),
         evidence=evidence,
     )
+
+
+def _similar_track(rank: int, *, genres: Sequence[str], shared_genres: Sequence[str], **line: Any) -> SimilarTrack:
+    reasons = [f"{_count(line['listeners'], 'listener')} of both"]
+    if line["same_artist"]:
+        reasons.append("same artist")
+    if shared_genres:
+        reasons.append(f"both in {_listed(shared_genres)}")
+    return SimilarTrack(
+        rank=rank, genre=_listed(genres), same_genre=bool(shared_genres), because="; ".join(reasons), **line
+    )
+
+
+def _listed(genres: Sequence[str]) -> str | None:
+    return ", ".join(genres) or None
 
 
 def _listeners(popularity: float | None, until: datetime | None) -> float | None:
@@ -351,7 +363,7 @@ def _listeners(popularity: float | None, until: datetime | None) -> float | None
 
 
 def _because(evidence: Evidence, genre: str | None) -> str:
-    """The two strongest reasons for a track that the model recommends."""
+    """The two strongest reasons for a track that the model recommends, which is in a genre that the user listens to."""
     reasons = []
     if evidence.seeds:
         reasons.append(_liked_or_played(evidence.seeds))
@@ -361,7 +373,7 @@ def _because(evidence: Evidence, genre: str | None) -> str:
         reasons.append(f"liked by {_count(evidence.peers, 'user')} with a taste like yours")
     if reasons:
         return "; ".join(reasons[:2])
-    if genre is not None and evidence.genre_listened:
+    if genre is not None:
         reasons.append(f"in {genre}, which you listen to")
     if recent := _recent(evidence):
         reasons.append(f"{recent} this month")
@@ -397,15 +409,6 @@ def _recent(evidence: Evidence) -> str | None:
 
 def _within(genre: str | None, artist: str | None) -> str:
     return (f" in {genre}" if genre is not None else "") + (f" by {artist}" if artist is not None else "")
-
-
-def _because_similar(line: Mapping[str, Any]) -> str:
-    reasons = [f"{_count(line['listeners'], 'listener')} of both"]
-    if line["same_artist"]:
-        reasons.append("same artist")
-    if line["same_genre"]:
-        reasons.append(f"both in {line['genre']}")
-    return "; ".join(reasons)
 
 
 def _count(number: int, noun: str) -> str:

@@ -9,6 +9,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from spotify_graph.errors import UserError
 
+PLACEHOLDERS = ("nan", "NaN", "NULL", "null", "None", r"\N", "N/A", "[]")
+"""What pandas, Python, databases and spreadsheets write for a missing value."""
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 """The checkout that this package is installed from."""
 
@@ -30,6 +32,10 @@ class Settings(BaseSettings):
         gates: `SPOTIFY_GRAPH_GATES`, a JSON object with thresholds of the gates, by the names in `resources.gates`.
         recommender: `SPOTIFY_GRAPH_RECOMMENDER`, a JSON object with parameters of the models and their evaluation, by
             the names in `resources.recommender`.
+        placeholders: `SPOTIFY_GRAPH_PLACEHOLDERS`, a JSON list of words that stand for a missing value in landed files,
+            compared as they are, case included.
+        genre_separator: `SPOTIFY_GRAPH_GENRE_SEPARATOR`, what stands between the genres of a field; None means that a
+            field is one genre.
         failure_webhook: `SPOTIFY_GRAPH_FAILURE_WEBHOOK`, an address that is sent a JSON record of each failed run.
     """
 
@@ -47,6 +53,8 @@ class Settings(BaseSettings):
     java_home: Path | None = Field(None, validation_alias="SPOTIFY_GRAPH_JAVA_HOME")
     gates: dict[str, float] = Field({}, validation_alias="SPOTIFY_GRAPH_GATES")
     recommender: dict[str, Any] = Field({}, validation_alias="SPOTIFY_GRAPH_RECOMMENDER")
+    placeholders: tuple[str, ...] = Field(PLACEHOLDERS, validation_alias="SPOTIFY_GRAPH_PLACEHOLDERS")
+    genre_separator: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_GENRE_SEPARATOR")
     failure_webhook: SecretStr | None = Field(None, validation_alias="SPOTIFY_GRAPH_FAILURE_WEBHOOK")
 
     @field_validator("home", "landing", "java_home")
@@ -61,6 +69,14 @@ class Settings(BaseSettings):
         if uri and "@" in uri:
             raise ValueError("an address with a user or a password in it: use NEO4J_USERNAME and NEO4J_PASSWORD")
         return uri
+
+    @field_validator("genre_separator")
+    @classmethod
+    def _is_seen(cls, separator: str | None) -> str | None:
+        # White space in a name is spaces, whatever it was in the file.
+        if separator is not None and not separator.strip():
+            raise ValueError("nothing but white space: use a visible character")
+        return separator
 
     @model_validator(mode="before")
     @classmethod
@@ -104,7 +120,8 @@ class Settings(BaseSettings):
         except SettingsError as error:
             # It names the field that could not be parsed, and not its value.
             name = next(name for name in cls.model_fields if f'"{name}"' in str(error))
-            raise UserError(f"{cls.model_fields[name].validation_alias}: not a JSON object") from None
+            what = "list" if name == "placeholders" else "object"
+            raise UserError(f"{cls.model_fields[name].validation_alias}: not a JSON {what}") from None
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             raise UserError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, Observation, Row, SparkSession
 
+from spotify_graph.settings import PLACEHOLDERS
 from spotify_graph.transforms.cleaning import (
     COPIES,
     EVENT_REASONS,
@@ -21,11 +22,14 @@ from spotify_graph.transforms.cleaning import (
     judge_tracks,
     kept_counts,
     rejected,
+    with_placeholders,
 )
+from spotify_graph.transforms.graph_tables import in_genre_edges
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, landed_files, raw_schema, read_landed
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
 LONG = "x" * 512
+LONGEST_NAME = "n" * 4096
 LONG_IN_BYTES = "é" * 256  # 512 bytes, 256 characters
 
 Event = tuple[str, str, str, str, str, str]
@@ -161,11 +165,15 @@ BAD_LINES: list[tuple[bytes, str, list[str]]] = [
 ]  # fmt: skip
 
 
-def judged(spark: SparkSession, folder: Path, table: LandedTable, files: dict[str, bytes]) -> DataFrame:
+def raw_of(spark: SparkSession, folder: Path, table: LandedTable, files: dict[str, bytes]) -> DataFrame:
     for name, text in files.items():
         (folder / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
     records = [read_landed(file, table).read_all() for file in landed_files(folder, table)]
-    raw = spark.createDataFrame(pa.concat_tables(records), raw_schema(table))
+    return spark.createDataFrame(pa.concat_tables(records), raw_schema(table))
+
+
+def judged(spark: SparkSession, folder: Path, table: LandedTable, files: dict[str, bytes]) -> DataFrame:
+    raw = raw_of(spark, folder, table, files)
     return judge_events(raw, NOW) if table is USER_EVENTS else judge_tracks(raw)
 
 
@@ -242,15 +250,20 @@ TRACK_FILES = {
             "too big,,,,9223372036854775808,",
             "other digits,,,,\u0661,",
             f"{LONG}x,,,,,",
-            f"long artist,,{LONG}x,,,",
-            f"long genre,,,,,{LONG_IN_BYTES}x",
-            f"long title,{LONG}x,,{LONG}x,,",
-            f"shrinks,,{'e' + chr(0x301)}{'x' * 510},,,",  # 513 bytes as landed, 512 once composed
+            f"long artist,,{LONGEST_NAME}x,,,",
+            f"long genre,,,,,{'é' * 2048}x",
+            f"long title,{LONGEST_NAME}x,,,,",
+            f"long album,,,{LONGEST_NAME}x,,",
+            f"longest,{LONGEST_NAME},{LONGEST_NAME},{LONGEST_NAME},,{LONGEST_NAME}",
+            f"shrinks,,{'e' + chr(0x301)}{'x' * 4094},,,",  # 4,097 bytes as landed, 4,096 once composed
+            "unseen,,Ab\u200bba\ufeff,x\u200by,,\u200e \u2060",
+            "decomposed unseen,,Beyonce\u00ad\u0301,,,",
+            "persian,,\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645,,,\U0001f468\u200d\U0001f3a4",
             "control,\x07,,,,",
             "control artist,,a\x00b,,,",
             "control\tid,,,,,",
             "a,b",
-            "every,\x00,,,x\x01," + "g" * 513,
+            "every,\x00,,,x\x01," + "g" * 4097,
         ]
     ),
     "tracks_2.csv": "track_id,artist,album,duration_ms,genre\nfile,in file 2,,,\n",
@@ -266,8 +279,11 @@ CATALOGUE: dict[str, tuple[Any, ...]] = {
     "biggest": (None, None, None, 2**63 - 1, None),
     "wins": ("new", None, None, 2, None),
     "file": (None, "in file 2", None, None, None),
-    "long title": (LONG + "x", None, LONG + "x", None, None),
-    "shrinks": (None, "é" + "x" * 510, None, None, None),
+    "longest": (LONGEST_NAME, LONGEST_NAME, LONGEST_NAME, None, LONGEST_NAME),
+    "shrinks": (None, "é" + "x" * 4094, None, None, None),
+    "unseen": (None, "Abba", "x\u200by", None, None),
+    "decomposed unseen": (None, "Beyonc\u00e9", None, None, None),
+    "persian": (None, "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645", None, None, "\U0001f468\u200d\U0001f3a4"),
 }
 REJECTED_TRACKS = {
     "wins,rejected": ["bad_duration_ms"],
@@ -281,6 +297,8 @@ REJECTED_TRACKS = {
     LONG: ["id_too_long"],
     "long artist": ["id_too_long"],
     "long genre": ["id_too_long"],
+    "long title": ["id_too_long"],
+    "long album": ["id_too_long"],
     "control,": ["control_character"],
     "control artist": ["control_character"],
     "control\tid": ["control_character"],
@@ -318,3 +336,73 @@ def test_counts_of_tracks_come_by_reason(tracks: DataFrame) -> None:
     assert row.rows_read == len(CATALOGUE) + len(superseded) + len(REJECTED_TRACKS)
     assert row.rejected == len(REJECTED_TRACKS)
     assert row.bad_duration_ms == sum("bad_duration_ms" in reasons for reasons in REJECTED_TRACKS.values())
+
+
+def test_a_placeholder_is_a_missing_value_and_is_counted(spark: SparkSession, tmp_path: Path) -> None:
+    words = ["nan", "NaN", "NULL", "null", "None", "\\N", "N/A", "[]"]
+    assert list(PLACEHOLDERS) == words
+    tracks = [f"t{i},{word},{word}, {word} ,{word},{word}" for i, word in enumerate(words)]
+    events = [quoted(event(session=word, device=f"{word}\t")) for word in words]
+    events += [quoted(fields) for word in words for fields in (event(user=f" {word}"), event(track=word))]
+    files = {
+        "tracks.csv": "\n".join(["track_id,title,artist,album,duration_ms,genre", *tracks, "NULL,,,,,", "x,Nan,,,,"]),
+        "user_events.csv": "\n".join([",".join(USER_EVENTS.columns), *events, quoted(event())]),
+    }
+    raw = {table: raw_of(spark, tmp_path, table, {f"{table.name}.csv": files[f"{table.name}.csv"].encode()})
+           for table in (TRACKS, USER_EVENTS)}  # fmt: skip
+    catalogue = judge_tracks(raw[TRACKS], PLACEHOLDERS)
+    assert {row.track_id: tuple(row)[1:6] for row in clean_tracks(catalogue).collect()} == {
+        **{f"t{i}": (None,) * 5 for i in range(len(words))},
+        "x": ("Nan", None, None, None, None),
+    }
+    assert [row.reasons for row in rejected(catalogue).collect()] == [["missing_track_id"]]
+    log = judge_events(raw[USER_EVENTS], NOW, PLACEHOLDERS)
+    assert [(row.session_id, row.device, row[COPIES]) for row in clean_events(log).orderBy("device").collect()] == [
+        (None, None, len(words)),
+        ("s", "mobile", 1),
+    ]
+    reasons = [row.reasons for row in rejected(log).orderBy("line").collect()]
+    assert reasons == [["missing_user_id"], ["missing_track_id"]] * len(words)
+    assert [rows.agg(*counts(())).first()["placeholders"] for rows in (catalogue, log)] == [9, 24]  # type: ignore[index]
+    assert {tuple(row) for row in with_placeholders(log).where("line < 4").collect()} == {
+        (2, "session_id, device"),
+        (3, "session_id, device"),
+    }
+
+
+def test_a_word_that_the_setting_leaves_out_is_a_name_like_any_other(spark: SparkSession, tmp_path: Path) -> None:
+    files = {"tracks.csv": b"track_id,artist,album,duration_ms,genre\nNULL,None,nan,,NaN\nt2,None,-,,-"}
+    rows = judge_tracks(raw_of(spark, tmp_path, TRACKS, files), ("nan", "-")).orderBy("line").collect()
+    assert [(row.track_id, row.artist, row.album, row.genre) for row in rows] == [
+        ("NULL", "None", None, "NaN"),
+        ("t2", "None", None, None),
+    ]
+
+
+GENRES = {  # a field, and the genres in it at no separator, at a comma, at a semicolon
+    "rock, pop": (["rock, pop"], ["rock", "pop"], ["rock, pop"]),
+    "rock;pop": (["rock;pop"], ["rock;pop"], ["rock", "pop"]),
+    "['rock', 'pop']": (["['rock', 'pop']"], ["rock", "pop"], ["['rock', 'pop']"]),
+    '["hip hop","pop"]': (['["hip hop","pop"]'], ["hip hop", "pop"], ['["hip hop","pop"]']),
+    "[rock]": (["[rock]"], ["rock"], ["[rock]"]),
+    " rock ,, pop,rock, nan ,": (["rock ,, pop,rock, nan ,"], ["rock", "pop"], ["rock ,, pop,rock, nan ,"]),
+    "rock 'n' roll": (["rock 'n' roll"],) * 3,
+    "hip \n hop; r&b": (["hip hop; r&b"], ["hip hop; r&b"], ["hip hop", "r&b"]),
+    "[]": ([], [], []),
+    ",": ([","], [], [","]),
+}
+
+
+def test_a_genre_field_is_one_genre_or_several_by_the_separator(spark: SparkSession, tmp_path: Path) -> None:
+    lines = [quoted((f"t{i}", "", "", "", field)) for i, field in enumerate(GENRES)]
+    longest = ";".join("g" * size for size in (4096, 4095))
+    lines += [quoted(("fits", "", "", "", longest)), quoted(("too long", "", "", "", f"g{longest}"))]
+    files = {"tracks.csv": "\n".join(["track_id,artist,album,duration_ms,genre", *lines]).encode()}
+    raw = raw_of(spark, tmp_path, TRACKS, files)
+    for at, separator in enumerate((None, ",", ";")):
+        catalogue = judge_tracks(raw, ("nan", "[]"), separator)
+        edges = in_genre_edges(clean_tracks(catalogue)).collect()
+        for i, (field, genres) in enumerate(GENRES.items()):
+            assert sorted(row.genre for row in edges if row.track_id == f"t{i}") == sorted(genres[at]), field
+        bad = {row.raw.split(",")[0].strip('"') for row in rejected(catalogue).collect()}
+        assert bad == ({"too long"} if separator == ";" else {"fits", "too long"})

@@ -21,7 +21,7 @@ EVENTS = [
 TRACKS = [
     ("t1", "Title", "Artist", "Album", 1000, "Genre", "tracks.csv", 2),
     ("t2", None, "Artist", None, None, None, "tracks.csv", 3),  # never played
-    ("t3", None, None, None, None, "Genre", "tracks.csv", 4),
+    ("t3", None, None, None, None, "Other\nGenre", "tracks.csv", 4),  # of two genres
 ]
 TYPES = {
     PropertyType.STRING: "string",
@@ -108,12 +108,12 @@ def test_each_listener_of_a_track_counts_half_for_every_30_days_since_they_playe
 
 def test_an_artist_or_a_genre_of_two_tracks_is_one_node(tables: dict[str, DataFrame]) -> None:
     assert rows(tables["artist_nodes"]) == [("Artist",)]
-    assert rows(tables["genre_nodes"]) == [("Genre",)]
+    assert rows(tables["genre_nodes"]) == [("Genre",), ("Other",)]
 
 
 def test_a_track_without_an_artist_or_a_genre_has_no_such_edge(tables: dict[str, DataFrame]) -> None:
     assert rows(tables["by_edges"]) == [("t1", "Artist"), ("t2", "Artist")]
-    assert rows(tables["in_genre_edges"]) == [("t1", "Genre"), ("t3", "Genre")]
+    assert rows(tables["in_genre_edges"]) == [("t1", "Genre"), ("t3", "Genre"), ("t3", "Other")]
 
 
 def test_events_of_a_pair_and_type_are_one_edge(tables: dict[str, DataFrame]) -> None:

@@ -283,6 +283,18 @@ def test_related_tracks_say_through_what_and_how_strongly(music: neo4j.Driver) -
     ]
 
 
+def test_tracks_that_share_several_genres_are_related_once_and_through_each(music: neo4j.Driver) -> None:
+    music.execute_query(
+        "MATCH (t1:Track {track_id: 't1'}), (t3:Track {track_id: 't3'}) CREATE (genre:Genre {name: 'bebop'})"
+        " CREATE (t1)-[:IN_GENRE]->(genre), (t3)-[:IN_GENRE]->(genre)"
+    )
+    found = {row[0]: row[3:] for row in ask(music, "related_tracks", track_id="t1")}
+    answers = [row[0] for row in ask(music, "related_tracks", track_id="t1")]
+    music.execute_query("MATCH (genre:Genre {name: 'bebop'}) DETACH DELETE genre")
+    assert answers == ["t2", "t3", "t5", "t4"]
+    assert found["t3"] == (pytest.approx(1 / 3**0.5 + 0.1, abs=1e-6), ["1 listener", "genre bebop", "genre jazz"])
+
+
 def test_related_tracks_ask_the_most_devoted_listeners_only(music: neo4j.Driver) -> None:
     assert ask(music, "related_tracks", track_id="t1", listeners="1") == [
         ("t2", "Blue in Green", "Miles", pytest.approx(1 + 0.2 + 0.1), ["1 listener", "artist Miles", "genre jazz"]),

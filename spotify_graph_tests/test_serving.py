@@ -227,6 +227,24 @@ def because(answer: Recommendations) -> dict[str, str]:
     return {track.track_id: track.because for track in answer.tracks}
 
 
+def test_a_track_of_several_genres_is_served_once_with_all_of_them(graph: neo4j.Driver) -> None:
+    graph.execute_query(
+        "MATCH (s1:Track {track_id: 's1'}), (r1:Track {track_id: 'r1'}) CREATE (genre:Genre {name: 'modal'})"
+        " CREATE (s1)-[:IN_GENRE]->(genre), (r1)-[:IN_GENRE]->(genre)"
+    )
+    recommended = recommend(graph, "ann").tracks
+    in_genre = recommend(graph, "ann", genre="modal")
+    similar = serving.similar(graph, DATABASE, "s1").tracks
+    graph.execute_query("MATCH (genre:Genre {name: 'modal'}) DETACH DELETE genre")
+    assert len({track.track_id for track in recommended}) == len(recommended)
+    assert [track.genre for track in recommended if track.track_id == "r1"] == ["jazz, modal"]
+    assert ids(in_genre) == ["r1"]
+    assert [(track.genre, track.same_genre) for track in similar if track.track_id == "r1"] == [("jazz, modal", True)]
+    assert [track.because for track in similar if track.track_id == "r1"] == [
+        "41 listeners of both; same artist; both in jazz, modal"
+    ]
+
+
 def test_a_users_recommendations_come_in_the_models_order_with_what_is_known_of_them(graph: neo4j.Driver) -> None:
     answer = recommend(graph, "ann", k=2)
     assert [(t.rank, t.track_id, t.title, t.artist, t.genre, t.score) for t in answer.tracks] == [

@@ -50,7 +50,7 @@ _TRACKS = (
     ("artist", "string", "The artist's name, where the catalogue has one."),
     ("album", "string", "The album, where the catalogue has one."),
     ("duration_ms", "long", "The length in milliseconds, where known."),
-    ("genre", "string", "The genre's name, where the catalogue has one."),
+    ("genre", "string", "The genre's name, where the catalogue has one; of several, each on a line."),
     ("file", "string", "The file of the newest row."),
     ("line", "long", "The line of the newest row."),
 )
@@ -70,6 +70,7 @@ _EVENT_GATES = (
     gate.ROWS_ADD_UP,
     gate.REJECTED_SHARE,
     gate.DUPLICATE_SHARE,
+    gate.PLACEHOLDERS,
     gate.KEYS_PRESENT,
     gate.EVENT_TYPES_ALLOWED,
     gate.TIMES_IN_RANGE,
@@ -109,7 +110,7 @@ def clean_events(
     lake, ledger = _lake_and_ledger(USER_EVENTS)
     raw = lake.current(f"raw_user_events/{file}")
     records = raw.read(spark.spark_session, raw_schema(USER_EVENTS))
-    judged = cleaning.judge_events(records, now)
+    judged = cleaning.judge_events(records, now, Settings.load().placeholders)
     seen, kept = Observation(), Observation()
     events = cleaning.clean_events(judged.observe(seen, *cleaning.counts(cleaning.EVENT_REASONS)))
     row_rules = rules.of_events(now)
@@ -133,6 +134,11 @@ def clean_events(
             lambda reason: cleaning.example(records, judged, reason),
         ),
         gate.duplicate_share(counts["rows_read"], counts["duplicates"], gates),
+        gate.placeholders(
+            counts["rows_read"],
+            counts["placeholders"],
+            lambda: cleaning.with_placeholders(judged).take(gate.SAMPLE),
+        ),
         *rules.findings(row_rules, counts, cleaned),
     ]
     intake = Intake(
@@ -173,21 +179,30 @@ def clean_tracks(
     entries = ledger.entries()
     in_force = ledger.in_force(entries)
     latest = [lake.current(f"raw_tracks/{entry.file}") for entry in entries.values() if entry.latest.version]
-    about = {**_sources(in_force, entries), "examined": [version.name for version in latest]}
+    settings = Settings.load()
+    rule: dict[str, Any] = {
+        "placeholders": list(settings.placeholders),
+        "genre_separator": settings.genre_separator,
+    }
+    about = {
+        **_sources(in_force, entries),
+        "examined": [version.name for version in latest],
+        "settings": rule,
+    }
     before = _up_to_date(lake, "cleaned_tracks", about)
     if before and before.verdict:
         for asset in ("cleaned_tracks", "rejected_tracks"):
             yield _as_it_was(asset, lake.current(asset))
         yield from gate.results(before.verdict, "cleaned_tracks")
         return
-    judged = cleaning.judge_tracks(read_all(spark.spark_session, in_force.values(), raw_schema(TRACKS)))
+    judged = cleaning.judge_tracks(read_all(spark.spark_session, in_force.values(), raw_schema(TRACKS)), **rule)
     seen, kept = Observation(), Observation()
     tracks = cleaning.clean_tracks(judged.observe(seen, *cleaning.counts(cleaning.TRACK_REASONS)))
     row_rules = rules.of_catalogue()
     cleaned = tracks.observe(kept, *cleaning.kept_counts(), *rules.broken_counts(row_rules)).drop(cleaning.COPIES)
     yield dg.Output(Observed(cleaned, (seen, kept), _SHOWN), "cleaned_tracks", metadata=about)
     counts = {**seen.get, **kept.get}
-    of_latest = cleaning.judge_tracks(read_all(spark.spark_session, latest, raw_schema(TRACKS)))
+    of_latest = cleaning.judge_tracks(read_all(spark.spark_session, latest, raw_schema(TRACKS)), **rule)
     yield _rejected(cleaning.rejected(of_latest), _sum(entries.values(), cleaning.TRACK_REASONS), "rejected_tracks")
     findings = [
         gate.schema(cleaned, table_columns(_TRACKS)),
@@ -293,7 +308,7 @@ def _up_to_date(lake: Lake, asset: str, about: Mapping[str, Any]) -> LakeVersion
     passed = lake.passed(asset)
     if passed is None or passed.name != lake.current(asset).name:
         return None
-    same = all(passed.about.get(name) == about.get(name) for name in ("sources", "examined", "code"))
+    same = all(passed.about.get(name) == about.get(name) for name in ("sources", "examined", "settings", "code"))
     return passed if same else None
 
 

@@ -27,5 +27,5 @@ def by_edges(cleaned_tracks: DataFrame) -> DataFrame:
 
 @graph_asset(IN_GENRE)
 def in_genre_edges(cleaned_tracks: DataFrame) -> DataFrame:
-    """Every track that names its genre, and that genre."""
+    """Every track that names its genre, and that genre, or each of them."""
     return graph_tables.in_genre_edges(cleaned_tracks)

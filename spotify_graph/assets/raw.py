@@ -41,7 +41,7 @@ from spotify_graph.transforms.landing import (
 def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsDefinition:
     """The asset of a kind of files. Where no asset by file follows, the rows are judged at once (`judged`)."""
     name = f"raw_{table.name}"
-    gates_of_rows = [gate.HAS_ROWS, gate.ROWS_ADD_UP, gate.REJECTED_SHARE] if judged else []
+    gates_of_rows = [gate.HAS_ROWS, gate.ROWS_ADD_UP, gate.REJECTED_SHARE, gate.PLACEHOLDERS] if judged else []
 
     @dg.asset(
         name=name,
@@ -80,7 +80,7 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
         yield gate.result(columns_known, name)
         if judged:
             version = Lake(settings.lake).current(f"{name}/{context.partition_key}")
-            findings, counts = _judge_catalogue(spark.spark_session, version, gates)
+            findings, counts = _judge_catalogue(spark.spark_session, version, gates, settings)
             of_file = taken.intake([readable, columns_known, *findings], version.name, counts)
             ledger.record(context.partition_key, of_file)
             yield from (gate.result(finding, name) for finding in findings)
@@ -132,10 +132,12 @@ def _taken_over(settings: Settings, file: str, table: LandedTable) -> Iterator[_
             yield _Taken(copy, digest(landed), landed.lstat().st_size, bad)
 
 
-def _judge_catalogue(spark: SparkSession, version: LakeVersion, gates: Gates) -> tuple[list[Finding], dict[str, int]]:
+def _judge_catalogue(
+    spark: SparkSession, version: LakeVersion, gates: Gates, settings: Settings
+) -> tuple[list[Finding], dict[str, int]]:
     """What the gates find of a catalogue file's rows, and their counts."""
     records = version.read(spark, raw_schema(TRACKS))
-    judged = cleaning.judge_tracks(records)
+    judged = cleaning.judge_tracks(records, settings.placeholders, settings.genre_separator)
     counts = judged.agg(*cleaning.counts(cleaning.TRACK_REASONS)).first().asDict()  # type: ignore[union-attr]
     counts |= {"cleaned": counts["good"], "duplicates": 0}
     by_reason = {reason: counts[reason] for reason in cleaning.TRACK_REASONS}
@@ -150,6 +152,11 @@ def _judge_catalogue(spark: SparkSession, version: LakeVersion, gates: Gates) ->
             gates,
             rejected,
             lambda reason: cleaning.example(records, judged, reason),
+        ),
+        gate.placeholders(
+            counts["rows_read"],
+            counts["placeholders"],
+            lambda: cleaning.with_placeholders(judged).take(gate.SAMPLE),
         ),
     ], counts
 

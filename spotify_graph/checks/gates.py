@@ -55,6 +55,7 @@ SCHEMA = Gate("schema", "The columns have the declared names and types.")
 ROWS_ADD_UP = Gate("rows_add_up", "Rows read = rows kept + duplicates + rejected rows.")
 REJECTED_SHARE = Gate("rejected_share", "Few rows are rejected.")
 DUPLICATE_SHARE = Gate("duplicate_share", "Few rows are duplicates.", blocking=False)
+PLACEHOLDERS = Gate("placeholders", "No row has a placeholder for a value, such as NULL.", blocking=False)
 KEYS_PRESENT = Gate("keys_present", "No key is missing.")
 KEYS_UNIQUE = Gate("keys_unique", "No key is missing, empty or there twice, and no required value is missing.")
 EVENT_TYPES_ALLOWED = Gate("event_types_allowed", "Every event is of a type in the graph model.")
@@ -163,6 +164,13 @@ def duplicate_share(read: int, duplicates: int, gates: Gates) -> Finding:
     found = f"{duplicates:,} of {read:,} rows are duplicates ({_percent(share)})"
     details = {"duplicates": duplicates, "share": share, "warn_over": gates.duplicates_warn}
     return _finding(DUPLICATE_SHARE, share <= gates.duplicates_warn, found, details)
+
+
+def placeholders(read: int, held: int, sample: Sample) -> Finding:
+    """Whether a file has values, and not words that stand for missing ones."""
+    found = f"{held:,} of {read:,} rows have a placeholder for a value"
+    problem = f"{found}, which is taken for a missing one; SPOTIFY_GRAPH_PLACEHOLDERS lists them"
+    return _finding(PLACEHOLDERS, held == 0, problem if held else found, {"rows": held}, sample)
 
 
 def none_broken(gate: Gate, broken: int, sample: Sample) -> Finding:

@@ -158,14 +158,19 @@ CALL (version, served, liked, listened, of_artists, genres, liked_by) {
     LIMIT 2
     RETURN collect({track_id: seed.track_id, title: seed.title, liked: likes, listeners: similar.listeners}) AS seeds
   }
-  OPTIONAL MATCH (track)-[:IN_GENRE]->(in:Genre)
-  WITH line, track, seeds, in, place,
-       in IN genres AS genre_listened,
+  CALL (track) {
+    OPTIONAL MATCH (track)-[:IN_GENRE]->(in:Genre)
+    WITH in
+    ORDER BY in.name
+    RETURN collect(in) AS its_genres
+  }
+  WITH line, track, seeds, its_genres, place,
+       head([in IN its_genres WHERE in IN genres | in.name]) AS genre_listened,
        head([other IN of_artists WHERE other.by = line.by | other.track]) AS by_same,
        head([other IN liked_by WHERE other.track = track | other.peers]) AS peers
   ORDER BY place
   RETURN collect({
-    track_id: track.track_id, title: track.title, artist: line.by.name, genre: in.name,
+    track_id: track.track_id, title: track.title, artist: line.by.name, genres: [in IN its_genres | in.name],
     score: line.score, popular: line.popular, popularity: track.popularity,
     seeds: seeds, by_same: by_same.track_id, by_same_title: by_same.title, peers: peers, genre_listened: genre_listened
   }) AS lines

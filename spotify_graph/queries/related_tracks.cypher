@@ -3,14 +3,19 @@
 // param limit: INTEGER 1..100 = 10 — how many tracks at most
 // param listeners: INTEGER 1..1000 = 200 — how many of the track's listeners to ask, those who play it most
 // The score is a cosine: the listeners who were asked and play both tracks, over the square root of those who were
-// asked times all listeners of the other track. The same artist adds 0.2 and the same genre 0.1: less than a strong
+// asked times all listeners of the other track. The same artist adds 0.2 and a genre of both 0.1: less than a strong
 // bond through listeners, enough to order the tracks that have none.
 // A popular track does not explode: of each listener who is asked only the 100 tracks played most count, and of an
 // artist's or a genre's tracks only the 100 with most listeners.
 MATCH (track:Track {track_id: $track_id})
 OPTIONAL MATCH (track)-[:BY]->(artist:Artist)
-OPTIONAL MATCH (track)-[:IN_GENRE]->(genre:Genre)
-CALL (track, artist, genre) {
+CALL (track) {
+  OPTIONAL MATCH (track)-[:IN_GENRE]->(genre:Genre)
+  WITH genre
+  ORDER BY genre.name
+  RETURN collect(genre) AS genres
+}
+CALL (track, artist, genres) {
   MATCH (track)<-[played:PLAYED]-(listener:User)
   WITH track, listener
   ORDER BY played.count DESC, listener.user_id
@@ -30,29 +35,33 @@ CALL (track, artist, genre) {
   ORDER BY COUNT { (other)<-[:PLAYED]-() } DESC, other.track_id
   LIMIT 100
   UNION ALL
-  MATCH (genre)<-[:IN_GENRE]-(other:Track)
-  WHERE other <> track
+  UNWIND genres AS genre
+  CALL (track, genre) {
+    MATCH (genre)<-[:IN_GENRE]-(other:Track)
+    WHERE other <> track
+    RETURN other
+    ORDER BY COUNT { (other)<-[:PLAYED]-() } DESC, other.track_id
+    LIMIT 100
+  }
   RETURN other, 0 AS shared
-  ORDER BY COUNT { (other)<-[:PLAYED]-() } DESC, other.track_id
-  LIMIT 100
 }
-WITH track, artist, genre, other, max(shared) AS shared
-WITH other, shared, artist, genre,
+WITH track, artist, genres, other, max(shared) AS shared
+WITH other, shared, artist,
      CASE WHEN shared > 0 THEN toFloat(COUNT { (track)<-[:PLAYED]-() }) END AS track_listeners,
      CASE WHEN shared > 0 THEN toFloat(COUNT { (other)<-[:PLAYED]-() }) END AS other_listeners,
      EXISTS { (other)-[:BY]->(artist) } AS same_artist,
-     EXISTS { (other)-[:IN_GENRE]->(genre) } AS same_genre
-WITH other, shared, artist, genre, same_artist, same_genre,
+     [genre IN genres WHERE EXISTS { (other)-[:IN_GENRE]->(genre) } | genre.name] AS same_genres
+WITH other, shared, artist, same_artist, same_genres,
      CASE WHEN track_listeners > $listeners THEN toFloat($listeners) ELSE track_listeners END AS asked, other_listeners
-WITH other, shared, artist, genre, same_artist, same_genre,
+WITH other, shared, artist, same_artist, same_genres,
      round(coalesce(shared / sqrt(asked * other_listeners), 0.0)
            + CASE WHEN same_artist THEN 0.2 ELSE 0.0 END
-           + CASE WHEN same_genre THEN 0.1 ELSE 0.0 END, 6) AS score
+           + CASE WHEN size(same_genres) > 0 THEN 0.1 ELSE 0.0 END, 6) AS score
 ORDER BY score DESC, other.track_id
 LIMIT $limit
 OPTIONAL MATCH (other)-[:BY]->(by:Artist)
 RETURN other.track_id AS track_id, other.title AS title, by.name AS artist, score,
        CASE WHEN shared > 0 THEN [toString(shared) + CASE shared WHEN 1 THEN ' listener' ELSE ' listeners' END] ELSE [] END
        + CASE WHEN same_artist THEN ['artist ' + artist.name] ELSE [] END
-       + CASE WHEN same_genre THEN ['genre ' + genre.name] ELSE [] END AS through
+       + [genre IN same_genres | 'genre ' + genre] AS through
 ORDER BY score DESC, track_id

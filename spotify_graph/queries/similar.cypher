@@ -22,12 +22,17 @@ CALL (track, version) {
   WITH track, by, similar, endNode(similar) AS other
   ORDER BY similar.rank
   LIMIT $k
-  OPTIONAL MATCH (other)-[:IN_GENRE]->(in:Genre)
-  WITH other, by, in, similar, EXISTS { (track)-[:BY]->(by) } AS same_artist, EXISTS { (track)-[:IN_GENRE]->(in) } AS same_genre
+  CALL (track, other) {
+    OPTIONAL MATCH (other)-[:IN_GENRE]->(in:Genre)
+    WITH in, EXISTS { (track)-[:IN_GENRE]->(in) } AS shared
+    ORDER BY in.name
+    RETURN collect(in.name) AS genres, collect(CASE WHEN shared THEN in.name END) AS shared_genres
+  }
+  WITH other, by, genres, shared_genres, similar, EXISTS { (track)-[:BY]->(by) } AS same_artist
   ORDER BY similar.rank
   RETURN collect({
-    track_id: other.track_id, title: other.title, artist: by.name, genre: in.name, score: similar.score,
-    listeners: similar.listeners, same_artist: same_artist, same_genre: same_genre
+    track_id: other.track_id, title: other.title, artist: by.name, genres: genres, score: similar.score,
+    listeners: similar.listeners, same_artist: same_artist, shared_genres: shared_genres
   }) AS lines
 }
 RETURN version, until, tracks, lines, track IS NOT NULL AS track_known, track.title AS title

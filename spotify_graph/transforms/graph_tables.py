@@ -16,6 +16,7 @@ from spotify_graph.graph_model import (
     EventType,
     GraphTable,
 )
+from spotify_graph.transforms.names import SEVERAL
 
 
 def user_nodes(cleaned_events: DataFrame) -> DataFrame:
@@ -59,7 +60,7 @@ def artist_nodes(cleaned_tracks: DataFrame) -> DataFrame:
 
 def genre_nodes(cleaned_tracks: DataFrame) -> DataFrame:
     """One row for each genre of the catalogue, as in `graph_model.GENRE`."""
-    return _in_model(_distinct_names(cleaned_tracks, "genre"), GENRE)
+    return _in_model(_distinct_names(_one_genre_each(cleaned_tracks), "genre"), GENRE)
 
 
 def interaction_edges(interactions: DataFrame, event_type: EventType) -> DataFrame:
@@ -73,8 +74,12 @@ def by_edges(cleaned_tracks: DataFrame) -> DataFrame:
 
 
 def in_genre_edges(cleaned_tracks: DataFrame) -> DataFrame:
-    """One row for each track with a genre, as in `graph_model.IN_GENRE`."""
-    return _in_model(cleaned_tracks.where(F.col("genre").isNotNull()), IN_GENRE)
+    """One row for each track and each of its genres, as in `graph_model.IN_GENRE`."""
+    return _in_model(_one_genre_each(cleaned_tracks), IN_GENRE)
+
+
+def _one_genre_each(cleaned_tracks: DataFrame) -> DataFrame:
+    return cleaned_tracks.withColumn("genre", F.explode(F.split("genre", SEVERAL)))
 
 
 def _distinct_names(cleaned_tracks: DataFrame, column: str) -> DataFrame:
