@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -34,10 +34,10 @@ _PROCESS_TAG = "spotify_graph/process"
 """Names the process that makes a run, so that a run whose process was killed can be told from one under way."""
 
 
+_NAMED = 5
+"""How many assets or files a line names."""
 _WRITTEN = ("inserted", "changed", "deleted")
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-_NAMED = 5
-"""How many files an error names."""
 _HELD_BACK = {"refused", "unfit"}
 _UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _ORPHANED = "The process of this run ended before the run did. Materialize again."
@@ -150,11 +150,12 @@ def materialize(
     else:
         for line in others:
             say(line)
-    working("starting Spark and Neo4j")
-    with _spark(defs).held():
+    needs_neo4j = _needs_neo4j(defs, keys)
+    working("starting Spark and Neo4j" if needs_neo4j else "starting Spark")
+    with _spark(settings).held():
         size = sum(file.bytes for file in files)
         build = graph <= keys and (rebuild or first_load.is_due(settings, size, say))
-        if not build:
+        if needs_neo4j and not build:
             with connect(settings, say):
                 pass
         with instance(settings) as dagster:
@@ -177,7 +178,7 @@ def _build(
     if before and not _run(defs, dagster, before, watcher):
         return set()
     try:
-        gates, spark = Gates.from_settings(settings), _spark(defs).spark_session
+        gates, spark = Gates.from_settings(settings), _spark(settings).spark_session
         first_load.load(settings, spark, gates, watcher.say, watcher.working)
     except (FileNotFoundError, PublicationError, UserError) as error:
         watcher.say(f"{error}: the tables are written one by one instead")
@@ -217,7 +218,7 @@ def forget(
             rest -= _selected(defs, "group:evaluation or group:recommendations")
         watcher = _Watcher(say, working, total=len(rest))
         working("starting Spark")
-        with _spark(defs).held():
+        with _spark(settings).held():
             _run(defs, dagster, rest, watcher)
     assert entry  # noqa: S101 it was found above
     return entry, watcher.report()
@@ -263,8 +264,14 @@ def _by_file(table: LandedTable) -> set[dg.AssetKey]:
     return {dg.AssetKey(name) for name in PARTITIONED[table.name]}
 
 
-def _spark(defs: dg.Definitions) -> SparkResource:
-    return cast("SparkResource", (defs.resources or {})["spark"])
+def _spark(settings: Settings) -> SparkResource:
+    return SparkResource(master=settings.spark_master)
+
+
+def _needs_neo4j(defs: dg.Definitions, keys: set[dg.AssetKey]) -> bool:
+    """Whether some of the assets need Neo4j."""
+    graph, needed = defs.resolve_asset_graph(), {"neo4j", "neo4j_io_manager"}
+    return any(graph.assets_def_for_key(key).required_resource_keys & needed for key in keys)
 
 
 def _run(
@@ -287,6 +294,8 @@ def _run(
         raise_on_error=False,
         run_config=_SILENT,
     )
+    done = {event.asset_key for event in result.get_asset_materialization_events()}
+    watcher.pass_over(keys - {key for key in done if key})
     if not result.success and not watcher.failures and not watcher.held_back:
         watcher.failures.append(f"the run failed before its first step; see run {run_id} in the Dagster UI")
     return result.success
@@ -299,7 +308,7 @@ class _Watcher:
         self.say = say
         self.working = working
         self._total = total
-        self._materialized = 0
+        self._done = 0
         self.file: str | None = None
         self.failures: list[str] = []
         self.held_back: list[str] = []
@@ -308,6 +317,14 @@ class _Watcher:
     def report(self) -> RunReport:
         """What was seen."""
         return RunReport(tuple(self.failures), tuple(self.held_back), self.written)
+
+    def pass_over(self, keys: set[dg.AssetKey]) -> None:
+        """Counts the assets that a run left as they were, such as those that follow a file that is refused."""
+        if keys:
+            self._done += len(keys)
+            names = sorted(key.to_user_string() for key in keys)
+            what = ", ".join(names) if len(names) <= _NAMED else f"{len(names)} assets"
+            self.say(f"[{self._done:>2}/{self._total}]  {what}{f' {self.file}' if self.file else ''}: left as before")
 
     def __call__(self, entry: EventLogEntry) -> None:
         event = entry.dagster_event
@@ -319,14 +336,14 @@ class _Watcher:
             case DagsterEventType.STEP_START:
                 self.working(str(entry.step_key))
             case DagsterEventType.ASSET_MATERIALIZATION:
-                self._materialized += 1
+                self._done += 1
                 materialization = event.step_materialization_data.materialization
                 shown: dict[str, Any] = {name: value.value for name, value in materialization.metadata.items()}
                 written = {name: shown[name] for name in _WRITTEN if shown.get(name)}
                 if written:
                     self.written[materialization.asset_key.to_user_string()] = written
                 line = _materialized(materialization.asset_key, materialization.partition, shown)
-                self.say(f"[{self._materialized:>2}/{self._total}]  {line}")
+                self.say(f"[{self._done:>2}/{self._total}]  {line}")
             case DagsterEventType.ASSET_CHECK_EVALUATION:
                 evaluation = event.asset_check_evaluation_data
                 if not evaluation.passed:

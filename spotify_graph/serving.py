@@ -6,7 +6,7 @@ A request is one query, `queries/recommend.cypher` or `queries/similar.cypher`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -14,17 +14,13 @@ from neo4j import Driver, ManagedTransaction
 
 from spotify_graph import queries
 from spotify_graph.errors import UserError
-from spotify_graph.graph_model import ARTIST, GENRE, TRACK
+from spotify_graph.graph_model import ARTIST, GENRE, POPULARITY_HALF_LIFE_DAYS, POPULARITY_SINCE, TRACK
 
 COLUMNS = ("rank", "track_id", "title", "artist", "genre", "score", "because")
 """The attributes of a line that a table shows."""
 
 MOST = 100
 """The most tracks that a request may ask for: a model keeps no more of a user."""
-
-# What a track's popularity in the graph model counts in, and from.
-_MONTH = timedelta(days=30)
-_EPOCH = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class NoModelError(UserError):
@@ -359,7 +355,7 @@ def _listed(genres: Sequence[str]) -> str | None:
 def _listeners(popularity: float | None, until: datetime | None) -> float | None:
     if popularity is None or until is None:
         return None
-    return float(2 ** (popularity - (until - _EPOCH) / _MONTH))
+    return float(2 ** (popularity - (until - POPULARITY_SINCE) / timedelta(days=POPULARITY_HALF_LIFE_DAYS)))
 
 
 def _because(evidence: Evidence, genre: str | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 from click.testing import CliRunner, Result
-from neo4j import Driver
+from neo4j import Driver, GraphDatabase
 from pyspark.sql import DataFrame
 
 from spotify_graph.cli import main
@@ -79,6 +79,17 @@ class Platform:
     def ask(self, cypher: str, **parameters: Any) -> list[dict[str, Any]]:
         """The rows that a query returns."""
         return [record.data() for record in self.driver.execute_query(cypher, parameters_=parameters).records]
+
+
+@contextmanager
+def without_a_graph(folder: Path) -> Iterator[Platform]:
+    """An installation in the folder whose server can't be reached: for what is done in the lake alone."""
+    uri = "bolt://127.0.0.1:1"
+    with pytest.MonkeyPatch.context() as patch, GraphDatabase.driver(uri) as driver:
+        patch.setenv("SPOTIFY_GRAPH_HOME", str(folder))
+        patch.setenv("DAGSTER_HOME", str(folder / "dagster"))
+        patch.setenv("NEO4J_URI", uri)
+        yield Platform(folder, folder / "landing", driver)
 
 
 @contextmanager

@@ -354,10 +354,10 @@ def _events_now_and_before(entries: Mapping[str, Entry], before: LakeVersion | N
 
 
 def _sum(entries: Iterable[Entry], reasons: Iterable[str]) -> dict[str, int]:
-    """The counts of the files' latest contents, added up."""
+    """The counts of the files' latest contents, added up; a reason that was not known when a file was taken in is 0."""
     names = ("rows_read", "rejected", *reasons)
     latest = [entry.latest.counts for entry in entries if entry.latest.counts]
-    return {name: sum(counts[name] for counts in latest) for name in names}
+    return {name: sum(counts.get(name, 0) for counts in latest) for name in names}
 
 
 def _rejected(rows: DataFrame, counts: Mapping[str, int], name: str) -> dg.Output[DataFrame | Observed]:

@@ -1,0 +1,87 @@
+"""What `materialize` says and needs while it takes files in: raw and cleaned assets alone, on a small log."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import dagster as dg
+import pytest
+from neo4j import Driver
+from pyspark.sql import SparkSession
+
+from spotify_graph.definitions import build_defs
+from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.resources import neo4j as resource
+from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.settings import Settings
+from spotify_graph_tests.platform import Platform, without_a_graph
+
+FILES = ("materialize", "--select", "group:raw or group:cleaned")
+TRACKS = "track_id,artist,album,duration_ms,genre"
+HEADER = "user_id,track_id,event_type,event_ts,session_id,device"
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory, spark: SparkSession) -> Iterator[Platform]:
+    """A log with a catalogue and a file that can't be read."""
+    with without_a_graph(tmp_path_factory.mktemp("taking_in")) as platform:
+        platform.land("tracks.csv", TRACKS, "t1,Ann,,,jazz")
+        platform.land("user_events.csv", HEADER, "u1,t1,play,2026-01-01T10:00:00Z,s,web")
+        platform.land("user_events_bad.csv", "no,header")
+        yield platform
+
+
+def test_the_count_of_what_is_done_reaches_its_total_where_a_file_is_refused_and_no_server_is_asked_for(
+    platform: Platform,
+) -> None:
+    result = platform.run(*FILES)
+    assert result.exit_code == 1
+    assert "user_events_bad.csv, check file_readable" in result.stderr
+    counts = [line[1:6].split("/") for line in result.stderr.splitlines() if line.startswith("[")]
+    # One catalogue file, two of events with three assets each, and three assets of all files.
+    assert counts[-1] == ["10", "10"]
+    assert {total for _, total in counts} == {"10"}
+
+
+def test_an_asset_of_the_graph_asks_for_the_server_before_anything_is_taken_in(platform: Platform) -> None:
+    result = platform.run("materialize", "--select", "genre_nodes")
+    assert result.exit_code == 1
+    assert "Neo4j at bolt://127.0.0.1:1 can't be reached" in result.stderr
+
+
+def test_a_file_that_was_taken_in_before_a_reason_was_known_counts_none_of_it(platform: Platform) -> None:
+    [entry] = (platform.home / "lake" / "intake" / "tracks").glob("tracks.csv.json")
+    known = json.loads(entry.read_text())
+    for intake in known.values():
+        del intake["counts"]["bad_duration_ms"]
+    entry.write_text(json.dumps(known))
+    platform.land("tracks_2.csv", TRACKS, "t2,Bob,,,rock", "t3,Bob,,much,rock")
+    assert platform.run("materialize", "--select", "key:raw_tracks or key:cleaned_tracks").exit_code == 1
+    platform.land("tracks_2.csv", TRACKS, "t2,Bob,,,rock")
+    platform.succeed("materialize", "--select", "key:raw_tracks or key:cleaned_tracks")
+    assert platform.assets()["cleaned_tracks"]["rows"] == 2
+
+
+def test_a_run_connects_to_neo4j_once(
+    platform: Platform, local_neo4j: LocalNeo4j, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEO4J_URI", str(local_neo4j.status().uri))
+    monkeypatch.setenv("NEO4J_PASSWORD", local_neo4j.password().get_secret_value())
+    connected = []
+    connect = resource.connect
+
+    @contextmanager
+    def counted(settings: Settings, *more: object) -> Iterator[Driver]:
+        connected.append(settings.neo4j_uri)
+        with connect(settings) as driver:
+            yield driver
+
+    monkeypatch.setattr(resource, "connect", counted)
+
+    @dg.asset(name="genre_nodes", io_manager_key="neo4j_io_manager", output_required=False)
+    def asset(neo4j: Neo4jResource) -> Iterator[dg.Output[None]]:
+        neo4j.driver.verify_connectivity()
+        yield from ()
+
+    assert dg.materialize([asset], resources=build_defs().resources).success
+    assert len(connected) == 1
