@@ -21,6 +21,8 @@ from spotify_graph.transforms.landing import (
 
 TABLES = (TRACKS, USER_EVENTS)
 
+_STALE = "the rules for its rows have changed since it was taken in: it is taken in again"
+
 
 @dataclass(frozen=True)
 class LandedFile:
@@ -30,7 +32,8 @@ class LandedFile:
         name: its name.
         table: the kind of file.
         path: where it lies; None where it has left the landing folder.
-        state: new, changed (landed again with other content), passed, refused, accepted, forgotten or unfit.
+        state: new, changed (landed again with other content), stale (the code that judges files has changed since),
+            passed, refused, accepted, forgotten or unfit.
         note: why it is held back, or None.
         entry: what is known of it, or None.
     """
@@ -45,7 +48,7 @@ class LandedFile:
     @property
     def pending(self) -> bool:
         """Whether it waits to be taken in."""
-        return self.state in {"new", "changed"}
+        return self.state in {"new", "changed", "stale"}
 
     @property
     def bytes(self) -> int:
@@ -101,7 +104,10 @@ def _look(settings: Settings, table: LandedTable) -> list[LandedFile]:
 def _file(ledger: IntakeLedger, name: str, path: Path | None, entry: Entry | None, table: LandedTable) -> LandedFile:
     if fault := name_fault(name):
         return LandedFile(shown_name(name), table, path, "unfit", fault, None)
-    if path is None or ledger.knows(name, digest(path)):
+    content = digest(path) if path else None
+    if entry and ledger.is_stale(entry) and (content == entry.latest.digest if path else ledger.is_kept(name)):
+        return LandedFile(name, table, path, "stale", _STALE, entry)
+    if content is None or ledger.knows(name, content):
         if entry is None:
             note = "it was forgotten on purpose, and is taken in again once it lands anew"
             return LandedFile(name, table, path, "forgotten", note, None)

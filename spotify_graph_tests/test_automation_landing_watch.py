@@ -129,9 +129,15 @@ def test_a_failed_content_is_tried_again_under_another_key_and_given_up_in_the_e
     keys = []
     for failed in range(FAILED_RUNS):
         tried = Attempts(next=failed, failed=failed)
-        (ingest,) = decide([FILE], {FILE: "d" * 64}, knows=knows_nothing, attempts=lambda _f, _d: tried).ingest  # noqa: B023
+        (ingest,) = decide(
+            [FILE],
+            {FILE: "d" * 64},
+            knows=knows_nothing,
+            attempts=lambda _f, _d: tried,  # noqa: B023
+            code=lambda table: f"code of {table.name}",
+        ).ingest
         keys.append(ingest.key)
-    assert keys == [f"{FILE}@{'d' * 16}#{attempt}" for attempt in (0, 1, 2)]
+    assert keys == [f"{FILE}@{'d' * 16}/code of user_eve#{attempt}" for attempt in (0, 1, 2)]
     decision = decide([FILE], {FILE: "d"}, knows=knows_nothing, attempts=lambda _f, _d: Attempts(3, failed=3))
     assert decision.ingest == ()
     (given_up,) = decision.given_up

@@ -2,19 +2,22 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 
 from spotify_graph.automation.sensors import SENSORS
 from spotify_graph.io_managers.intake import Intake, IntakeLedger
+from spotify_graph.io_managers.lake import Lake
 from spotify_graph.io_managers.verdicts import Finding, Verdict
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, digest
+from spotify_graph_tests.edited import an_edit  # noqa: F401 the fixture `edit`
 from spotify_graph_tests.stand_ins import (
     definitions,
     requested,
@@ -129,8 +132,8 @@ def test_a_stable_file_of_each_kind_is_asked_for_once(watch: Watch) -> None:
         ("ingest_events", FILE),
     ]
     assert [request.run_key for request in requests] == [
-        f"tracks.csv.gz@{digest(tracks)[:16]}#0",
-        f"{FILE}@{digest(events)[:16]}#0",
+        f"tracks.csv.gz@{digest(tracks)[:16]}/{watch.ledger(TRACKS).code}#0",
+        f"{FILE}@{digest(events)[:16]}/{watch.ledger().code}#0",
     ]
     assert requests[1].tags["spotify_graph/file"] == FILE
     assert requests[1].tags["spotify_graph/digest"] == digest(events)
@@ -173,7 +176,9 @@ def test_a_replaced_file_is_found_by_its_content_whatever_its_times_say(watch: W
     file.write_text("one")
     os.utime(file, ns=(0, 0))
     (again,) = watch.settle()
-    assert again.run_key == f"{FILE}@{digest(file)[:16]}#1", "the first content again: its first key is used up"
+    assert again.run_key == f"{FILE}@{digest(file)[:16]}/{watch.ledger().code}#1", (
+        "the first content again: its first key is used up"
+    )
 
 
 def test_a_file_is_read_again_only_when_something_about_it_changed(
@@ -239,7 +244,7 @@ def test_a_failed_run_is_repeated_under_another_key_three_times_in_all(watch: Wa
         watch.run(requests[0], status)
         requests = watch.tick()
     content = digest(watch.landing / FILE)[:16]
-    assert keys == [f"{FILE}@{content}#{attempt}" for attempt in range(3)]
+    assert keys == [f"{FILE}@{content}/{watch.ledger().code}#{attempt}" for attempt in range(3)]
     assert requests == []
     message = watch.evaluate().skip_message
     assert "1 given up" in message
@@ -278,6 +283,42 @@ def test_a_refused_file_is_not_tried_again_until_its_content_changes(watch: Watc
     assert watch.settle() == []
     watch.land(FILE, "corrected")
     assert files(watch.settle()) == [FILE]
+
+
+def test_a_changed_rule_has_known_files_taken_in_again_also_those_that_left_and_those_that_were_given_up(
+    watch: Watch, edit: Callable[[str], None]
+) -> None:
+    names = [FILE, "user_events_given_up.csv", "user_events_left.csv", "user_events_refused.csv"]
+    kept, given_up, left, refused = (watch.land(name, name) for name in names)
+    for request in watch.settle():
+        if request.partition_key == given_up.name:
+            for _ in range(3):
+                watch.run(request, dg.DagsterRunStatus.FAILURE)
+        else:
+            watch.take_in(request, passed=request.partition_key != refused.name)
+    Lake(watch.settings.lake).write_stream(f"raw_user_events/{left.name}", pa.table({"line": [2]}).to_reader())
+    left.unlink()
+    assert watch.settle() == []
+    edit("spotify_graph.transforms.cleaning")
+    requests = watch.tick()
+    assert files(requests) == names
+    assert {request.tags["spotify_graph/code"] for request in requests} == {watch.ledger().code}
+    assert all(str(request.run_key).endswith(f"/{watch.ledger().code}#0") for request in requests)
+    watch.run(requests[0], dg.DagsterRunStatus.QUEUED)
+    left.write_text(left.name)
+    for request in requests[1:]:
+        watch.take_in(request)
+    assert watch.settle() == []
+    assert kept.exists()
+
+
+def test_a_file_that_left_and_is_not_in_the_lake_is_not_asked_for(watch: Watch, edit: Callable[[str], None]) -> None:
+    file = watch.land(FILE)
+    watch.take_in(watch.settle()[0])
+    file.unlink()
+    watch.land("user_events_2.csv.part")
+    edit("spotify_graph.transforms.cleaning")
+    assert watch.settle() == []
 
 
 def test_a_forgotten_file_stays_out_until_its_content_has_left_the_landing_folder(watch: Watch) -> None:

@@ -11,8 +11,9 @@ from spotify_graph.transforms.landing import USER_EVENTS
 
 PASSED = Verdict((Finding("few_rejected", True, True, "none"), Finding("recent", False, False, "old")))
 REFUSED = Verdict((Finding("few_rejected", False, True, "far too many", {"sample": ["a\\n"]}),))
-GOOD = Intake("digest-1", 10, "2026-01-01T00:00:00+00:00", PASSED, "v1", {"rows_read": 3, "cleaned": 3})
-BAD = Intake("digest-2", 20, "2026-01-02T00:00:00+00:00", REFUSED, "v2", {"rows_read": 9, "cleaned": 1})
+CODE = IntakeLedger(Path(), USER_EVENTS).code
+GOOD = Intake("digest-1", 10, "2026-01-01T00:00:00+00:00", PASSED, "v1", {"rows_read": 3, "cleaned": 3}, CODE)
+BAD = Intake("digest-2", 20, "2026-01-02T00:00:00+00:00", REFUSED, "v2", {"rows_read": 9, "cleaned": 1}, CODE)
 FILE = "user_events.csv"
 
 

@@ -1,12 +1,15 @@
 """When models are trained, published and kept, the whole way from landed files to what is served."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 from neo4j import Driver
 from pyspark.sql import SparkSession
 
@@ -72,11 +75,51 @@ def test_a_model_is_published_whole_and_alone(platform: Platform) -> None:
         assert assets[name]["rows"] == assets[name]["inserted"] > 0
 
 
-def test_a_second_run_trains_nothing(platform: Platform) -> None:
-    before = version(platform)
+OF_THE_RUN = {"inserted", "changed", "deleted", "seconds"}
+"""What a page says of the latest run, and not of what there is."""
+
+
+def test_a_second_run_trains_nothing_and_every_page_shows_what_it_did_and_since_when(platform: Platform) -> None:
+    before, pages, began = version(platform), shown(platform), time.time()
+    assert {"picture", "report"} <= set(pages["recommendation_evaluation"])
+    assert out_of_sync() == {}
     platform.succeed("materialize")
     assert version(platform) == before
     assert platform.written() == {}
+    for asset, page in shown(platform).items():
+        since = page.pop("unchanged since")
+        assert since.value < began, asset
+        was = {name: value for name, value in pages[asset].items() if name not in OF_THE_RUN}
+        assert {name: value for name, value in page.items() if name not in OF_THE_RUN} == was
+    assert out_of_sync() == {}
+
+
+def shown(platform: Platform) -> dict[str, dict[str, Any]]:
+    """What the page of each asset of all files shows."""
+    pages = {}
+    with runs.instance(Settings.load()) as instance:
+        for key in build_defs().resolve_all_asset_keys():
+            event = instance.get_latest_materialization_event(key)
+            assert event is not None
+            assert event.asset_materialization is not None
+            if not event.asset_materialization.partition:
+                pages[key.to_user_string()] = dict(event.asset_materialization.metadata)
+    return pages
+
+
+def out_of_sync() -> dict[str, list[str]]:
+    """The assets that Dagster takes for stale, by file where they are by file, and why."""
+    graph, found = build_defs().resolve_asset_graph(), {}
+    with runs.instance(Settings.load()) as instance:
+        resolver = CachingStaleStatusResolver(instance, graph, LoadingContextForTest(instance))
+        for key in graph.get_all_asset_keys():
+            asset = graph.get(key)
+            files = asset.partitions_def
+            for partition in files.get_partition_keys(dynamic_partitions_store=instance) if files else [None]:
+                if resolver.get_status(key, partition) != StaleStatus.FRESH:
+                    causes = resolver.get_stale_causes(key, partition)
+                    found[f"{key.to_user_string()} {partition}"] = [cause.reason for cause in causes]
+    return found
 
 
 def test_evaluate_shows_the_table_of_what_was_measured(platform: Platform) -> None:

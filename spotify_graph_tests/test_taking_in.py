@@ -1,7 +1,7 @@
 """What `materialize` says and needs while it takes files in: raw and cleaned assets alone, on a small log."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import dagster as dg
@@ -14,10 +14,13 @@ from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.resources import neo4j as resource
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.settings import Settings
+from spotify_graph_tests.edited import an_edit  # noqa: F401 the fixture `edit`
 from spotify_graph_tests.platform import Platform, without_a_graph
 
 FILES = ("materialize", "--select", "group:raw or group:cleaned")
 TRACKS = "track_id,artist,album,duration_ms,genre"
+PLAYS = [f"u1,t1,play,2026-01-01T10:00:{second:02}Z,s,web" for second in range(30)]
+"""So many that one bad row among them is tolerable."""
 HEADER = "user_id,track_id,event_type,event_ts,session_id,device"
 
 
@@ -60,6 +63,36 @@ def test_a_file_that_was_taken_in_before_a_reason_was_known_counts_none_of_it(pl
     platform.land("tracks_2.csv", TRACKS, "t2,Bob,,,rock")
     platform.succeed("materialize", "--select", "key:raw_tracks or key:cleaned_tracks")
     assert platform.assets()["cleaned_tracks"]["rows"] == 2
+
+
+def test_a_changed_rule_makes_files_stale_and_has_them_taken_in_again_also_one_that_has_left_the_folder(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, edit: Callable[[str], None]
+) -> None:
+    platform.land("user_events_left.csv", HEADER, "u2,t1,play,2020-01-01T10:00:00Z,s,web", *PLAYS)
+    platform.land("tracks_left.csv", TRACKS, "t9,Eve,,,pop")
+    platform.run(*FILES)
+    for name in ("user_events_left.csv", "tracks_left.csv"):
+        (platform.landing / name).unlink()
+    before = states(platform)
+    assert set(before.values()) == {("passed", 0), ("refused", None)}
+    platform.run(*FILES)
+    assert states(platform) == before
+
+    edit("spotify_graph.transforms.cleaning")
+    monkeypatch.setattr("spotify_graph.transforms.cleaning._EARLIEST", "2026-01-01 00:00:00")
+    assert {state for state, _ in states(platform).values()} == {"stale"}
+    platform.run(*FILES)
+    after = states(platform)
+    assert after == before | {"user_events_left.csv": ("passed", 1)}
+    assert platform.value("interactions").where("user_id = 'u2'").count() == 0
+    platform.run(*FILES)
+    assert states(platform) == after
+
+
+def states(platform: Platform) -> dict[str, tuple[str, int | None]]:
+    """The state of each file, and how many of its rows are rejected."""
+    landed = json.loads(platform.succeed("status", "--json"))["landed"]
+    return {file["file"]: (file["state"], file["rejected"]) for file in landed}
 
 
 def test_a_run_connects_to_neo4j_once(

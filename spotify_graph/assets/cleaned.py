@@ -10,14 +10,15 @@ from pydantic import Field
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from spotify_graph.assets.made_from import code
 from spotify_graph.assets.schema import OWNERS, columns, ddl, table_columns
 from spotify_graph.automation.conditions import COMBINES_FILES
 from spotify_graph.automation.partitions import LOG_FILES
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
-from spotify_graph.io_managers.intake import Entry, Intake, IntakeLedger
+from spotify_graph.code_versions import code_of
+from spotify_graph.io_managers.intake import JUDGED_BY, Entry, Intake, IntakeLedger
 from spotify_graph.io_managers.lake import Lake, LakeVersion, read_all
+from spotify_graph.io_managers.pages import as_it_was
 from spotify_graph.io_managers.parquet import GATED, Observed, must_hold
 from spotify_graph.io_managers.verdicts import Verdict
 from spotify_graph.resources.gates import Gates
@@ -86,16 +87,24 @@ _INTERACTION_GATES = (
     gate.FRESHNESS,
 )
 
+_JUDGES_EVENTS = code_of(*JUDGED_BY[USER_EVENTS.name])
+_JUDGES_TRACKS = code_of(*JUDGED_BY[TRACKS.name], rules.__name__)
+_COUNTS = code_of(counting.__name__, rules.__name__)
+
 
 @dg.multi_asset(
     outs={
         "cleaned_events": dg.AssetOut(
-            **_COMMON, description="Every good event of a file, once.", metadata=columns(*_EVENTS)
+            **_COMMON,
+            description="Every good event of a file, once.",
+            metadata=columns(*_EVENTS),
+            code_version=_JUDGES_EVENTS,
         ),
         "rejected_events": dg.AssetOut(
             **_COMMON,
             description="Every row of an event file that was refused, and why.",
             metadata=columns(*_REJECTED),
+            code_version=_JUDGES_EVENTS,
         ),
     },
     deps=["raw_user_events"],
@@ -159,12 +168,14 @@ def clean_events(
             **_COMMON,
             description="The catalogue: the newest good row of each track.",
             metadata=columns(*_TRACKS) | {GATED: True},
+            code_version=_JUDGES_TRACKS,
             automation_condition=COMBINES_FILES,
         ),
         "rejected_tracks": dg.AssetOut(
             **_COMMON,
             description="Every row of the catalogue files that was refused, and why.",
             metadata=columns(*_REJECTED),
+            code_version=_JUDGES_TRACKS,
             automation_condition=COMBINES_FILES,
         ),
     },
@@ -186,13 +197,14 @@ def clean_tracks(
     }
     about = {
         **_sources(in_force, entries),
+        "code": _JUDGES_TRACKS,
         "examined": [version.name for version in latest],
         "settings": rule,
     }
     before = _up_to_date(lake, "cleaned_tracks", about)
     if before and before.verdict:
         for asset in ("cleaned_tracks", "rejected_tracks"):
-            yield _as_it_was(asset, lake.current(asset))
+            yield as_it_was(asset, lake.current(asset))
         yield from gate.results(before.verdict, "cleaned_tracks")
         return
     judged = cleaning.judge_tracks(read_all(spark.spark_session, in_force.values(), raw_schema(TRACKS)), **rule)
@@ -227,6 +239,7 @@ class InteractionsConfig(dg.Config):
     owners=OWNERS,
     deps=["cleaned_events"],
     metadata=columns(*_INTERACTIONS) | {GATED: True},
+    code_version=_COUNTS,
     automation_condition=COMBINES_FILES,
     check_specs=[it.spec("interactions") for it in _INTERACTION_GATES],
 )
@@ -242,14 +255,14 @@ def interactions(
     entries = ledger.entries()
     in_force = ledger.in_force(entries)
     before = lake.passed("interactions")
-    about = _sources(in_force, entries)
+    about = {**_sources(in_force, entries), "code": _COUNTS}
     current = None if config.full else _up_to_date(lake, "interactions", about)
     if current and current.verdict:
-        yield _as_it_was("interactions", current)
+        yield as_it_was("interactions", current)
         # The rows are as they were; the time is not.
         yield from gate.results(gate.aged(current.verdict, now, gates), "interactions")
         return
-    anew = before is None or config.full or before.about.get("code") != code()
+    anew = before is None or config.full or before.about.get("code") != _COUNTS
     changed = None if before is None or anew else _changed(lake, before, in_force)
     events = read_all(session, in_force.values(), ddl(_EVENTS))
     if before is None or changed is None:
@@ -312,11 +325,6 @@ def _up_to_date(lake: Lake, asset: str, about: Mapping[str, Any]) -> LakeVersion
     return passed if same else None
 
 
-def _as_it_was(asset: str, version: LakeVersion) -> dg.MaterializeResult[DataFrame]:
-    metadata: dict[str, Any] = {"dagster/row_count": version.rows, "version": version.name, "computed": "nothing new"}
-    return dg.MaterializeResult(asset, metadata=metadata)
-
-
 def _changed(lake: Lake, before: LakeVersion, in_force: Mapping[str, LakeVersion]) -> list[LakeVersion] | None:
     """The versions of files that came or went since; None where one that went is not in the lake any more."""
     sources: dict[str, str] = before.about["sources"]
@@ -339,7 +347,6 @@ def _sources(in_force: Mapping[str, LakeVersion], entries: Mapping[str, Entry]) 
         "files": len(in_force),
         "sources": {file: version.name for file, version in in_force.items()},
         "kept": kept,
-        "code": code(),
         **({"held_back": held_back} if held_back else {}),
         **({"accepted": accepted} if accepted else {}),
     }

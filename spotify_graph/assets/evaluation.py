@@ -6,12 +6,14 @@ from time import monotonic
 import dagster as dg
 from pyspark.sql import DataFrame
 
-from spotify_graph.assets.made_from import code, versions_of
+from spotify_graph.assets.made_from import versions_of
 from spotify_graph.assets.schema import OWNERS, columns, ddl
 from spotify_graph.automation.conditions import FIRST_TIME
 from spotify_graph.checks import gates as gate
+from spotify_graph.code_versions import code_of
 from spotify_graph.graph_model import FACTS
 from spotify_graph.io_managers.lake import Lake
+from spotify_graph.io_managers.pages import as_it_was
 from spotify_graph.io_managers.verdicts import Finding
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.recommender import Recommender
@@ -32,6 +34,7 @@ _COLUMNS = (
     ("users", "int", "How many users were asked."),
     ("share_of_oracle", "double", "The share of the oracle's value, for never-heard tracks of sample data."),
 )
+_MEASURES = code_of("spotify_graph.assets.held_out")
 
 
 @dg.asset(
@@ -41,6 +44,7 @@ _COLUMNS = (
     # What is served is measured on the graph: it is published before.
     deps=[table.asset for table in FACTS],
     metadata=columns(*_COLUMNS),
+    code_version=_MEASURES,
     automation_condition=FIRST_TIME,
     check_specs=[gate.NOT_WORSE.spec("recommendation_evaluation")],
 )
@@ -59,17 +63,17 @@ def recommendation_evaluation(
     started = monotonic()
     lake = Lake(Settings.load().lake)
     inputs = {"cleaned_events": cleaned_events, "cleaned_tracks": cleaned_tracks, "interactions": interactions}
-    made_from = {"versions": versions_of(inputs), "code": code(), "recommender": recommender.overrides}
+    made_from = {"versions": versions_of(inputs), "code": _MEASURES, "recommender": recommender.overrides}
     before = lake.find("recommendation_evaluation")
     if before and before.about["made_from"] == made_from:
-        yield dg.MaterializeResult(metadata={"dagster/row_count": before.rows, "version": before.name})
+        yield as_it_was("recommendation_evaluation", before)
         yield gate.result(Finding(**before.about["not_worse"]), "recommendation_evaluation")
         return
     # Imported where they are used: with NumPy, pandas and MLlib they take a second, and definitions are loaded often.
     from spotify_graph.assets import held_out, report
 
     found = held_out.measured(context.log, recommender, neo4j, lake, before, made_from, cleaned_events, cleaned_tracks)
-    records = report.as_records(found.rows)
+    records = held_out.as_records(found.rows)
     lines = report.table(records)
     shown = {"picture": dg.MetadataValue.md(report.picture(found.rows))} if found.rows else {}
     shown |= {"report": dg.MetadataValue.md(report.markdown(lines))} if found.rows else {}

@@ -12,16 +12,17 @@ import dagster as dg
 from pydantic import Field
 from pyspark.sql import Column, DataFrame, Observation
 
-from spotify_graph.assets.made_from import code, versions_of
+from spotify_graph.assets.made_from import versions_of
 from spotify_graph.assets.schema import OWNERS
 from spotify_graph.automation.conditions import FOLLOWS_GATES
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import publication
+from spotify_graph.code_versions import code_of
 from spotify_graph.graph_model import GraphTable, NodeType, Property
-from spotify_graph.io_managers import verdicts
+from spotify_graph.io_managers import pages, verdicts
 from spotify_graph.io_managers.retries import transient_errors_retried
 from spotify_graph.io_managers.verdicts import Finding, Verdict, read_json, write_json
-from spotify_graph.neo4j_io import ledger, staging, verification
+from spotify_graph.neo4j_io import checksum, ledger, staging, verification
 from spotify_graph.neo4j_io.errors import PublicationError, StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.staging import Snapshot
@@ -75,6 +76,11 @@ class GraphAsset:
         return tuple(signature(self.compute).parameters)
 
     @property
+    def code(self) -> str:
+        """Names the code that the rows are computed and staged by."""
+        return code_of(self.compute.__module__, staging.__name__, checksum.__name__)
+
+    @property
     def gates_before(self) -> list[gate.Gate]:
         """The gates that must hold before the rows are published."""
         is_node = isinstance(self.table, NodeType)
@@ -101,6 +107,7 @@ def graph_asset(
             owners=OWNERS,
             description=table.description,
             metadata=table_metadata(table),
+            code_version=asset.code,
             ins={name: dg.AssetIn() for name in asset.inputs},
             io_manager_key="neo4j_io_manager",
             # A relationship's nodes are published before it is.
@@ -143,7 +150,7 @@ def stage(
         The snapshot, or None where the rows don't fit the graph model; and what the gates found.
     """
     table, root = asset.table, lake / "graph"
-    made_from = _made_from(inputs)
+    made_from = _made_from(asset, inputs)
     for version in sorted((root / table.asset).glob(f"*/{_MADE_FROM}"))[-1:]:
         verdict = verdicts.read(version.parent)
         with suppress(FileNotFoundError, PublicationError):
@@ -187,12 +194,12 @@ def _publish(
             verification.verify_published(neo4j.driver, neo4j.database, table, root)
         # A difference is recorded there, and the publication below puts it right.
         before = ledger.read(neo4j.driver, neo4j.database).get(table.asset)
-    made_from = _made_from(inputs)
+    made_from = _made_from(asset, inputs)
     published = _unchanged(table, before, made_from, root)
     if before and published:
         written = _written(before, dagster.get_latest_materialization_event(dg.AssetKey(table.asset)))
-        metadata: dict[str, Any] = {"dagster/row_count": before.rows, **written, "version": before.version}
-        yield dg.MaterializeResult(metadata=metadata | {"seconds": 0.0})
+        metadata: dict[str, Any] = {"dagster/row_count": before.rows, **written}
+        yield pages.unchanged(table.asset, root / table.asset / before.version, **metadata)
         yield from gate.results(published, table.asset)
         yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
         return
@@ -206,8 +213,8 @@ def _publish(
     yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
 
 
-def _made_from(inputs: Mapping[str, DataFrame]) -> dict[str, Any]:
-    return {"versions": versions_of(inputs), "code": code()}
+def _made_from(asset: GraphAsset, inputs: Mapping[str, DataFrame]) -> dict[str, Any]:
+    return {"versions": versions_of(inputs), "code": asset.code}
 
 
 def _keep(version: Path, verdict: Verdict, made_from: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ from spotify_graph.transforms.evaluation.evaluate import Evaluation, Row, evalua
 from spotify_graph.transforms.evaluation.evaluate import report as rows_of
 from spotify_graph.transforms.evaluation.lists import PLACES, Lists, Scope
 from spotify_graph.transforms.evaluation.protocol import Protocol
-from spotify_graph.transforms.evaluation.rankers import COMBINATION, PUBLISHED
+from spotify_graph.transforms.evaluation.rankers import COMBINATION, ORACLE, PUBLISHED
 from spotify_graph.transforms.evaluation.search import search_is_due
 from spotify_graph.transforms.evaluation.split import Split, split
 from spotify_graph.transforms.recommendations.logs import Logs, start_of
@@ -127,6 +127,33 @@ def measured(
         found.knowledge.release()
     logs.release()
     return Measured(rows, not_worse, about)
+
+
+def as_records(rows: Sequence[Row]) -> list[dict[str, Any]]:
+    """The rows as plain values, each with its share of the oracle's value where there is one.
+
+    The oracle knows what users like, and not what they listen to again: it is the best among never-heard tracks only.
+    """
+    oracle = {
+        (row.scope, row.metric, row.k): row.mean.value for row in rows if (row.ranker, row.scope) == (ORACLE, Scope.NEW)
+    }
+    records = []
+    for row in rows:
+        best = oracle.get((row.scope, row.metric, row.k)) if row.metric in {"recall", "ndcg"} else None
+        records.append(
+            {
+                "ranked_by": row.ranker,
+                "tracks": str(row.scope),
+                "metric": row.metric,
+                "k": row.k,
+                "value": row.mean.value,
+                "low": row.mean.low,
+                "high": row.mean.high,
+                "users": row.users,
+                "share_of_oracle": row.mean.value / best if best else None,
+            }
+        )
+    return records
 
 
 def _kept(

@@ -1,5 +1,6 @@
 """The group raw: the landed files' records, as text, in the lake. One partition for each file."""
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,8 +16,10 @@ from pyspark.sql import SparkSession
 from spotify_graph.assets.schema import OWNERS, columns
 from spotify_graph.automation.partitions import FILES
 from spotify_graph.checks import gates as gate
+from spotify_graph.code_versions import code_of
 from spotify_graph.errors import UserError
-from spotify_graph.io_managers.intake import Intake, IntakeLedger
+from spotify_graph.io_managers import pages
+from spotify_graph.io_managers.intake import JUDGED_BY, Intake, IntakeLedger
 from spotify_graph.io_managers.lake import Lake, LakeVersion
 from spotify_graph.io_managers.verdicts import Finding, Verdict
 from spotify_graph.resources.gates import Gates
@@ -37,6 +40,8 @@ from spotify_graph.transforms.landing import (
     unknown_columns,
 )
 
+_READ_BY = "spotify_graph.transforms.landing"
+
 
 def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsDefinition:
     """The asset of a kind of files. Where no asset by file follows, the rows are judged at once (`judged`)."""
@@ -49,6 +54,7 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
         kinds={"csv", "parquet"},
         owners=OWNERS,
         description=description,
+        code_version=code_of(_READ_BY, *(JUDGED_BY[table.name] if judged else ())),
         partitions_def=FILES[table.name],
         metadata=columns(
             ("file", "string", "The landed file's name."),
@@ -64,18 +70,24 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
     )
     def raw(
         context: dg.AssetExecutionContext, spark: SparkResource, gates: Gates
-    ) -> Iterator[dg.Output[Any] | dg.AssetCheckResult]:
-        settings = Settings.load()
-        ledger = IntakeLedger(settings.lake, table)
-        with _taken_over(settings, check_name(context.partition_key), table) as taken:
-            readable = gate.file_readable(taken.fault)
-            if taken.fault:
-                ledger.record(context.partition_key, taken.intake([readable]))
-                yield gate.result(readable, name)
-                return
-            columns_known = gate.columns_known(unknown_columns(taken.copy, table))
-            rows = read_landed(taken.copy, table)
-            yield dg.Output(rows, metadata={"digest": taken.digest, "bytes": taken.bytes})
+    ) -> Iterator[dg.Output[Any] | dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        settings, file = Settings.load(), check_name(context.partition_key)
+        ledger, kept = IntakeLedger(settings.lake, table), Lake(settings.lake).find(f"{name}/{file}")
+        if kept and not os.path.lexists(settings.landing / file):
+            # What was taken in of it stays, and is judged by the code of now.
+            taken = _Taken(kept.path, kept.about["digest"], kept.about["bytes"], None)
+            readable, columns_known = gate.file_readable(None), _columns_known_before(ledger, file)
+            yield pages.as_it_was(name, kept)
+        else:
+            with _taken_over(settings, file, table) as taken:
+                readable = gate.file_readable(taken.fault)
+                if taken.fault:
+                    ledger.record(context.partition_key, taken.intake([readable]))
+                    yield gate.result(readable, name)
+                    return
+                columns_known = gate.columns_known(unknown_columns(taken.copy, table))
+                rows = read_landed(taken.copy, table)
+                yield dg.Output(rows, metadata={"digest": taken.digest, "bytes": taken.bytes})
         yield gate.result(readable, name)
         yield gate.result(columns_known, name)
         if judged:
@@ -86,6 +98,13 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
             yield from (gate.result(finding, name) for finding in findings)
 
     return raw
+
+
+def _columns_known_before(ledger: IntakeLedger, file: str) -> Finding:
+    """What was found of the columns of a file that has left the landing folder."""
+    entry = ledger.find(file)
+    found = entry.latest.verdict.findings if entry else ()
+    return next((it for it in found if it.check == gate.COLUMNS_KNOWN.name), gate.columns_known([]))
 
 
 @dataclass(frozen=True)

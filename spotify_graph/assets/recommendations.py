@@ -13,11 +13,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from spotify_graph.assets.graph import table_metadata
-from spotify_graph.assets.made_from import code, versions_of
+from spotify_graph.assets.made_from import versions_of
 from spotify_graph.assets.schema import OWNERS
 from spotify_graph.automation.conditions import FIRST_TIME
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import publication
+from spotify_graph.code_versions import code_of
 from spotify_graph.graph_model import (
     RECOMMENDATIONS,
     RECOMMENDED,
@@ -26,10 +27,11 @@ from spotify_graph.graph_model import (
     SIMILAR_USER,
     GraphTable,
 )
+from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.lake import Lake, LakeVersion
 from spotify_graph.io_managers.neo4j import ModelSnapshot
 from spotify_graph.io_managers.retries import transient_errors_retried
-from spotify_graph.neo4j_io import ledger, staging, versions
+from spotify_graph.neo4j_io import checksum, ledger, staging, versions
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.resources.neo4j import Neo4jResource
@@ -37,6 +39,8 @@ from spotify_graph.settings import Settings
 from spotify_graph.transforms.recommendations.parameters import Parameters
 
 _Result = dg.Output[ModelSnapshot] | dg.MaterializeResult[ModelSnapshot] | dg.AssetCheckResult
+
+_TRAINS = code_of(__name__, staging.__name__, checksum.__name__)
 
 
 class TrainingConfig(dg.Config):
@@ -55,6 +59,7 @@ class TrainingConfig(dg.Config):
             owners=OWNERS,
             description=table.description,
             metadata=table_metadata(table),
+            code_version=_TRAINS,
             io_manager_key="neo4j_io_manager",
             automation_condition=FIRST_TIME,
             # A model that is worse than the published one is not published.
@@ -82,7 +87,7 @@ def recommender_model(
     evaluation = Lake(Settings.load().lake).current("recommendation_evaluation")
     if evaluation.about["made_from"]["versions"] != versions_of(inputs):
         context.log.warning("the parameters are of an evaluation of other logs: materialize recommendation_evaluation")
-    made_from = {"versions": versions_of(inputs), "code": code(), "evaluation": evaluation.name}
+    made_from = {"versions": versions_of(inputs), "code": _TRAINS, "evaluation": evaluation.name}
     with transient_errors_retried(context.op_execution_context.retry_number, context.log):
         yield from _train(context, config, neo4j, cleaned_events, cleaned_tracks, evaluation, made_from)
 
@@ -166,8 +171,8 @@ def _as_it_is(entries: Mapping[str, Publication], neo4j: Neo4jResource, root: Pa
     """What is published, which was made from the same."""
     for table in RECOMMENDATIONS:
         entry = entries[table.asset]
-        nothing: dict[str, Any] = {"inserted": 0, "changed": 0, "deleted": 0, "version": entry.version, "seconds": 0.0}
-        yield dg.MaterializeResult(table.asset, metadata={"dagster/row_count": entry.rows, **nothing})
+        nothing: dict[str, Any] = {"dagster/row_count": entry.rows, "inserted": 0, "changed": 0, "deleted": 0}
+        yield pages.unchanged(table.asset, root / table.asset / entry.version, **nothing)
         yield from _published_checks(table, neo4j, root)
 
 

@@ -15,33 +15,6 @@ SERVED = "served"
 _STRONG = {COMBINATION, SERVED}
 
 
-def as_records(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    """The rows as plain values, each with its share of the oracle's value where there is one.
-
-    The oracle knows what users like, and not what they listen to again: it is the best among never-heard tracks only.
-    """
-    oracle = {
-        (row.scope, row.metric, row.k): row.mean.value for row in rows if (row.ranker, row.scope) == (ORACLE, Scope.NEW)
-    }
-    records = []
-    for row in rows:
-        best = oracle.get((row.scope, row.metric, row.k)) if row.metric in {"recall", "ndcg"} else None
-        records.append(
-            {
-                "ranked_by": row.ranker,
-                "tracks": str(row.scope),
-                "metric": row.metric,
-                "k": row.k,
-                "value": row.mean.value,
-                "low": row.mean.low,
-                "high": row.mean.high,
-                "users": row.users,
-                "share_of_oracle": row.mean.value / best if best else None,
-            }
-        )
-    return records
-
-
 def table(records: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     """One line for each scope and ranker, with the metrics beside each other, as text."""
     lines: dict[tuple[str, str], dict[str, str]] = {}

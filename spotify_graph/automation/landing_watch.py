@@ -68,17 +68,19 @@ class Ingest:
         table: what it holds.
         digest: the SHA-256 of its content, in hexadecimal.
         attempt: the attempt's number, from 0.
+        code: the code that will judge it.
     """
 
     file: str
     table: LandedTable
     digest: str
     attempt: int
+    code: str = ""
 
     @property
     def key(self) -> str:
-        """Names this attempt at this content: no other run has it, however often the file or its content comes back."""
-        return f"{self.file}@{self.digest[:16]}#{self.attempt}"
+        """Names this attempt at this content by this code: no other run has it, however often they come back."""
+        return f"{self.file}@{self.digest[:16]}/{self.code[:16]}#{self.attempt}"
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ def decide(
     in_flight: Set[str] = frozenset(),
     attempts: Callable[[str, str], Attempts] = lambda _file, _digest: Attempts(),
     unreadable: Mapping[str, str] | None = None,
+    code: Callable[[LandedTable], str] = lambda _table: "",
     limit: int = LIMIT,
 ) -> Decision:
     """Decides about every file in the landing folder.
@@ -157,10 +160,12 @@ def decide(
     Args:
         names: every file's name.
         contents: the digest of each settled file; None where it is left to the next look.
-        knows: whether this table's file of this name was examined with this digest, or is forgotten with it.
+        knows: whether this table's file of this name was judged with this digest, by the code of now, or is forgotten
+            with it.
         in_flight: the files that a run is queued for, or is taking in.
         attempts: what became of earlier runs for this file and digest; asked for unknown contents only.
         unreadable: why a file cannot be read, by name.
+        code: the code of now for a table.
         limit: how many files to take in at most.
     """
     ingest: list[Ingest] = []
@@ -189,7 +194,7 @@ def decide(
         elif (tried := attempts(name, digest)).failed >= FAILED_RUNS:
             given_up.append(BadFile(name, _how_to_repeat(table, tried.failed)))
         else:
-            ingest.append(Ingest(name, table, digest, tried.next))
+            ingest.append(Ingest(name, table, digest, tried.next, code(table)))
     return Decision(
         tuple(ingest),
         waiting,

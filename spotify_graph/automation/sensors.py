@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import astuple, dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -24,7 +24,7 @@ from spotify_graph.automation.landing_watch import (
     table_of,
 )
 from spotify_graph.automation.partitions import FILES
-from spotify_graph.automation.tags import ATTEMPT_TAG, DIGEST_TAG, FILE_TAG
+from spotify_graph.automation.tags import ATTEMPT_TAG, CODE_TAG, DIGEST_TAG, FILE_TAG
 from spotify_graph.io_managers.intake import Forgotten, IntakeLedger
 from spotify_graph.io_managers.verdicts import read_json, write_json
 from spotify_graph.settings import Settings
@@ -55,7 +55,7 @@ _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRu
     description="Looks for new and replaced files in the landing folder, and has each of them taken in.",
 )
 def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Asks for one ingest run for each new content of a file, once it is complete."""
+    """Asks for one ingest run for each new content of a file, once it is complete, and for each stale file."""
     settings = Settings.load()
     try:
         listing = _list(settings.landing)
@@ -80,13 +80,15 @@ def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     if listing.names:  # an empty folder is more likely a disk that is not mounted
         for ledger in ledgers.values():
             ledger.release(is_gone)
+    left = _left_behind(ledgers.values(), listing.names)
     decision = decide(
-        listing.names,
-        contents,
+        {*listing.names, *left},
+        contents | left,
         knows=lambda table, file, content: ledgers[table.name].knows(file, content),
         in_flight=in_flight,
-        attempts=lambda file, content: _attempts(context.instance, file, content),
+        attempts=lambda file, content: _attempts(context.instance, file, content, ledgers[_kind(file)].code),
         unreadable=listing.faults,
+        code=lambda table: ledgers[table.name].code,
     )
     for fault in (*decision.refused, *decision.given_up):
         context.log.warning(f"{fault.file} in {settings.landing} is not taken in: {fault.reason}")
@@ -223,9 +225,26 @@ def _in_flight(instance: dg.DagsterInstance) -> set[str]:
     return {run.tags[FILE_TAG] for run in runs if FILE_TAG in run.tags}
 
 
-def _attempts(instance: dg.DagsterInstance, file: str, content: str) -> Attempts:
+def _left_behind(ledgers: Iterable[IntakeLedger], names: Set[str]) -> dict[str, str]:
+    """The stale files that have left the landing folder, whose records the lake keeps: their contents, by name."""
+    entries = ((ledger, entry) for ledger in ledgers for entry in ledger.entries().values() if entry.file not in names)
+    return {
+        entry.file: entry.latest.digest
+        for ledger, entry in entries
+        if ledger.is_stale(entry) and ledger.is_kept(entry.file)
+    }
+
+
+def _kind(file: str) -> str:
+    table = table_of(file)
+    assert table  # noqa: S101 only what has one is taken in
+    return table.name
+
+
+def _attempts(instance: dg.DagsterInstance, file: str, content: str, code: str) -> Attempts:
     # Newest first.
-    runs = instance.get_runs(dg.RunsFilter(tags={FILE_TAG: file, DIGEST_TAG: content}, statuses=_ENDED))
+    tags = {FILE_TAG: file, DIGEST_TAG: content, CODE_TAG: code}
+    runs = instance.get_runs(dg.RunsFilter(tags=tags, statuses=_ENDED))
     used = (int(run.tags.get(ATTEMPT_TAG, 0)) for run in runs)
     since_success = takewhile(lambda run: run.status != dg.DagsterRunStatus.SUCCESS, runs)
     return Attempts(next=max(used, default=-1) + 1, failed=sum(1 for _ in since_success))
@@ -236,7 +255,12 @@ def _run_request(ingest: Ingest) -> dg.RunRequest:
         run_key=ingest.key,
         job_name=_JOBS[ingest.table.name].name,
         partition_key=ingest.file,
-        tags={FILE_TAG: ingest.file, DIGEST_TAG: ingest.digest, ATTEMPT_TAG: str(ingest.attempt)},
+        tags={
+            FILE_TAG: ingest.file,
+            DIGEST_TAG: ingest.digest,
+            CODE_TAG: ingest.code,
+            ATTEMPT_TAG: str(ingest.attempt),
+        },
     )
 
 

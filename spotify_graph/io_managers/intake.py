@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from filelock import FileLock
 
+from spotify_graph.code_versions import code_of
 from spotify_graph.io_managers.lake import Lake, LakeVersion
 from spotify_graph.io_managers.verdicts import Verdict, read_json, write_json
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, check_name
@@ -20,6 +21,12 @@ ROWS = {TRACKS.name: "raw_tracks", USER_EVENTS.name: "cleaned_events"}
 """For each kind of files, the asset by file whose versions the graph is made from."""
 PARTITIONED = {TRACKS.name: ("raw_tracks",), USER_EVENTS.name: ("raw_user_events", "cleaned_events", "rejected_events")}
 """For each kind of files, every asset of the lake that is partitioned by them."""
+
+JUDGED_BY = {
+    TRACKS.name: ("spotify_graph.transforms.cleaning",),
+    USER_EVENTS.name: ("spotify_graph.transforms.cleaning", "spotify_graph.checks.rules"),
+}
+"""For each kind of files, the modules that say what becomes of a file's rows; what they import tells how it is read."""
 
 _FORGOTTEN = ".forgotten.json"
 
@@ -35,6 +42,7 @@ class Intake:
         verdict: what the gates found.
         version: the version in the lake that holds its rows; None where it could not be read.
         counts: rows_read, cleaned, duplicates, rejected, and the rejected rows by reason; empty where unreadable.
+        code: the code that judged it, as `IntakeLedger.code` names it; empty where that is not known.
     """
 
     digest: str
@@ -43,6 +51,7 @@ class Intake:
     verdict: Verdict
     version: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
+    code: str = ""
 
     @classmethod
     def from_json(cls, known: Mapping[str, Any]) -> Self:
@@ -105,6 +114,11 @@ class IntakeLedger:
     def _folder(self) -> Path:
         return self.lake / "intake" / self.table.name
 
+    @property
+    def code(self) -> str:
+        """Names the code that files are judged by: where it is another one than judged a file, that is stale."""
+        return code_of(*JUDGED_BY[self.table.name])
+
     def entries(self) -> dict[str, Entry]:
         """Every file that was ever taken in and not forgotten, by name, in the names' order."""
         files = sorted(file.name.removesuffix(".json") for file in self._folder.glob("[!.]*.json"))
@@ -128,15 +142,23 @@ class IntakeLedger:
         return Entry(file, Intake.from_json(known["latest"]), Intake.from_json(in_force) if in_force else None)
 
     def knows(self, file: str, digest: str) -> bool:
-        """Whether this content of a file was examined already, or is forgotten: there is nothing to do about it."""
+        """Whether this content of a file was judged already, by the code of now, or is forgotten: nothing is to do."""
         if entry := self.find(file):
-            return digest == entry.latest.digest
+            return digest == entry.latest.digest and not self.is_stale(entry)
         forgotten = self.forgotten().get(file)
         return forgotten is not None and not forgotten.released and digest == forgotten.digest
 
+    def is_stale(self, entry: Entry) -> bool:
+        """Whether a file was judged by other code than that of now."""
+        return entry.latest.code != self.code
+
+    def is_kept(self, file: str) -> bool:
+        """Whether the lake holds a file's raw records, from which it can be judged anew once it has left its folder."""
+        return Lake(self.lake).find(f"raw_{self.table.name}/{file}") is not None
+
     def record(self, file: str, intake: Intake) -> Entry:
-        """Records what was found of a file's content. One that is refused leaves in force what was there before."""
-        before = self.find(file)
+        """Records what the code of now found of a file's content. One that is refused leaves in force what was."""
+        before, intake = self.find(file), replace(intake, code=self.code)
         previous = before.in_force if before else None
         in_force = intake if intake.verdict.holds else previous
         return self._write(Entry(file, intake, in_force))

@@ -10,6 +10,7 @@ from pydantic import Field
 from pyspark.sql import DataFrame
 
 from spotify_graph.graph_model import RECOMMENDER, TABLES, GraphTable, RelationshipType
+from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.retries import transient_errors_retried
 from spotify_graph.neo4j_io import ledger, publication, versions
 from spotify_graph.neo4j_io.staging import Snapshot
@@ -64,6 +65,7 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
                 "seconds": round(monotonic() - started + context.output_metadata["staging_seconds"].value, 2),
             }
         )
+        pages.finish(context, Path(self.root) / table.asset / result.version)
 
     def load_input(self, context: dg.InputContext) -> DataFrame:
         """The snapshot that was published last.

@@ -11,6 +11,7 @@ from pydantic import Field
 from pyspark.sql import DataFrame, Observation
 
 from spotify_graph.errors import UserError
+from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.intake import ROWS, IntakeLedger
 from spotify_graph.io_managers.lake import Lake, LakeVersion, read_all
 from spotify_graph.resources.spark import SparkResource
@@ -77,6 +78,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
                 "seconds": round(monotonic() - started + (computed.value if computed else 0), 2),
             }
         )
+        pages.finish(context, version.path)
 
     def load_input(self, context: dg.InputContext) -> DataFrame:
         """The current version; of an asset by file that is asked for as a whole, what the gates let through.

@@ -1,0 +1,53 @@
+"""What an asset's page says of a version, kept with it: a run that finds nothing new shows it again."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from spotify_graph.io_managers.lake import LakeVersion
+from spotify_graph.io_managers.verdicts import read_json, write_json
+
+_FILE = "_page.json"
+
+
+def finish(context: dg.OutputContext, version: Path) -> None:
+    """Keeps an output's metadata with the version in a folder of the lake, and makes that its data version.
+
+    By its data version, Dagster tells whether what is computed from it is in sync. The page of a version stays: it is
+    written once.
+    """
+    context.step_context.set_data_version(context.asset_key, dg.DataVersion(version.name))
+    if not (version / _FILE).exists():
+        _write(version, {**context.output_metadata, **context.get_logged_metadata()})
+
+
+def unchanged(asset: str, version: Path, **now: Any) -> dg.MaterializeResult[Any]:
+    """The materialization of an asset that stays as it was: the version's page, and since when.
+
+    Args:
+        asset: the asset.
+        version: the version's folder.
+        now: metadata in place of what the page says.
+    """
+    now |= {"version": version.name, "seconds": 0.0}
+    page = read_json(version / _FILE)
+    if page:
+        kept = {name: dg.deserialize_value(value) for name, value in page["metadata"].items()}
+        now = kept | now | {"unchanged since": dg.MetadataValue.timestamp(page["at"])}
+    elif version.is_dir():
+        # What came about in another way, as by a database's import, has its first page now.
+        _write(version, dg.AssetMaterialization(asset, metadata=now).metadata)
+    return dg.MaterializeResult(asset, metadata=now, data_version=dg.DataVersion(version.name))
+
+
+def _write(version: Path, metadata: Mapping[str, Any]) -> None:
+    values = {name: dg.serialize_value(value) for name, value in metadata.items()}
+    write_json(version / _FILE, {"at": datetime.now(UTC).timestamp(), "metadata": values})
+
+
+def as_it_was(asset: str, version: LakeVersion) -> dg.MaterializeResult[Any]:
+    """The same for an asset of the lake."""
+    return unchanged(asset, version.path, **{"dagster/row_count": version.rows})
