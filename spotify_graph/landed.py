@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from spotify_graph.automation.digests import Digests
 from spotify_graph.automation.landing_watch import is_being_written, table_of
 from spotify_graph.io_managers.intake import Entry, IntakeLedger
 from spotify_graph.settings import Settings
@@ -11,7 +12,6 @@ from spotify_graph.transforms.landing import (
     USER_EVENTS,
     BadFile,
     LandedTable,
-    digest,
     landed_files,
     name_fault,
     shown_name,
@@ -36,6 +36,7 @@ class LandedFile:
             passed, refused, accepted, forgotten or unfit.
         note: why it is held back, or None.
         entry: what is known of it, or None.
+        digest: the digest of its content; None where its name is unfit.
     """
 
     name: str
@@ -44,6 +45,7 @@ class LandedFile:
     state: str
     note: str | None
     entry: Entry | None
+    digest: str | None = None
 
     @property
     def pending(self) -> bool:
@@ -64,7 +66,10 @@ def look(settings: Settings) -> list[LandedFile]:
     Raises:
         UserError: there is no landing folder.
     """
-    return [file for table in TABLES for file in _look(settings, table)]
+    digests = Digests.load(settings)
+    files = [file for table in TABLES for file in _look(settings, table, digests)]
+    digests.save({path.name for path in settings.landing.iterdir()})
+    return files
 
 
 def unmatched(settings: Settings) -> list[BadFile]:
@@ -88,29 +93,35 @@ def release_forgotten(settings: Settings) -> None:
     """Lets forgotten files be taken in again whose forgotten content has left the landing folder since."""
     if not settings.landing.is_dir() or not any(settings.landing.iterdir()):
         return  # more likely a disk that is not mounted than a folder that everything has left
+    digests = Digests.load(settings)
     for table in TABLES:
         IntakeLedger(settings.lake, table).release(
-            lambda it: not (settings.landing / it.file).exists() or digest(settings.landing / it.file) != it.digest
+            lambda it: not (settings.landing / it.file).exists() or digests.now(settings.landing / it.file) != it.digest
         )
 
 
-def _look(settings: Settings, table: LandedTable) -> list[LandedFile]:
+def _look(settings: Settings, table: LandedTable, digests: Digests) -> list[LandedFile]:
     ledger = IntakeLedger(settings.lake, table)
     entries = ledger.entries()
     landed = {path.name: path for path in landed_files(settings.landing, table)}
-    return [_file(ledger, name, landed.get(name), entries.get(name), table) for name in sorted({**entries, **landed})]
+    return [
+        _file(ledger, name, landed.get(name), entries.get(name), table, digests)
+        for name in sorted({**entries, **landed})
+    ]
 
 
-def _file(ledger: IntakeLedger, name: str, path: Path | None, entry: Entry | None, table: LandedTable) -> LandedFile:
+def _file(
+    ledger: IntakeLedger, name: str, path: Path | None, entry: Entry | None, table: LandedTable, digests: Digests
+) -> LandedFile:
     if fault := name_fault(name):
         return LandedFile(shown_name(name), table, path, "unfit", fault, None)
-    content = digest(path) if path else None
+    content = digests.now(path) if path else entry.latest.digest if entry else ""
     if entry and ledger.is_stale(entry) and (content == entry.latest.digest if path else ledger.is_kept(name)):
-        return LandedFile(name, table, path, "stale", _STALE, entry)
-    if content is None or ledger.knows(name, content):
+        return LandedFile(name, table, path, "stale", _STALE, entry, content)
+    if path is None or ledger.knows(name, content):
         if entry is None:
             note = "it was forgotten on purpose, and is taken in again once it lands anew"
-            return LandedFile(name, table, path, "forgotten", note, None)
+            return LandedFile(name, table, path, "forgotten", note, None, content)
         note = "; ".join(f"check {it.check}: {it.description}" for it in entry.latest.verdict.refusals)
-        return LandedFile(name, table, path, entry.state, note if entry.state == "refused" else None, entry)
-    return LandedFile(name, table, path, "changed" if entry else "new", None, entry)
+        return LandedFile(name, table, path, entry.state, note if entry.state == "refused" else None, entry, content)
+    return LandedFile(name, table, path, "changed" if entry else "new", None, entry, content)

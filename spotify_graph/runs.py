@@ -14,15 +14,16 @@ import dagster as dg
 from dagster import DagsterEventType, EventLogEntry
 
 from spotify_graph import first_load
+from spotify_graph.automation import orphans
 from spotify_graph.automation.failures import cause_of
 from spotify_graph.automation.partitions import FILES
+from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG, PROCESS_TAG
 from spotify_graph.definitions import build_defs
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import FACTS
 from spotify_graph.io_managers.intake import PARTITIONED, Entry, IntakeLedger
 from spotify_graph.io_managers.lake import Lake
 from spotify_graph.landed import TABLES, look, release_forgotten, unmatched
-from spotify_graph.local.processes import identity, is_alive
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import connect
@@ -30,17 +31,12 @@ from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import PROJECT_ROOT, Settings
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable
 
-_PROCESS_TAG = "spotify_graph/process"
-"""Names the process that makes a run, so that a run whose process was killed can be told from one under way."""
-
-
 _NAMED = 5
 """How many assets or files a line names."""
 _WRITTEN = ("inserted", "changed", "deleted")
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _HELD_BACK = {"refused", "unfit"}
 _UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-_ORPHANED = "The process of this run ended before the run did. Materialize again."
 
 
 @dataclass(frozen=True)
@@ -78,10 +74,7 @@ def instance(settings: Settings) -> dg.DagsterInstance:
         home.mkdir(exist_ok=True)
         shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
     dagster = dg.DagsterInstance.get()
-    for run in dagster.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        process = run.tags.get(_PROCESS_TAG)
-        if process and not is_alive(process):
-            dagster.report_run_failed(run, _ORPHANED)
+    orphans.end(dagster)
     return dagster
 
 
@@ -91,8 +84,8 @@ def end_orphans(dagster: dg.DagsterInstance) -> None:
     Only for a moment when neither runs: a run of theirs does not name its process.
     """
     for run in dagster.get_runs(dg.RunsFilter(statuses=_UNDER_WAY)):
-        if _PROCESS_TAG not in run.tags:
-            dagster.report_run_failed(run, _ORPHANED)
+        if PROCESS_TAG not in run.tags:
+            dagster.report_run_failed(run, orphans.WHY)
 
 
 def materialize(
@@ -162,7 +155,9 @@ def materialize(
             for file in todo:
                 partitions = FILES[file.table.name]
                 dagster.add_dynamic_partitions(str(partitions.name), [file.name])
-                _run(defs, dagster, by_file[file.table.name], watcher, file.name)
+                code = IntakeLedger(settings.lake, file.table).code
+                tags = {FILE_TAG: file.name, DIGEST_TAG: str(file.digest), CODE_TAG: code}
+                _run(defs, dagster, by_file[file.table.name], watcher, file.name, tags)
             if build:
                 rest = _build(settings, defs, dagster, rest, watcher)
             if rest:
@@ -280,6 +275,7 @@ def _run(
     keys: set[dg.AssetKey],
     watcher: "_Watcher",
     file: str | None = None,
+    tags: Mapping[str, str] | None = None,
 ) -> bool:
     """Materializes assets in a run of their own; whether all of them are done, and their gates passed."""
     run_id = str(uuid4())
@@ -290,7 +286,7 @@ def _run(
         run_id=run_id,
         asset_selection=sorted(keys),
         partition_key=file,
-        tags={_PROCESS_TAG: identity()},
+        tags={**orphans.tags_of_this_process(), **(tags or {})},
         raise_on_error=False,
         run_config=_SILENT,
     )

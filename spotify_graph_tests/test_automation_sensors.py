@@ -11,10 +11,13 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
+from spotify_graph.automation import orphans
 from spotify_graph.automation.sensors import SENSORS
+from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG, HOST_TAG, PROCESS_TAG
 from spotify_graph.io_managers.intake import Intake, IntakeLedger
 from spotify_graph.io_managers.lake import Lake
 from spotify_graph.io_managers.verdicts import Finding, Verdict
+from spotify_graph.landed import look
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, digest
 from spotify_graph_tests.edited import an_edit  # noqa: F401 the fixture `edit`
@@ -97,6 +100,8 @@ class Watch:
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("SPOTIFY_GRAPH_HOME", str(tmp_path / "home"))
+    # As if what lands had lain there for a while.
+    monkeypatch.setattr("spotify_graph.automation.digests.RACY_NS", -(10**9))
     settings = Settings.load()
     settings.landing.mkdir(parents=True)
     return settings
@@ -190,12 +195,15 @@ def test_a_file_is_read_again_only_when_something_about_it_changed(
         read.append(path.name)
         return digest(path)
 
-    monkeypatch.setattr("spotify_graph.automation.sensors.digest", counted)
+    monkeypatch.setattr("spotify_graph.automation.digests.digest", counted)
     file = watch.land(FILE)
     watch.take_in(watch.settle()[0])
     assert watch.settle() == []
     assert read == [FILE]
+    assert [landed.name for landed in look(watch.settings)] == [FILE]
+    assert read == [FILE], "the command knows what the sensor does"
     os.utime(file, ns=(0, 0))
+    look(watch.settings)
     assert watch.settle() == []
     assert read == [FILE, FILE]
 
@@ -233,6 +241,24 @@ def test_a_run_in_flight_is_waited_for_when_its_file_is_replaced(watch: Watch) -
     watch.instance.report_run_canceled(run)
     (second,) = watch.tick()
     assert second.tags["spotify_graph/digest"] == digest(watch.landing / FILE)
+
+
+@pytest.mark.parametrize(
+    ("died", "host", "asked"), [(False, None, []), (True, None, [FILE]), (True, "another machine", [])]
+)
+def test_a_run_of_the_command_is_waited_for_like_one_of_the_sensor_unless_its_process_was_killed(
+    watch: Watch, died: bool, host: str | None, asked: list[str]
+) -> None:
+    watch.land(FILE)
+    watch.tick()
+    tags = {FILE_TAG: FILE, DIGEST_TAG: digest(watch.landing / FILE), CODE_TAG: watch.ledger().code}
+    tags |= orphans.tags_of_this_process() | ({HOST_TAG: host} if host else {})
+    # A process of the same number that began at another time.
+    tags |= {PROCESS_TAG: f"{os.getpid()}:0.0"} if died else {}
+    watch.instance.add_run(dg.DagsterRun("job", tags=tags, status=dg.DagsterRunStatus.STARTED))
+    requests = watch.evaluate().run_requests
+    assert files(requests) == asked
+    assert all(str(request.run_key).endswith("#1") for request in requests), "what the command tried counts"
 
 
 def test_a_failed_run_is_repeated_under_another_key_three_times_in_all(watch: Watch) -> None:
@@ -431,7 +457,7 @@ def test_a_file_that_vanishes_before_it_is_read_is_no_error(watch: Watch, monkey
         file.unlink(missing_ok=True)
         return digest(path)
 
-    monkeypatch.setattr("spotify_graph.automation.sensors.digest", vanishes)
+    monkeypatch.setattr("spotify_graph.automation.digests.digest", vanishes)
     assert files(watch.tick()) == ["user_events_2.csv"]
 
 
@@ -445,7 +471,7 @@ def test_a_file_that_is_written_to_while_it_is_read_waits(watch: Watch, monkeypa
             file.write_text("longer")
         return computed
 
-    monkeypatch.setattr("spotify_graph.automation.sensors.digest", grows)
+    monkeypatch.setattr("spotify_graph.automation.digests.digest", grows)
     assert watch.tick() == []
     (request,) = watch.settle()
     assert request.tags["spotify_graph/digest"] == digest(file)

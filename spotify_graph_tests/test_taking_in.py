@@ -9,11 +9,16 @@ import pytest
 from neo4j import Driver
 from pyspark.sql import SparkSession
 
+from spotify_graph import runs
+from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG
 from spotify_graph.definitions import build_defs
+from spotify_graph.io_managers.intake import IntakeLedger
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.resources import neo4j as resource
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.settings import Settings
+from spotify_graph.transforms.landing import TRACKS as LANDED_TRACKS
+from spotify_graph.transforms.landing import USER_EVENTS, digest
 from spotify_graph_tests.edited import an_edit  # noqa: F401 the fixture `edit`
 from spotify_graph_tests.platform import Platform, without_a_graph
 
@@ -44,6 +49,15 @@ def test_the_count_of_what_is_done_reaches_its_total_where_a_file_is_refused_and
     # One catalogue file, two of events with three assets each, and three assets of all files.
     assert counts[-1] == ["10", "10"]
     assert {total for _, total in counts} == {"10"}
+
+
+def test_a_run_of_the_command_says_which_content_of_which_file_it_takes_in(platform: Platform) -> None:
+    with runs.instance(Settings.load()) as instance:
+        found = {run.tags.get(FILE_TAG): run.tags for run in instance.get_runs()}
+    assert set(found) == {None, "tracks.csv", "user_events.csv", "user_events_bad.csv"}
+    for table, file in {USER_EVENTS: "user_events.csv", LANDED_TRACKS: "tracks.csv"}.items():
+        assert found[file][DIGEST_TAG] == digest(platform.landing / file)
+        assert found[file][CODE_TAG] == IntakeLedger(platform.home / "lake", table).code
 
 
 def test_an_asset_of_the_graph_asks_for_the_server_before_anything_is_taken_in(platform: Platform) -> None:

@@ -3,13 +3,14 @@
 import os
 import stat
 from collections.abc import Iterable, Sequence, Set
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
 
 import dagster as dg
 
-from spotify_graph.automation import failures
+from spotify_graph.automation import failures, orphans
+from spotify_graph.automation.digests import Digests, look_of
 from spotify_graph.automation.jobs import ingest_catalogue, ingest_events
 from spotify_graph.automation.landing_watch import (
     Attempts,
@@ -26,9 +27,8 @@ from spotify_graph.automation.landing_watch import (
 from spotify_graph.automation.partitions import FILES
 from spotify_graph.automation.tags import ATTEMPT_TAG, CODE_TAG, DIGEST_TAG, FILE_TAG
 from spotify_graph.io_managers.intake import Forgotten, IntakeLedger
-from spotify_graph.io_managers.verdicts import read_json, write_json
 from spotify_graph.settings import Settings
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, BadFile, digest, shown_name, sub_folder_fault
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, BadFile, shown_name, sub_folder_fault
 
 _INTERVAL_SECONDS = 15
 _HASHED_BYTES = 2 << 30
@@ -64,11 +64,12 @@ def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
             f"The landing folder {settings.landing} cannot be read ({error.strerror}): point SPOTIFY_GRAPH_LANDING to"
             " the folder that your logs land in."
         )
-    digests = _Digests.load(settings.home / "landing_digests.json")
+    digests = Digests.load(settings)
     before = digests.looks | looks_from_json(context.cursor)
     contents = _contents(listing, settled(listing.looks, before), digests, settings.landing)
-    digests.save(listing)
+    digests.save(listing.names)
     # The runs before the ledger: a run that ends between the two has told the ledger already.
+    orphans.end(context.instance)
     in_flight = _in_flight(context.instance)
     ledgers = {table.name: IntakeLedger(settings.lake, table) for table in (TRACKS, USER_EVENTS)}
 
@@ -138,7 +139,7 @@ def _list(folder: Path) -> _Listing:
                 listing.faults[name] = _unreadable(error)
             continue
         if stat.S_ISREG(status.st_mode):
-            listing.looks[name] = _look(status)
+            listing.looks[name] = look_of(status)
         elif not stat.S_ISDIR(status.st_mode) or table_of(name):
             listing.faults[name] = "it is not a regular file"
         elif not is_being_written(name) and (fault := sub_folder_fault(folder / name)):
@@ -146,50 +147,11 @@ def _list(folder: Path) -> _Listing:
     return listing
 
 
-def _look(status: os.stat_result) -> Look:
-    return Look(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
 def _unreadable(error: OSError) -> str:
     return f"it cannot be read: {error.strerror}"
 
 
-@dataclass
-class _Digests:
-    """The digest that was computed under each file's last look. Not in the cursor: Dagster keeps that of every tick.
-
-    Where the file is lost or garbled, the digests are computed again.
-    """
-
-    file: Path
-    known: dict[str, tuple[Look, str]]
-
-    @classmethod
-    def load(cls, file: Path) -> "_Digests":
-        try:
-            known = {
-                name: (Look(*map(int, look)), str(computed))
-                for name, (*look, computed) in (read_json(file) or {}).items()
-            }
-        except (ValueError, TypeError, AttributeError):
-            known = {}
-        return cls(file, known)
-
-    @property
-    def looks(self) -> dict[str, Look]:
-        return {name: look for name, (look, _) in self.known.items()}
-
-    def of(self, name: str, look: Look) -> str | None:
-        known, computed = self.known.get(name, (None, None))
-        return computed if known == look else None
-
-    def save(self, listing: _Listing) -> None:
-        self.known = {name: known for name, known in self.known.items() if name in listing.looks}
-        if self.known != self.load(self.file).known:
-            write_json(self.file, {name: [*astuple(look), computed] for name, (look, computed) in self.known.items()})
-
-
-def _contents(listing: _Listing, complete: set[str], digests: _Digests, folder: Path) -> dict[str, str | None]:
+def _contents(listing: _Listing, complete: set[str], digests: Digests, folder: Path) -> dict[str, str | None]:
     """The digest of each complete file, None where that is left to the next look. Files that go meanwhile are no error.
 
     What is found on the way is put down in the listing and the digests.
@@ -205,17 +167,13 @@ def _contents(listing: _Listing, complete: set[str], digests: _Digests, folder: 
             continue
         hashed += look.size
         try:
-            computed = digest(folder / name)
-            after = _look((folder / name).stat())
+            contents[name] = digests.under(folder / name, look)
         except OSError as error:
             del contents[name], listing.looks[name]
             if os.path.lexists(folder / name):
                 listing.faults[name] = _unreadable(error)
             continue
-        if after == look:
-            contents[name] = computed
-            digests.known[name] = (look, computed)
-        else:
+        if contents[name] is None:
             del contents[name]
     return contents
 

@@ -1,4 +1,4 @@
-"""The tags of the runs that take in a file: they tell, in Dagster's run history, what a run was for."""
+"""The tags of runs: they tell, in Dagster's run history, which file a run takes in, and which process makes it."""
 
 FILE_TAG = "spotify_graph/file"
 """The file's name."""
@@ -8,3 +8,7 @@ CODE_TAG = "spotify_graph/code"
 """The code that judges the file, as `IntakeLedger.code` names it."""
 ATTEMPT_TAG = "spotify_graph/attempt"
 """The attempt's number for this content and code, from 0."""
+PROCESS_TAG = "spotify_graph/process"
+"""The process that makes a run of the command line: a run whose process was killed is told from one under way by it."""
+HOST_TAG = "spotify_graph/host"
+"""The machine, or the container, that this process is of: nobody else can tell whether it is alive."""

@@ -1,0 +1,105 @@
+"""The digests of landed files, each computed once for each look: known to the sensor and to the command alike."""
+
+import os
+import time
+from collections.abc import Set
+from contextlib import suppress
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Self
+
+from filelock import FileLock
+
+from spotify_graph.automation.landing_watch import Look
+from spotify_graph.io_managers.verdicts import read_json, write_json
+from spotify_graph.settings import Settings
+from spotify_graph.transforms.landing import digest
+
+RACY_NS = 2_000_000_000
+"""A file that was changed less long before a look may be changed again with the same times: clocks of file systems are
+coarse. What is computed under such a look is not kept; Git does the same with its index."""
+
+
+def look_of(status: os.stat_result) -> Look:
+    """What a file's directory entry says."""
+    return Look(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+@dataclass
+class Digests:
+    """The digest that was computed under each file's last look.
+
+    Where what is kept of them is lost or garbled, they are computed again.
+
+    Attributes:
+        file: where they are kept.
+        known: look and digest by the file's name, as they were kept.
+        learned: the same, for those that are not kept yet.
+    """
+
+    file: Path
+    known: dict[str, tuple[Look, str]]
+    learned: dict[str, tuple[Look, str]] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, settings: Settings) -> Self:
+        """Those of an installation."""
+        file = settings.home / "landing_digests.json"
+        return cls(file, _read(file))
+
+    @property
+    def looks(self) -> dict[str, Look]:
+        """The look under which each file's digest is known."""
+        return {name: look for name, (look, _) in (self.known | self.learned).items()}
+
+    def of(self, name: str, look: Look) -> str | None:
+        """The digest of a file under this look, or None where it is not known."""
+        known, computed = (self.known | self.learned).get(name, (None, None))
+        return computed if known == look else None
+
+    def under(self, path: Path, look: Look) -> str | None:
+        """The digest of a file under this look, computed unless it is known; None where the file is not so any more.
+
+        Raises:
+            OSError: it can't be looked at.
+        """
+        if known := self.of(path.name, look):
+            return known
+        began = time.time_ns()
+        if look_of(path.stat()) != look:
+            return None
+        computed = digest(path)
+        if look_of(path.stat()) != look:
+            return None
+        if began - look.ctime_ns > RACY_NS:
+            self.learned[path.name] = (look, computed)
+        return computed
+
+    def now(self, path: Path) -> str:
+        """The digest of a file as it is.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+        """
+        try:
+            found = self.under(path, look_of(path.stat()))
+        except OSError:
+            found = None
+        return found or digest(path)  # of why it can't be opened
+
+    def save(self, names: Set[str]) -> None:
+        """Keeps what was learned, beside what others did meanwhile, for the files of these names alone."""
+        # Where they can't be kept, they are computed again.
+        with suppress(OSError), FileLock(self.file.with_name(f".{self.file.name}.lock")):
+            kept = _read(self.file)
+            known = {name: it for name, it in (kept | self.learned).items() if name in names}
+            if known != kept:
+                write_json(self.file, {name: [*astuple(look), computed] for name, (look, computed) in known.items()})
+
+
+def _read(file: Path) -> dict[str, tuple[Look, str]]:
+    try:
+        kept = (read_json(file) or {}).items()
+        return {name: (Look(*map(int, look)), str(computed)) for name, (*look, computed) in kept}
+    except (ValueError, TypeError, AttributeError):
+        return {}
