@@ -17,7 +17,7 @@ import click
 from filelock import FileLock, Timeout
 
 from spotify_graph import console
-from spotify_graph.errors import UserError
+from spotify_graph.errors import UsageError, UserError
 from spotify_graph.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 class _Command(click.Group):
-    """Turns an error into one line on stderr and exit code 1; with --debug, anywhere, the traceback is shown."""
+    """Turns an error into one line on stderr and an exit code; with --debug, anywhere, the traceback is shown."""
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
         """Runs the command and exits."""
@@ -49,7 +49,7 @@ class _Command(click.Group):
             lines = str(error).strip().splitlines() or [type(error).__name__]
             hint = "" if isinstance(error, UserError) else f" ({type(error).__name__}; --debug shows where)"
             click.echo(f"spotify-graph: {lines[0]}{hint}", err=True)
-            sys.exit(1)
+            sys.exit(2 if isinstance(error, UsageError) else 1)
 
 
 @click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
@@ -226,9 +226,9 @@ def query(name: str | None, parameters: Sequence[str], listing: bool, as_json: b
         _list_queries(as_json)
         return
     if name is None:
-        raise click.UsageError("name a query, or list them with --list")
+        raise UsageError("name a query, or list them with --list")
     chosen = queries.get(name)
-    bound = chosen.bind(dict(_key_value(parameter) for parameter in parameters))
+    bound = chosen.bind(_by_key(parameters))
     settings = Settings.load()
     with connect(settings, console.say) as driver:
         _show_rows(queries.run(driver, settings.neo4j_database, chosen, bound), as_json)
@@ -315,7 +315,7 @@ def rejects(file: str | None, reason: str | None, limit: int, as_json: bool) -> 
     from spotify_graph.rejects import COLUMNS, REASONS, fitted, rejected
 
     if reason is not None and reason not in REASONS:
-        raise click.UsageError(f"there is no reason {reason!r}; there are {', '.join(REASONS)}")
+        raise UsageError(f"there is no reason {reason!r}; there are {', '.join(REASONS)}")
     rows, count = rejected(Lake(Settings.load().lake), file, reason, limit)
     width = shutil.get_terminal_size(fallback=(_PIPED_WIDTH, 0)).columns
     console.records(rows if as_json else fitted(rows, width), COLUMNS, as_json)
@@ -463,11 +463,16 @@ def _local_neo4j() -> "LocalNeo4j":
     return LocalNeo4j(settings)
 
 
-def _key_value(parameter: str) -> tuple[str, str]:
-    name, equals, value = parameter.partition("=")
-    if not equals or not name:
-        raise click.UsageError(f"--param takes K=V, not {parameter!r}")
-    return name, value
+def _by_key(parameters: Sequence[str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for parameter in parameters:
+        name, equals, value = parameter.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--param takes K=V, not {parameter!r}")
+        if name in given:
+            raise UsageError(f"--param {name} is given twice")
+        given[name] = value
+    return given
 
 
 if __name__ == "__main__":

@@ -3,12 +3,15 @@
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+
+from spotify_graph.times import utc
 
 # Wider than any screen: a key that is folded in its column can't be copied, a line that the terminal wraps can.
 _WIDTH = 10_000
@@ -56,7 +59,7 @@ def records(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: 
 
 def document(value: object) -> None:
     """A JSON document, on stdout."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=str)
+    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=_plain)
     sys.stdout.write("\n")
 
 
@@ -77,6 +80,11 @@ def progress(what: str) -> Progress:
     )
 
 
+def _plain(value: object) -> str:
+    """What neither JSON nor a table has a type for, as text."""
+    return utc(value) if isinstance(value, datetime) else str(value)
+
+
 def _shown(value: object) -> str:
     match value:
         case None:
@@ -91,4 +99,4 @@ def _shown(value: object) -> str:
             return ", ".join(_shown(item) for item in value)
         case _:
             # A line break in a title must not break the table.
-            return " ".join(str(value).split())
+            return " ".join(_plain(value).split())

@@ -1,4 +1,4 @@
-"""The one error that a user is meant to read."""
+"""The errors that a user is meant to read."""
 
 
 class UserError(Exception):
@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The message is one line: it names the culprit and says what to do. The command line prints it without a traceback.
     """
+
+
+class UsageError(UserError):
+    """What was asked for makes no sense, whatever the data are: the command ends with the exit code of wrong usage."""

@@ -10,12 +10,16 @@ import pyarrow.dataset as ds
 from rich.cells import cell_len, set_cell_size
 
 from spotify_graph.errors import UserError
+from spotify_graph.io_managers.intake import IntakeLedger
 from spotify_graph.io_managers.lake import Lake
 from spotify_graph.transforms.cleaning import EVENT_REASONS, TRACK_REASONS
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, shown_name
 
 COLUMNS = ("file", "line", "reasons", "raw")
 REASONS = tuple(dict.fromkeys((*EVENT_REASONS, *TRACK_REASONS)))
 """Every reason that there is."""
+_NAMED = 10
+"""How many files a message names."""
 
 _LEAST_TEXT = 20
 _GAP = 2
@@ -35,13 +39,17 @@ def rejected(lake: Lake, file: str | None, reason: str | None, limit: int) -> tu
         The first rows by file and line (file, line, reasons, raw), and how many there are in all.
 
     Raises:
-        UserError: nothing was cleaned yet.
+        UserError: nothing was cleaned yet, or the file was never taken in.
     """
     paths = [lake.current(entry).path for entry in lake.entries("rejected_events")]
     with suppress(FileNotFoundError):
         paths.append(lake.current("rejected_tracks").path)
     if not paths:
         raise UserError("nothing is cleaned yet: run `spotify-graph materialize` first")
+    if file is not None:
+        known = [name for table in (TRACKS, USER_EVENTS) for name in IntakeLedger(lake.root, table).entries()]
+        if file not in known:
+            raise UserError(f"no file {shown_name(file)} was taken in; there are {_some(known)}")
     rows = ds.dataset([ds.dataset(path, format="parquet") for path in paths])
     wanted = rows.to_table(columns=list(COLUMNS), filter=None if file is None else pc.field("file") == file)
     in_order = wanted.sort_by([("file", "ascending"), ("line", "ascending")]).to_pylist()
@@ -70,3 +78,8 @@ def _shortened(text: str, room: int) -> str:
     if cell_len(line) <= room and len(text) <= 10 * room:
         return line
     return f"{set_cell_size(line, room - 3).rstrip()}..."
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return (", ".join(names[:_NAMED]) or "none") + more

@@ -19,7 +19,7 @@ from spotify_graph.automation.failures import cause_of
 from spotify_graph.automation.partitions import FILES
 from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG, PROCESS_TAG
 from spotify_graph.definitions import build_defs
-from spotify_graph.errors import UserError
+from spotify_graph.errors import UsageError, UserError
 from spotify_graph.graph_model import FACTS
 from spotify_graph.io_managers.intake import PARTITIONED, Entry, IntakeLedger
 from spotify_graph.io_managers.lake import Lake
@@ -109,8 +109,8 @@ def materialize(
         rebuild: build the local database in one go, whatever it holds.
 
     Raises:
-        UserError: the selection is not valid, or selects nothing; nothing has landed; Neo4j does not answer; there is
-            no local database to rebuild, or the selection lacks a part of the graph.
+        UsageError: the selection is not valid, selects nothing, or lacks a part of the graph that is to be rebuilt.
+        UserError: nothing has landed; Neo4j does not answer; there is no local database to rebuild.
     """
     defs = build_defs()
     keys = _selected(defs, selection)
@@ -130,8 +130,10 @@ def materialize(
         file for file in files if by_file[file.table.name] and (file.pending or (not rest and file.path and file.entry))
     ]
     graph = {dg.AssetKey(table.asset) for table in FACTS}
-    if rebuild and (settings.neo4j_uri is not None or not graph <= keys):
-        raise UserError("a rebuild is of the local database and of the whole graph: unset NEO4J_URI, select everything")
+    if rebuild and not graph <= keys:
+        raise UsageError("a rebuild is of the whole graph: select everything")
+    if rebuild and settings.neo4j_uri is not None:
+        raise UserError("a rebuild is of the local database: unset NEO4J_URI")
     watcher = _Watcher(say, working, total=sum(len(by_file[file.table.name]) for file in todo) + len(rest))
     for file in (file for file in files if file.path and by_file[file.table.name]):
         if file.state in _HELD_BACK:
@@ -243,9 +245,9 @@ def _selected(defs: dg.Definitions, selection: str) -> set[dg.AssetKey]:
             selected = dg.AssetSelection.from_string(selection).required_multi_asset_neighbors()
             keys = selected.resolve(defs.resolve_asset_graph())
     except Exception as error:  # noqa: BLE001 the parser raises errors of several libraries
-        raise UserError(f"--select {selection!r}: {_first_line(error)}") from None
+        raise UsageError(f"--select {selection!r}: {_first_line(error)}") from None
     if not keys:
-        raise UserError(f"--select {selection!r} selects no asset; `spotify-graph status` lists them")
+        raise UsageError(f"--select {selection!r} selects no asset; `spotify-graph status` lists them")
     return set(keys)
 
 

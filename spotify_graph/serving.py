@@ -13,8 +13,8 @@ from typing import Any
 from neo4j import Driver, ManagedTransaction
 
 from spotify_graph import queries
-from spotify_graph.errors import UserError
-from spotify_graph.graph_model import ARTIST, GENRE, POPULARITY_HALF_LIFE_DAYS, POPULARITY_SINCE, TRACK
+from spotify_graph.errors import UsageError, UserError
+from spotify_graph.graph_model import ARTIST, GENRE, POPULARITY_HALF_LIFE_DAYS, POPULARITY_SINCE, TRACK, NodeType
 
 COLUMNS = ("rank", "track_id", "title", "artist", "genre", "score", "because")
 """The attributes of a line that a table shows."""
@@ -189,8 +189,8 @@ def recommend(
         database: the database to ask.
         user_id: for whom; a user whom the graph lacks gets popular tracks.
         k: how many tracks at most, from 1 to 100.
-        genre: the genre that they are in, or None for any.
-        artist: the artist that they are by, or None for any.
+        genre: the genre that they are in, or None for any; upper and lower case matter only where the graph has both.
+        artist: the artist that they are by, or None for any; likewise.
         heard: whether tracks stay in that the user has heard: played, liked, paused or sought.
         disliked: whether tracks stay in that the user skipped more often than played.
         per_artist: how many tracks of an artist at most, where no artist is asked for.
@@ -209,24 +209,29 @@ def recommend(
     check(k, per_artist)
     if as_of is not None and as_of.tzinfo is None:
         raise ValueError("as_of has no time zone")
-    answer = _ask(
-        driver,
-        database,
-        "recommend",
-        user_id=user_id,
-        k=k,
-        genre=genre,
-        artist=artist,
-        heard=heard,
-        disliked=disliked,
-        per_artist=per_artist,
-        candidates=None if candidates is None else [list(candidate) for candidate in candidates],
-        as_of=as_of,
-    )
+    given: dict[str, Any] = {
+        "user_id": user_id,
+        "k": k,
+        "genre": genre,
+        "artist": artist,
+        "heard": heard,
+        "disliked": disliked,
+        "per_artist": per_artist,
+        "candidates": None if candidates is None else [list(candidate) for candidate in candidates],
+        "as_of": as_of,
+    }
+    answer = _ask(driver, database, "recommend", given)
     _require_graph(answer, model=candidates is None)
-    for node, name in ((GENRE, genre), (ARTIST, artist)):
-        if name is not None and not answer[f"{node.label.lower()}_known"]:
-            raise queries.unknown(node, name)
+    wanted = {"genre": (GENRE, genre), "artist": (ARTIST, artist)}
+    meant = {
+        name: _find(driver, database, node, key)
+        for name, (node, key) in wanted.items()
+        if key is not None and not answer[f"{name}_known"]
+    }
+    if meant:
+        given |= meant
+        genre, artist = given["genre"], given["artist"]
+        answer = _ask(driver, database, "recommend", given)
     until = answer["until"] and answer["until"].to_native()
     note = None
     if not answer["recommended"]:
@@ -268,10 +273,10 @@ def similar(driver: Driver, database: str, track_id: str, *, k: int = 10, per_ar
         neo4j.exceptions.Neo4jError: the server refused the query.
     """
     check(k, per_artist)
-    answer = _ask(driver, database, "similar", track_id=track_id, k=k, per_artist=per_artist)
+    answer = _ask(driver, database, "similar", {"track_id": track_id, "k": k, "per_artist": per_artist})
     _require_graph(answer, model=True)
     if not answer["track_known"]:
-        raise queries.unknown(TRACK, track_id)
+        _find(driver, database, TRACK, track_id)
     return SimilarTracks(
         track_id=track_id,
         title=answer["title"],
@@ -286,24 +291,29 @@ def check(k: int, per_artist: int = 2) -> None:
     """Checks the numbers of a request; `recommend` and `similar` do, and it needs no connection.
 
     Raises:
-        UserError: one is out of range.
+        UsageError: one is out of range.
     """
     if not 1 <= k <= MOST:
-        raise UserError(f"k is {k}; it must be a whole number from 1 to {MOST}")
+        raise UsageError(f"k is {k}; it must be a whole number from 1 to {MOST}")
     if per_artist < 1:
-        raise UserError(f"per_artist is {per_artist}; it must be a whole number of at least 1")
+        raise UsageError(f"per_artist is {per_artist}; it must be a whole number of at least 1")
 
 
 _texts = cache(queries.serving)
 
 
-def _ask(driver: Driver, database: str, query: str, **parameters: object) -> Mapping[str, Any]:
+def _ask(driver: Driver, database: str, query: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     def work(transaction: ManagedTransaction) -> Mapping[str, Any]:
-        row = transaction.run(_texts()[query], parameters).single(strict=True)
+        row = transaction.run(_texts()[query], dict(parameters)).single(strict=True)
         return dict(row)
 
     with queries.session(driver, database) as session:
         return session.execute_read(work)
+
+
+def _find(driver: Driver, database: str, node: NodeType, key: str) -> str:
+    with queries.session(driver, database) as session:
+        return session.execute_read(queries.find, node, key)
 
 
 def _require_graph(answer: Mapping[str, Any], *, model: bool) -> None:

@@ -12,9 +12,10 @@ from spotify_graph.io_managers.intake import PARTITIONED, IntakeLedger
 from spotify_graph.landed import TABLES, LandedFile, look, unmatched
 from spotify_graph.neo4j_io import publication
 from spotify_graph.settings import Settings
+from spotify_graph.times import utc
 
 ASSET_COLUMNS = ("group", "asset", "rows", "inserted", "changed", "deleted", "at")
-FILE_COLUMNS = ("file", "state", "landed", "rows", "rejected", "in graph", "note")
+FILE_COLUMNS = ("file", "state", "landed", "rows", "rejected", "in_graph", "note")
 COUNT_COLUMNS = ("what", "count")
 
 
@@ -23,7 +24,7 @@ def files(settings: Settings) -> list[dict[str, Any]]:
 
     Returns:
         For each: file, state (as in `landed.LandedFile`, or unmatched), landed (when it was changed last; None where it
-        has left the landing folder), rows and rejected (of the content that was examined last), in graph (how many good
+        has left the landing folder), rows and rejected (of the content that was examined last), in_graph (how many good
         rows the graph is made from), note (why it is held back).
 
     Raises:
@@ -44,7 +45,7 @@ def _file(file: LandedFile) -> dict[str, Any]:
         "landed": _time(file.path.lstat().st_mtime) if file.path else None,
         "rows": counts.get("rows_read"),
         "rejected": counts.get("rejected"),
-        "in graph": entry.in_force.counts["cleaned"] if entry and entry.in_force else None,
+        "in_graph": entry.in_force.counts["cleaned"] if entry and entry.in_force else None,
         "note": file.note,
     }
 
@@ -91,4 +92,4 @@ def counts(driver: Driver, database: str) -> list[dict[str, Any]]:
 
 
 def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return utc(datetime.fromtimestamp(seconds, UTC), "seconds")

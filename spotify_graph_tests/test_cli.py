@@ -10,6 +10,7 @@ from neo4j import Driver
 
 from spotify_graph.cli import main
 from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph_tests.spelling import misspelt
 
 
 @pytest.fixture(autouse=True)
@@ -24,8 +25,8 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments))
 
 
-def fails_with_one_line(result: Result, *expected: str) -> None:
-    assert result.exit_code == 1
+def fails_with_one_line(result: Result, *expected: str, code: int = 1) -> None:
+    assert result.exit_code == code, result.output
     lines = result.stderr.strip().splitlines()
     assert len(lines) == 1, result.stderr
     for part in expected:
@@ -107,8 +108,8 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pyt
 
 def test_a_selection_that_is_not_valid_is_quoted(installation: Path) -> None:
     landed(installation)
-    fails_with_one_line(run("materialize", "--select", "++"), "--select", "'++'")
-    fails_with_one_line(run("materialize", "--select", "no_such_asset"), "no_such_asset")
+    fails_with_one_line(run("materialize", "--select", "++"), "--select", "'++'", code=2)
+    fails_with_one_line(run("materialize", "--select", "no_such_asset"), "no_such_asset", code=2)
 
 
 def test_generate_does_not_overwrite_logs_unless_told_to(installation: Path) -> None:
@@ -120,15 +121,32 @@ def test_generate_does_not_overwrite_logs_unless_told_to(installation: Path) -> 
     assert (installation / "landing" / "tracks.csv").read_bytes() != before
 
 
-def test_wrong_usage_exits_with_2() -> None:
+def test_what_click_takes_for_wrong_usage_exits_with_2() -> None:
     assert run("materialise").exit_code == 2
     assert run("generate", "--tracks", "many").exit_code == 2
-    assert run("query").exit_code == 2
-    assert run("query", "top_liked_tracks", "-p", "novalue").exit_code == 2
+    assert run("recommend").exit_code == 2
 
 
-def test_an_unknown_query_exits_with_1_and_names_those_that_are_near() -> None:
-    fails_with_one_line(run("query", "top_liked_track"), "top_liked_tracks")
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["query"], "--list"),
+        (["query", "top_liked_track"], "top_liked_tracks"),
+        (["query", "top_liked_tracks"], "user_id"),
+        (["query", "top_liked_tracks", "-p", "novalue"], "K=V"),
+        (["query", "top_liked_tracks", "-p", "user=u"], "user_id"),
+        (["query", "top_liked_tracks", "-p", "user_id=u", "-p", "limit=abc"], "'abc'"),
+        (["query", "top_liked_tracks", "-p", "user_id=u", "-p", "user_id=v"], "twice"),
+        (["rejects", "--reason", "bad_luck"], "bad_event_ts"),
+        (["materialize", "--rebuild", "--select", "played_edges"], "whole graph"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_is_named_in_one_line(
+    installation: Path, arguments: list[str], named: str
+) -> None:
+    landed(installation)
+    fails_with_one_line(run(*arguments), named, code=2)
+    assert not (installation / "neo4j").exists()
 
 
 def test_queries_are_listed_as_json_with_their_parameters() -> None:
@@ -141,6 +159,7 @@ def test_the_local_server_says_as_json_that_it_is_not_running() -> None:
     result = run("neo4j", "status", "--json")
     assert result.exit_code == 0
     assert json.loads(result.stdout)["running"] is False
+    assert misspelt(json.loads(result.stdout)) is None
 
 
 def test_managing_the_local_server_is_refused_where_another_is_configured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,5 +218,5 @@ def test_an_unknown_track_genre_or_artist_is_named(connected: Driver) -> None:
 @pytest.mark.parametrize("command", ["recommend", "similar"])
 @pytest.mark.parametrize("k", ["0", "-1", "101"])
 def test_a_k_out_of_range_is_named_before_a_server_is_asked(installation: Path, command: str, k: str) -> None:
-    fails_with_one_line(run(command, "x", "-k", k), f"k is {k}", "1 to 100")
+    fails_with_one_line(run(command, "x", "-k", k), f"k is {k}", "1 to 100", code=2)
     assert not (installation / "neo4j").exists()

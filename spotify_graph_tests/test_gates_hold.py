@@ -110,7 +110,7 @@ def test_a_refused_replacement_leaves_the_last_good_content_in_the_graph(platfor
     assert platform.refresh().exit_code == 1
     assert "u9" in users(platform)
     file = files(platform)["user_events_dirty.csv"]
-    assert (file["state"], file["in graph"]) == ("refused", 9)
+    assert (file["state"], file["in_graph"]) == ("refused", 9)
     version = json.loads((platform.home / "lake/intake/user_events/user_events_dirty.csv.json").read_text())
     platform.succeed("accept", version["latest"]["version"], "--because", "the partner confirmed it")
     assert plays_in_graph(platform) == 105

@@ -127,10 +127,10 @@ def test_liked_tracks_are_ordered_by_likes_then_by_time_then_by_key(music: neo4j
     answer = queries.run(music, DATABASE, query, query.bind({"user_id": "ann"}))
     assert answer.columns == ("track_id", "title", "artist", "likes", "last_liked")
     assert answer.rows == [
-        ("t2", "Blue in Green", "Miles", 2, "2026-01-01T00:00:00+00:00"),
-        ("t3", "Sinnerman", "Nina", 1, "2026-01-03T00:00:00+00:00"),
-        ("t1", "So What", "Miles", 1, "2026-01-02T00:00:00+00:00"),
-        ("t5", None, None, 1, "2026-01-02T00:00:00+00:00"),
+        ("t2", "Blue in Green", "Miles", 2, "2026-01-01T00:00:00Z"),
+        ("t3", "Sinnerman", "Nina", 1, "2026-01-03T00:00:00Z"),
+        ("t1", "So What", "Miles", 1, "2026-01-02T00:00:00Z"),
+        ("t5", None, None, 1, "2026-01-02T00:00:00Z"),
     ]
 
 
@@ -337,6 +337,12 @@ def test_a_key_that_the_graph_lacks_is_named(music: neo4j.Driver, name: str) -> 
     (node,) = (parameter.node for parameter in query.parameters if isinstance(parameter, KeyParameter))
     with pytest.raises(UserError, match=f"^the graph has no {node.label} with the {node.key.name} 'nobody'$"):
         queries.run(music, DATABASE, query, bound(query))
+
+
+def test_a_name_in_another_case_is_found_and_an_id_is_suggested(music: neo4j.Driver) -> None:
+    assert ask(music, "tracks_by_artist", artist="MILES") == ask(music, "tracks_by_artist", artist="Miles") != []
+    with pytest.raises(UserError, match=r"^the graph has no User with the user_id 'ANN'; did you mean 'ann'\?$"):
+        ask(music, "top_liked_tracks", user_id="ANN")
 
 
 def test_a_graph_that_lacks_a_type_of_relationship_as_yet_is_no_cause_for_a_warning(

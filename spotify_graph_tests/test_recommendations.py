@@ -18,6 +18,7 @@ from spotify_graph.definitions import build_defs
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.settings import Settings
 from spotify_graph_tests.platform import Platform, installed
+from spotify_graph_tests.spelling import misspelt
 
 GOOD: dict[str, Any] = {"tune": False, "served_users": 10, "rank": 8, "iterations": 4}
 WORSE: dict[str, Any] = {
@@ -183,6 +184,7 @@ def test_parameters_that_a_search_found_are_kept_for_a_week_of_new_events(
         platform.succeed("materialize", "--select", "group:raw or group:cleaned")
         result = platform.run("evaluate", "--json")
         assert result.exit_code == 0
+        assert misspelt(json.loads(result.stdout)) is None
         return result.stderr, json.loads(result.stdout)["about"]
 
     _, first = evaluate()

@@ -20,7 +20,7 @@ from spotify_graph.cli import main
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import NODES
 from spotify_graph.local.neo4j import LocalNeo4j
-from spotify_graph.serving import Recommendations, Seed
+from spotify_graph.serving import Recommendations, Seed, SimilarTracks
 from spotify_graph_tests.emptied import empty
 from spotify_graph_tests.plans import operator_name, operator_names, operators
 
@@ -425,7 +425,9 @@ def test_a_time_without_a_zone_is_refused(graph: neo4j.Driver) -> None:
         ({"k": 0}, "k is 0; it must be a whole number from 1 to 100"),
         ({"k": 101}, "k is 101; it must be a whole number from 1 to 100"),
         ({"per_artist": 0}, "per_artist is 0; it must be a whole number of at least 1"),
-        ({"genre": "Jazz"}, "the graph has no Genre with the name 'Jazz'"),
+        ({"genre": "zydeco"}, "the graph has no Genre with the name 'zydeco'"),
+        ({"genre": "jaz"}, "the graph has no Genre with the name 'jaz'; did you mean 'jazz'?"),
+        ({"artist": "mile"}, "the graph has no Artist with the name 'mile'; did you mean 'Miles'?"),
         ({"artist": "x'}) //"}, 'the graph has no Artist with the name "x\'}) //"'),
     ],
 )
@@ -433,6 +435,26 @@ def test_what_does_not_fit_is_named(graph: neo4j.Driver, asked: dict[str, Any], 
     with pytest.raises(UserError) as error:
         recommend(graph, "ann", **asked)
     assert str(error.value) == message
+
+
+def test_a_name_is_found_whatever_its_case_and_its_spaces(graph: neo4j.Driver) -> None:
+    assert recommend(graph, "ann", genre="JAZZ") == recommend(graph, "ann", genre="jazz")
+    assert recommend(graph, "ann", artist=" miles ") == recommend(graph, "ann", artist="Miles")
+
+
+def test_a_name_that_differs_from_two_in_case_alone_is_not_guessed(graph: neo4j.Driver) -> None:
+    graph.execute_query("CREATE (:Genre {name: 'Jazz'})", database_=DATABASE)
+    try:
+        assert recommend(graph, "ann", genre="jazz").tracks
+        with pytest.raises(UserError, match=r"'JAZZ'; did you mean 'Jazz' or 'jazz'\?$"):
+            recommend(graph, "ann", genre="JAZZ")
+    finally:
+        graph.execute_query("MATCH (genre:Genre {name: 'Jazz'}) DELETE genre", database_=DATABASE)
+
+
+def test_an_id_is_only_ever_itself_and_one_that_differs_in_case_is_named(graph: neo4j.Driver) -> None:
+    with pytest.raises(UserError, match=r"^the graph has no Track with the track_id 'S1'; did you mean 's1'\?$"):
+        serving.similar(graph, DATABASE, "S1")
 
 
 def test_similar_tracks_say_what_they_share(graph: neo4j.Driver) -> None:
@@ -536,11 +558,15 @@ def test_the_commands_options_are_those_of_the_request(installation: neo4j.Drive
 
 def test_json_is_the_whole_answer(installation: neo4j.Driver) -> None:
     result = run("recommend", "ann", "-k", "1", "--json")
-    assert json.loads(result.stdout) == json.loads(json.dumps(asdict(recommend(installation, "ann", k=1)), default=str))
+    assert json.loads(result.stdout) == as_json(recommend(installation, "ann", k=1))
     result = run("similar", "s1", "--json")
-    assert json.loads(result.stdout) == json.loads(
-        json.dumps(asdict(serving.similar(installation, DATABASE, "s1")), default=str)
-    )
+    assert json.loads(result.stdout) == as_json(serving.similar(installation, DATABASE, "s1"))
+
+
+def as_json(answer: Recommendations | SimilarTracks) -> Any:
+    until = answer.until
+    assert until
+    return json.loads(json.dumps({**asdict(answer), "until": f"{until:%Y-%m-%dT%H:%M:%SZ}"}))
 
 
 def test_an_unknown_user_gets_the_tracks_on_stdout_the_note_on_stderr_and_exit_code_1(

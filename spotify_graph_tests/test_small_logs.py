@@ -14,6 +14,7 @@ from spotify_graph.graph_model import POPULARITY_HALF_LIFE_DAYS, POPULARITY_SINC
 from spotify_graph.io_managers.lake import Lake
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph_tests.platform import Platform, installed
+from spotify_graph_tests.spelling import misspelt
 
 LENIENT: dict[str, Any] = {"rejected_error": 0.5, "drop_error": 0.9}
 """Two of eight rows are bad, and one event more or less is a large part of them all."""
@@ -132,9 +133,27 @@ def test_rejected_rows_are_shown_by_file_and_reason_with_their_text(platform: Pl
     assert [row["reasons"] for row in rows] == [["missing_user_id"], ["unknown_event_type", "bad_event_ts"]]
     only = json.loads(platform.succeed("rejects", "--file", "user_events.csv", "--reason", "bad_event_ts", "--json"))
     assert only == rows[1:]
-    assert json.loads(platform.succeed("rejects", "--file", "other.csv", "--json")) == []
-    assert platform.run("rejects", "--reason", "bad_luck").exit_code == 2
+    assert json.loads(platform.succeed("rejects", "--file", "tracks.csv", "--json")) == []
+    bogus = platform.run("rejects", "--file", "bogus.csv")
+    assert bogus.exit_code == 1
+    assert bogus.stderr == "spotify-graph: no file bogus.csv was taken in; there are tracks.csv, user_events.csv\n"
     assert "1 of 2 rows" in platform.run("rejects", "--limit", "1").stderr
+
+
+def test_json_has_one_spelling_of_keys_and_of_times(platform: Platform) -> None:
+    commands = [
+        ["status"],
+        ["rejects"],
+        ["query", "--list"],
+        ["query", "top_liked_tracks", "-p", "user_id=u1"],
+        ["recommend", "u1", "--heard"],
+        ["similar", "t1"],
+    ]
+    for command in commands:
+        fault = misspelt(json.loads(platform.succeed(*command, "--json")))
+        assert fault is None, f"{command}: {fault}"
+    [like] = json.loads(platform.succeed("query", "top_liked_tracks", "-p", "user_id=u1", "--json"))
+    assert like["last_liked"] == "2026-01-02T10:05:00Z"
 
 
 def test_assets_that_are_computed_together_are_selected_together(platform: Platform) -> None:

@@ -13,6 +13,7 @@ from spotify_graph.automation.tags import FILE_TAG
 from spotify_graph.errors import UserError
 from spotify_graph.io_managers.verdicts import write_json
 from spotify_graph.settings import Settings
+from spotify_graph.times import utc
 
 # Imported where they are used, as definitions are loaded often: requests, and the local server with the driver.
 
@@ -52,7 +53,7 @@ def record_of(
         "job": run.job_name,
         "file": shown(run.tags.get(FILE_TAG)),
         "partition": shown(run.tags.get("dagster/partition")),
-        "at": at.isoformat(timespec="seconds"),
+        "at": utc(at, "seconds"),
         "error": shown(_first_line(failure.message)),
         "steps": [
             {"step": event.step_key, "error": shown(cause_of(error) if error else None)}

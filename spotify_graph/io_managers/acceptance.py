@@ -9,6 +9,7 @@ from spotify_graph.io_managers.intake import ROWS, IntakeLedger
 from spotify_graph.io_managers.lake import Lake
 from spotify_graph.io_managers.verdicts import Acceptance, read_json, write_json
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.times import utc
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS
 
 _GATED = ("cleaned_tracks", "interactions")
@@ -58,4 +59,4 @@ def of_snapshot(snapshot: Snapshot) -> Acceptance | None:
 
 
 def _now(because: str) -> Acceptance:
-    return Acceptance(because, datetime.now(UTC).isoformat(timespec="seconds"))
+    return Acceptance(because, utc(datetime.now(UTC), "seconds"))

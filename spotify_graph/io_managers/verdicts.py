@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
+from spotify_graph.times import utc
+
 _FILE = "_verdict.json"
 
 
@@ -71,7 +73,7 @@ class Verdict:
 
     def accept(self, because: str) -> "Verdict":
         """The verdict with the decision to let the version through."""
-        return Verdict(self.findings, Acceptance(because, datetime.now(UTC).isoformat(timespec="seconds")))
+        return Verdict(self.findings, Acceptance(because, utc(datetime.now(UTC), "seconds")))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -11,6 +11,7 @@ parameters, one a line. Other comment lines are for people.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -19,14 +20,20 @@ from importlib.resources import files
 from neo4j import Driver, ManagedTransaction, NotificationDisabledClassification, Session
 from neo4j.time import DateTime
 
-from spotify_graph.errors import UserError
-from spotify_graph.graph_model import NODES, NodeType
+from spotify_graph.errors import UsageError, UserError
+from spotify_graph.graph_model import ARTIST, GENRE, NODES, NodeType
+from spotify_graph.times import utc
 
 _HEADER_LINE = re.compile(
     r"// (?:key (?P<key>\w+): (?P<label>\w+)"
     r"|param (?P<param>\w+): INTEGER (?P<low>\d+)\.\.(?P<high>\d+) = (?P<default>\d+)) — (?P<description>.+)"
 )
 _SERVES = re.compile(r"^// serves: ", re.MULTILINE)
+
+_NAMED = (ARTIST, GENRE)
+"""The nodes whose key people type from memory."""
+_COMPARED = 10_000
+_SUGGESTED = 3
 
 
 @dataclass(frozen=True)
@@ -114,23 +121,23 @@ class Query:
             raw: values by the parameters' names, as typed by a person.
 
         Raises:
-            UserError: a parameter is unknown, missing or not allowed.
+            UsageError: a parameter is unknown, missing or not allowed.
         """
         names = [parameter.name for parameter in self.parameters]
         for name in raw:
             if name not in names:
-                raise UserError(f"{self.name} has no parameter {name!r}; it takes {', '.join(names)}")
+                raise UsageError(f"{self.name} has no parameter {name!r}; it takes {', '.join(names)}")
         return {parameter.name: self._value(parameter, raw.get(parameter.name)) for parameter in self.parameters}
 
     def _value(self, parameter: Parameter, text: str | None) -> object:
         if text is None:
             if isinstance(parameter, IntegerParameter):
                 return parameter.default
-            raise UserError(f"{self.name} needs {parameter.name}: {parameter.allowed}")
+            raise UsageError(f"{self.name} needs {parameter.name}: {parameter.allowed}")
         try:
             return parameter.parse(text)
         except ValueError:
-            raise UserError(f"{parameter.name} of {self.name} is {text!r}; it must be {parameter.allowed}") from None
+            raise UsageError(f"{parameter.name} of {self.name} is {text!r}; it must be {parameter.allowed}") from None
 
 
 @dataclass(frozen=True)
@@ -160,18 +167,20 @@ def get(name: str) -> Query:
     """Returns the sample query of that name.
 
     Raises:
-        UserError: there is none; the message names those that are close, or all.
+        UsageError: there is none; the message names those that are close, or all.
     """
     queries = load()
     if name not in queries:
         close = get_close_matches(name, queries)
         hint = f"did you mean {' or '.join(close)}?" if close else f"there are {', '.join(queries)}"
-        raise UserError(f"no query is called {name!r}; {hint}")
+        raise UsageError(f"no query is called {name!r}; {hint}")
     return queries[name]
 
 
 def run(driver: Driver, database: str, query: Query, params: Mapping[str, object]) -> Rows:
     """Runs a query in one read transaction.
+
+    Where the graph has no artist or genre of a name, but one that differs in upper and lower case alone, that is meant.
 
     Args:
         driver: a connection to the server.
@@ -185,15 +194,18 @@ def run(driver: Driver, database: str, query: Query, params: Mapping[str, object
         neo4j.exceptions.Neo4jError: the server refused the query.
     """
 
-    def work(transaction: ManagedTransaction) -> Rows:
-        result = transaction.run(query.text, dict(params))
+    def answer(transaction: ManagedTransaction, given: Mapping[str, object]) -> Rows:
+        result = transaction.run(query.text, dict(given))
         columns = tuple(result.keys())
-        rows = [tuple(_printable(value) for value in record.values()) for record in result]
-        if not rows:
-            for parameter in query.parameters:
-                if isinstance(parameter, KeyParameter):
-                    _require(transaction, parameter.node, params[parameter.name])
-        return Rows(columns, rows)
+        return Rows(columns, [tuple(_printable(value) for value in record.values()) for record in result])
+
+    def work(transaction: ManagedTransaction) -> Rows:
+        found = answer(transaction, params)
+        if found.rows:
+            return found
+        keys = [it for it in query.parameters if isinstance(it, KeyParameter)]
+        meant = {it.name: find(transaction, it.node, str(params[it.name])) for it in keys}
+        return found if meant.items() <= params.items() else answer(transaction, {**params, **meant})
 
     with session(driver, database) as asking:
         return asking.execute_read(work)
@@ -211,14 +223,42 @@ def session(driver: Driver, database: str) -> Session:
     return driver.session(database=database, notifications_disabled_classifications=unmet)
 
 
-def unknown(node: NodeType, key: object) -> UserError:
-    """Makes the error that says that the graph has no node with this key.
+def find(transaction: ManagedTransaction, node: NodeType, key: str) -> str:
+    """Finds the key of the node that is meant: the very key, or else the one name that differs in case alone.
+
+    An id is only ever itself: ids that differ in case are different ones.
 
     Args:
-        node: the nodes among which it was looked for.
-        key: the key's value.
+        transaction: where to look.
+        node: the nodes among which it is.
+        key: the key, as typed by a person.
+
+    Raises:
+        UserError: the graph has no such node, or several; the message says which ones come close.
     """
-    return UserError(f"the graph has no {node.label} with the {node.key.name} {key!r}")
+    if transaction.run(f"MATCH (n:{node.label} {{{node.key.name}: $key}}) RETURN true", key=key).peek():
+        return key
+    named = node in _NAMED
+    sought = unicodedata.normalize("NFC", " ".join(key.split())).lower()
+
+    def keys(condition: str) -> list[str]:
+        match = f"MATCH (n:{node.label}) WITH n.{node.key.name} AS key WHERE {condition}"
+        found = transaction.run(f"{match} RETURN key ORDER BY key LIMIT {_COMPARED}", sought=sought)
+        return [str(record["key"]) for record in found]
+
+    close = keys("toLower(key) = $sought")
+    if named and len(close) == 1:
+        return close[0]
+    if named and not close:
+        # A typo leaves the length about right, and one of the ends.
+        near = keys(
+            "abs(size(key) - size($sought)) <= 3 AND (left(toLower(key), 2) = left($sought, 2)"
+            " OR right(toLower(key), 2) = right($sought, 2))"
+        )
+        by_lower = {name.lower(): name for name in near}
+        close = [by_lower[name] for name in get_close_matches(sought, by_lower)]
+    hint = f"; did you mean {' or '.join(repr(name) for name in close[:_SUGGESTED])}?" if close else ""
+    raise UserError(f"the graph has no {node.label} with the {node.key.name} {key!r}{hint}")
 
 
 def _texts() -> dict[str, str]:
@@ -250,12 +290,5 @@ def _parameter(line: re.Match[str]) -> Parameter:
     )
 
 
-def _require(transaction: ManagedTransaction, node: NodeType, value: object) -> None:
-    """Raises a UserError unless the graph has the node."""
-    key = node.key.name
-    if not transaction.run(f"MATCH (n:{node.label} {{{key}: $value}}) RETURN true", value=value).peek():
-        raise unknown(node, value)
-
-
 def _printable(value: object) -> object:
-    return value.to_native().isoformat() if isinstance(value, DateTime) else value
+    return utc(value.to_native()) if isinstance(value, DateTime) else value
