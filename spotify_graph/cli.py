@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from filelock import FileLock, Timeout
 
 from spotify_graph import console
 from spotify_graph.errors import UsageError, UserError
@@ -134,46 +133,45 @@ def demo() -> None:
 
 
 @main.command()
-@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="The UI's port.")
-def up(port: int) -> None:
+@click.option("--port", type=click.IntRange(1, 65535), help="The UI's port.", show_default="3000, or a free one")
+def up(port: int | None) -> None:
     """Run Neo4j, the Dagster webserver and the daemon until Ctrl-C."""
     from spotify_graph import runs
-    from spotify_graph.local.dagster import serve
-    from spotify_graph.local.neo4j import LocalNeo4j
+    from spotify_graph.local import dagster, locks, neo4j_of_up
+    from spotify_graph.local.stopping import Stop
     from spotify_graph.resources.neo4j import connect
     from spotify_graph.resources.session import kept_warm
 
     settings = Settings.load()
     settings.make_home()
-    only_one = FileLock(settings.home / "up.lock", timeout=0)
-    try:
-        only_one.acquire()
-    except Timeout:
-        raise UserError(f"`spotify-graph up` runs already for {settings.home}: use that one, or end it first") from None
-    with runs.instance(settings) as dagster:
-        runs.end_orphans(dagster)
-    local = LocalNeo4j(settings) if settings.neo4j_uri is None else None
-    ours = local is not None and not local.status().running
-    try:
+    with ExitStack() as stack:
+        stop = stack.enter_context(Stop())
+        stack.enter_context(locks.up(settings))
+        port = dagster.ui_port(port, console.say)
+        dagster.wait_for_former(settings, console.say)
+        with runs.instance(settings) as instance:
+            runs.end_orphans(instance)
+        if settings.neo4j_uri is None:
+            stack.enter_context(neo4j_of_up.ended(settings, stop, console.say))
         with connect(settings, console.say):
             console.say("Starting the Dagster webserver and daemon")
+        server = neo4j_of_up.ServerWatch(settings)
 
         def ready(url: str) -> None:
-            kept.enter_context(kept_warm(settings, console.say))
+            stack.enter_context(kept_warm(settings, console.say))
             console.tell(f"Dagster UI      {url}")
-            if local:
-                _tell_server(local)
+            if settings.neo4j_uri is None:
+                _tell_server(_local_neo4j())
             else:
                 console.tell(f"Neo4j           {settings.neo4j_uri}")
             console.tell("Ctrl-C stops everything.")
 
-        with ExitStack() as kept:
-            serve(settings, port, ready)
-    finally:
-        if local and ours:
-            console.say("Stopping Neo4j")
-            local.stop()
-        only_one.release()
+        def watch() -> None:
+            if changed := server.look():
+                console.say(changed)
+
+        dagster.serve(settings, port, stop, ready, watch)
+        stop.awaiting = "Spark"
 
 
 @main.command("quick-start")
@@ -202,7 +200,15 @@ def start(as_json: bool) -> None:
 @neo4j.command()
 def stop() -> None:
     """Stop the local server."""
-    console.tell("Neo4j is stopped." if _local_neo4j().stop() else "Neo4j was not running.")
+    from spotify_graph.local import locks
+
+    stopped = _local_neo4j().stop()
+    console.tell("Neo4j is stopped." if stopped else "Neo4j was not running.")
+    if stopped and (user := locks.running_up(Settings.load())):
+        console.say(
+            f"warning: {user} uses it: its next run starts it again, and so does `spotify-graph neo4j start`;"
+            " to end both, end that one"
+        )
 
 
 @neo4j.command("status")

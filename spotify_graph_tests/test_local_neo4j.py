@@ -1,6 +1,7 @@
 """The local Neo4j, as a real server: the suite's own, and another that is killed, hindered and stopped."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -14,11 +15,16 @@ from urllib.request import urlopen
 
 import psutil
 import pytest
+from click.testing import CliRunner
 from neo4j import Driver, GraphDatabase
 from neo4j.exceptions import AuthError
 
+from spotify_graph.cli import main
 from spotify_graph.errors import UserError
+from spotify_graph.local import locks, neo4j_of_up
 from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.local.processes import identity
+from spotify_graph.local.stopping import Stop
 from spotify_graph.settings import Settings
 
 START = """
@@ -198,6 +204,20 @@ def test_stop_leaves_no_process_and_says_whether_there_was_one(own: OwnServer) -
     assert not own.server.stop()
 
 
+def test_the_server_of_an_up_that_was_killed_ends_with_the_next_one_and_another_stays(own: OwnServer) -> None:
+    status = own.server.start()
+    home = own.server.password_file.parent.parent
+    settings = Settings(SPOTIFY_GRAPH_HOME=home)
+    with Stop() as stop:
+        with neo4j_of_up.ended(settings, stop, print):
+            pass
+        assert own.server.status() == status, "somebody else has started it"
+        (home / "neo4j" / "of_up").write_text(identity(status.pid))
+        with neo4j_of_up.ended(settings, stop, print):
+            assert own.server.status() == status
+    assert own.server.find() is None
+
+
 def test_a_lost_password_file_is_named_before_anything_starts(own: OwnServer) -> None:
     own.server.stop()
     kept = own.server.password_file.rename(own.server.password_file.with_name("kept"))
@@ -240,13 +260,25 @@ def test_a_database_that_another_process_holds_is_named(tmp_path: Path, monkeypa
         holder.communicate("\n")
 
 
-def test_a_server_can_be_stopped_whatever_signals_its_starter_ignores(tmp_path: Path) -> None:
+def test_a_server_can_be_stopped_whatever_signals_its_starter_ignores_and_an_up_that_uses_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPOTIFY_GRAPH_HOME", str(tmp_path))
+    settings = Settings.load()
     deaf = f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{START}"
     try:
         subprocess.run([sys.executable, "-c", deaf, tmp_path], stdout=subprocess.DEVNULL, check=True)
-        server = LocalNeo4j(Settings(SPOTIFY_GRAPH_HOME=tmp_path), heap="512m")
-        assert server.stop()
+        server = LocalNeo4j(settings, heap="512m")
+        watch = neo4j_of_up.ServerWatch(settings)
+        assert watch.look() is None
+        with locks.up(settings):
+            result = CliRunner().invoke(main, ["neo4j", "stop"])
+        assert (result.exit_code, result.stdout) == (0, "Neo4j is stopped.\n")
+        assert f"`spotify-graph up` (process {os.getpid()}" in result.stderr
+        assert "spotify-graph neo4j start" in result.stderr
         assert not server.status().running
+        assert str(watch.look()).startswith("Neo4j has ended: ")
+        assert watch.look() is None
     finally:
         if pid := server.find():
             psutil.Process(pid).kill()

@@ -1,4 +1,4 @@
-"""`spotify-graph up` as a real process: what the UI answers, and what is left when it is stopped."""
+"""`spotify-graph up` as a real process: what the UI answers, and that nothing is left of it when it is told to end."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def ask(url: str, query: str) -> Any:
     return requests.post(f"{url}/graphql", json={"query": query}, timeout=60).json()["data"]
 
 
-def test_the_ui_shows_the_asset_graph_and_ctrl_c_leaves_no_process(
+def test_the_ui_shows_the_asset_graph_and_one_signal_after_the_other_leaves_no_process(
     up: tuple[subprocess.Popen[str], str], tmp_path: Path
 ) -> None:
     process, url = up
@@ -75,7 +75,9 @@ def test_the_ui_shows_the_asset_graph_and_ctrl_c_leaves_no_process(
     # A JVM for Spark is lent by now.
     family = psutil.Process(process.pid).children(recursive=True)
     assert {relative.pid for relative in family} >= {int(json.loads(note.read_text())["process"].split(":")[0])}
-    process.send_signal(signal.SIGINT)
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        process.send_signal(number)
+        time.sleep(0.3)
     assert process.wait(60) == 0
     assert [relative for relative in family if _runs(relative)] == []
     assert not note.exists()

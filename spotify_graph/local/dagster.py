@@ -1,77 +1,115 @@
 """Dagster's webserver and daemon as processes of this machine."""
 
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
-from types import FrameType
 
-import psutil
 import requests
+from filelock import FileLock, Timeout
 
 from spotify_graph.errors import UserError
-from spotify_graph.local.ports import free_or_other
+from spotify_graph.local import guard
+from spotify_graph.local.ports import free_or_other, is_free, user_of
+from spotify_graph.local.stopping import Stop
 from spotify_graph.settings import PROJECT_ROOT, Settings
 
+_PORT = 3000
 _START_SECONDS = 180
-_STOP_SECONDS = 30
+_WATCH_SECONDS = 2
+_SERVICES = ("daemon", "webserver")
 
 
-def serve(settings: Settings, port: int, ready: Callable[[str], None]) -> None:
-    """Runs the webserver and the daemon until Ctrl-C or SIGTERM, then stops them and all that they started.
+def ui_port(asked: int | None, say: Callable[[str], None]) -> int:
+    """The UI's port: the one that was asked for, or else the usual one or, where that is taken, another.
+
+    Args:
+        asked: the port that somebody asked for.
+        say: told why it is another.
+
+    Raises:
+        UserError: the port that was asked for is taken.
+    """
+    port = _PORT if asked is None else asked
+    if is_free(port):
+        return port
+    user = user_of(port) or "another process"
+    if asked is not None:
+        raise UserError(f"port {port} is taken by {user}: give --port another one, or leave it out")
+    other = free_or_other(port)
+    say(f"Port {port} is taken by {user}: the UI gets {other}")
+    return other
+
+
+def wait_for_former(settings: Settings, say: Callable[[str], None]) -> None:
+    """Waits for what is left of the webserver and the daemon of an `up` that was killed: their guards end them."""
+    for name in _SERVICES:
+        lock = _lock(settings, name)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            say(f"Waiting for the {name} of an `up` that was killed to end")
+            lock.acquire()
+        lock.release()
+
+
+def serve(settings: Settings, port: int, stop: Stop, ready: Callable[[str], None], watch: Callable[[], None]) -> None:
+    """Runs the webserver and the daemon until somebody asks to stop, then stops them and all that they started.
 
     `DAGSTER_HOME` must be set, and hold a dagster.yaml.
 
     Args:
         settings: the installation's settings.
-        port: the webserver's port; where it's taken, a free one is used.
+        port: the webserver's port.
+        stop: says when to stop.
         ready: told the UI's address once it answers.
+        watch: called every few seconds from then on.
 
     Raises:
         UserError: one of the two ended by itself, or the UI does not answer.
     """
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    port = free_or_other(port)
     workspace = ["-w", str(PROJECT_ROOT / "workspace.yaml")]
     url = f"http://127.0.0.1:{port}"
-    previous = signal.signal(signal.SIGTERM, _interrupt)
+    commands = {
+        "daemon": ["-m", "dagster._daemon", "run", *workspace],
+        "webserver": ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *workspace],
+    }
+    # A process that starts must not be lost between its start and the line that notes it.
+    stop.at_once = False
     with ExitStack() as stack:
-        stack.callback(signal.signal, signal.SIGTERM, previous)
-        services = [
-            stack.enter_context(_Service("daemon", ["-m", "dagster._daemon", "run", *workspace], logs)),
-            stack.enter_context(
-                _Service("webserver", ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *workspace], logs)
-            ),
-        ]
-        try:
-            _wait_until(lambda: _answers(f"{url}/server_info"), services)
+        services = [stack.enter_context(_Service(name, commands[name], settings, stop)) for name in _SERVICES]
+        _wait_until(lambda: stop.asked or _answers(f"{url}/server_info"), services)
+        if not stop.asked:
             ready(url)
-            while True:
-                for service in services:
-                    service.must_run()
-                time.sleep(0.5)
-        except KeyboardInterrupt:
-            return
+        looked = time.monotonic()
+        while not stop.asked:
+            for service in services:
+                service.must_run()
+            if time.monotonic() - looked > _WATCH_SECONDS:
+                watch()
+                looked = time.monotonic()
+            time.sleep(0.2)
 
 
 class _Service:
-    """A Python process that logs to a file and is ended, with its children, when the block ends."""
+    """A Python process that logs to a file, and ends with the block or with this process, with all that it started."""
 
-    def __init__(self, name: str, arguments: list[str], logs: Path) -> None:
+    def __init__(self, name: str, arguments: list[str], settings: Settings, stop: Stop) -> None:
         self._name = name
-        self._log = logs / f"{name}.log"
+        self._log = settings.home / "logs" / f"{name}.log"
+        self._lock = _lock(settings, name)
         self._arguments = arguments
+        self._stop = stop
 
     def __enter__(self) -> "_Service":
         with self._log.open("ab") as log:
             # A session of its own: Ctrl-C in the terminal reaches this process alone, which ends the service in order.
-            self._process = subprocess.Popen(
-                [sys.executable, *self._arguments],
-                stdin=subprocess.DEVNULL,
+            self._guard = subprocess.Popen(
+                [*(sys.executable, "-m", guard.__name__, self._lock.lock_file), sys.executable, *self._arguments],
+                stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 cwd=PROJECT_ROOT,
@@ -80,31 +118,20 @@ class _Service:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        try:
-            family = psutil.Process(self._process.pid).children(recursive=True)
-        except psutil.NoSuchProcess:
-            family = []
-        self._process.terminate()
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        _, orphans = psutil.wait_procs(family, timeout=5)
-        for orphan in orphans:
-            orphan.terminate()
-        _, stubborn = psutil.wait_procs(orphans, timeout=_STOP_SECONDS)
-        for orphan in stubborn:
-            orphan.kill()
+        self._stop.awaiting = f"Dagster's {self._name}"
+        assert self._guard.stdin  # noqa: S101 it is a pipe
+        self._guard.stdin.close()
+        self._guard.wait()
 
     def must_run(self) -> None:
         """Raises UserError if the process has ended."""
-        if (code := self._process.poll()) is not None:
+        if (code := self._guard.poll()) is not None:
             raise UserError(f"Dagster's {self._name} ended with code {code}: see {self._log}")
 
 
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+def _lock(settings: Settings, service: str) -> FileLock:
+    """What a service's guard holds."""
+    return FileLock(settings.home / f"{service}.lock")
 
 
 def _wait_until(condition: Callable[[], bool], services: list[_Service]) -> None:

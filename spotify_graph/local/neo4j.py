@@ -28,6 +28,7 @@ from spotify_graph.local import admin, aot, jars, store
 from spotify_graph.local.files import write_private
 from spotify_graph.local.java import java_home
 from spotify_graph.local.ports import HOST, answers, free_or_other, is_free, listens
+from spotify_graph.local.processes import identity
 from spotify_graph.settings import Settings
 
 USERNAME = "neo4j"
@@ -355,6 +356,14 @@ class LocalNeo4j:
         """The id of the server's process, whether it answers yet or not; None where there is none."""
         process = self._process()
         return process.pid if process else None
+
+    def identity(self) -> str | None:
+        """Which process the server is, for good, as `local.processes` names it; None where there is none."""
+        process = self._process()
+        try:
+            return identity(process.pid) if process else None
+        except psutil.NoSuchProcess:
+            return None
 
     def _process(self) -> psutil.Process | None:
         """The server's process, found by its command line."""

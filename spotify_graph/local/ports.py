@@ -19,6 +19,16 @@ def is_free(port: int) -> bool:
         return True
 
 
+def user_of(port: int) -> str | None:
+    """Which process listens on the port, in words, where this one may know."""
+    try:
+        sockets = [it for it in psutil.net_connections("tcp") if it.status == psutil.CONN_LISTEN and it.pid]
+        pid = next((it.pid for it in sockets if it.laddr and it.laddr.port == port), None)
+        return f"{psutil.Process(pid).name()} (process {pid})" if pid else None
+    except psutil.Error:
+        return None
+
+
 def free_or_other(port: int) -> int:
     """The port if it is free, or else another one that is."""
     # Below the ports that systems give to outgoing connections: there one would be taken again before long.

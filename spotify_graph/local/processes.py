@@ -10,9 +10,9 @@ def identity(pid: int | None = None) -> str:
 
 
 def is_alive(process: str) -> bool:
-    """Whether the process with that identity still is."""
+    """Whether the process with that identity still runs; one that nobody has buried yet does not."""
     pid, _ = process.split(":")
     try:
-        return identity(int(pid)) == process
+        return identity(int(pid)) == process and psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False

@@ -1,0 +1,114 @@
+"""Locks of a home that say who holds them. One that a process held goes with the process, however that ends."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from spotify_graph.errors import UserError
+from spotify_graph.local.files import write_private
+from spotify_graph.settings import Settings
+from spotify_graph.times import utc
+
+_LOOK_S = 0.5
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock.
+
+    Attributes:
+        who: what it is, in words.
+        pid: its process.
+        since: since when.
+    """
+
+    who: str
+    pid: int
+    since: str
+
+    def __str__(self) -> str:
+        return f"{self.who} (process {self.pid}, since {self.since})"
+
+
+@contextmanager
+def turn(settings: Settings, who: str, say: Callable[[str], None]) -> Iterator[None]:
+    """The one turn to work on a home's lake and graph, which every run takes, whoever starts it.
+
+    Args:
+        settings: the installation's settings.
+        who: what is going to work, in words, for those who wait meanwhile.
+        say: told whom this waits for, if it has to.
+    """
+    settings.make_home()
+    lock = FileLock(settings.home / "runs.lock", timeout=0)
+    told = None
+    while not _acquired(lock):
+        holder = _note(lock)
+        if told is None or holder not in (None, told):
+            told = holder
+            say(f"Waiting for {holder or 'another run'}")
+        time.sleep(_LOOK_S)
+    with _held(lock, who):
+        yield
+
+
+@contextmanager
+def up(settings: Settings) -> Iterator[None]:
+    """What `spotify-graph up` holds as long as it runs.
+
+    Raises:
+        UserError: another one does.
+    """
+    lock = FileLock(settings.home / "up.lock", timeout=0)
+    if not _acquired(lock):
+        raise UserError(
+            f"{_note(lock) or '`spotify-graph up`'} runs already for {settings.home}: use it, or end it first"
+        )
+    with _held(lock, "`spotify-graph up`"):
+        yield
+
+
+def running_up(settings: Settings) -> Holder | None:
+    """The `spotify-graph up` that runs for this home, or None."""
+    lock = FileLock(settings.home / "up.lock", timeout=0)
+    if not Path(lock.lock_file).exists():
+        return None
+    if _acquired(lock):
+        lock.release()
+        return None
+    return _note(lock)
+
+
+def _acquired(lock: FileLock) -> bool:
+    try:
+        lock.acquire()
+    except Timeout:
+        return False
+    return True
+
+
+@contextmanager
+def _held(lock: FileLock, who: str) -> Iterator[None]:
+    """Says within the block who holds the lock, and then releases it."""
+    note = Path(lock.lock_file).with_suffix(".json")
+    try:
+        write_private(note, json.dumps(asdict(Holder(who, os.getpid(), utc(datetime.now(UTC), "seconds")))))
+        yield
+    finally:
+        note.unlink(missing_ok=True)
+        lock.release()
+
+
+def _note(lock: FileLock) -> Holder | None:
+    """Who holds a lock; None where that process has not said it yet."""
+    try:
+        return Holder(**json.loads(Path(lock.lock_file).with_suffix(".json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
