@@ -355,7 +355,7 @@ def accept(version: str, because: str) -> None:
     from spotify_graph import runs
 
     settings = Settings.load()
-    runs.accept(settings, version, because)
+    runs.accept(settings, version, because, console.say)
     console.say(f"{version} is accepted: {because}")
     if not _materialize(settings, "*").complete:
         sys.exit(1)

@@ -6,6 +6,7 @@ import dagster as dg
 
 from spotify_graph.assets import cleaned, edges, evaluation, nodes, raw, recommendations
 from spotify_graph.automation.accept import accept
+from spotify_graph.automation.executor import in_turn
 from spotify_graph.automation.jobs import JOBS
 from spotify_graph.automation.schedules import SCHEDULES
 from spotify_graph.automation.sensors import SENSORS
@@ -43,7 +44,7 @@ def build_defs(**overrides: Any) -> dg.Definitions:
         schedules=SCHEDULES,
         sensors=SENSORS,
         # One process and one Spark session for a run; nothing passes between assets except through their IO managers.
-        executor=dg.in_process_executor,
+        executor=in_turn,
     )
 
 

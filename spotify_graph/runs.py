@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 from uuid import uuid4
 
@@ -24,6 +25,7 @@ from spotify_graph.graph_model import FACTS
 from spotify_graph.io_managers.intake import PARTITIONED, Entry, IntakeLedger
 from spotify_graph.io_managers.lake import Lake
 from spotify_graph.landed import TABLES, look, release_forgotten, unmatched
+from spotify_graph.local import locks
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import connect
@@ -98,6 +100,8 @@ def materialize(
 ) -> RunReport:
     """Takes in the landed files that are new or changed, then materializes the rest of the selection.
 
+    Where another run of this home is under way, this waits for it, and then does what that has left to do.
+
     A selection of nothing but assets by file is materialized for every landed file. Where the local database is empty
     and much is to be loaded, it is built in one go.
 
@@ -114,7 +118,29 @@ def materialize(
     """
     defs = build_defs()
     keys = _selected(defs, selection)
-    # Known at once, before Neo4j and Spark are started for nothing.
+    # Known at once, before Neo4j and Spark are started for nothing, and before others are waited for.
+    if rebuild and not _graph() <= keys:
+        raise UsageError("a rebuild is of the whole graph: select everything")
+    if rebuild and settings.neo4j_uri is not None:
+        raise UserError("a rebuild is of the local database: unset NEO4J_URI")
+    who = (
+        "`spotify-graph materialize`"
+        if selection == "*"
+        else f"`spotify-graph materialize --select {quote(selection)}`"
+    )
+    with locks.turn(settings, who, say):
+        return _materialize(settings, defs, keys, say, working, rebuild=rebuild)
+
+
+def _materialize(
+    settings: Settings,
+    defs: dg.Definitions,
+    keys: set[dg.AssetKey],
+    say: Callable[[str], None],
+    working: Callable[[str], None],
+    *,
+    rebuild: bool,
+) -> RunReport:
     by_file = {table.name: keys & _by_file(table) for table in TABLES}
     rest = keys - set().union(*by_file.values())
     release_forgotten(settings)
@@ -129,11 +155,6 @@ def materialize(
     todo = [
         file for file in files if by_file[file.table.name] and (file.pending or (not rest and file.path and file.entry))
     ]
-    graph = {dg.AssetKey(table.asset) for table in FACTS}
-    if rebuild and not graph <= keys:
-        raise UsageError("a rebuild is of the whole graph: select everything")
-    if rebuild and settings.neo4j_uri is not None:
-        raise UserError("a rebuild is of the local database: unset NEO4J_URI")
     watcher = _Watcher(say, working, total=sum(len(by_file[file.table.name]) for file in todo) + len(rest))
     for file in (file for file in files if file.path and by_file[file.table.name]):
         if file.state in _HELD_BACK:
@@ -149,7 +170,7 @@ def materialize(
     working("starting Spark and Neo4j" if needs_neo4j else "starting Spark")
     with _spark(settings).held():
         size = sum(file.bytes for file in files)
-        build = graph <= keys and (rebuild or first_load.is_due(settings, size, say))
+        build = _graph() <= keys and (rebuild or first_load.is_due(settings, size, say))
         if needs_neo4j and not build:
             with connect(settings, say):
                 pass
@@ -171,7 +192,7 @@ def _build(
     settings: Settings, defs: dg.Definitions, dagster: dg.DagsterInstance, rest: set[dg.AssetKey], watcher: "_Watcher"
 ) -> set[dg.AssetKey]:
     """Materializes what the graph is computed from, and builds the database. Gives the assets that are left to do."""
-    before = rest & _upstream(defs, {dg.AssetKey(table.asset) for table in FACTS})
+    before = rest & _upstream(defs, _graph())
     if before and not _run(defs, dagster, before, watcher):
         return set()
     try:
@@ -206,7 +227,7 @@ def forget(
     with connect(settings, say):
         pass
     table, defs = found[0].table, build_defs()
-    with instance(settings) as dagster:
+    with locks.turn(settings, f"`spotify-graph forget {file}`", say), instance(settings) as dagster:
         entry = IntakeLedger(settings.lake, table).forget(file)
         dagster.delete_dynamic_partition(str(FILES[table.name].name), file)
         rest = _selected(defs, "*").difference(*(_by_file(it) for it in TABLES))
@@ -221,14 +242,14 @@ def forget(
     return entry, watcher.report()
 
 
-def accept(settings: Settings, version: str, because: str) -> None:
+def accept(settings: Settings, version: str, because: str, say: Callable[[str], None]) -> None:
     """Records an operator's decision to let a refused version through, in a run that has it as its configuration.
 
     Raises:
         UserError: no version of that name waits for a decision.
     """
     config = {"ops": {"accept_version": {"config": {"version": version, "because": because}}}, **_SILENT}
-    with instance(settings) as dagster:
+    with locks.turn(settings, f"`spotify-graph accept {version}`", say), instance(settings) as dagster:
         job = build_defs().resolve_job_def("accept")
         result = job.execute_in_process(instance=dagster, run_config=config, raise_on_error=False)
         if not result.success:
@@ -255,6 +276,11 @@ def _upstream(defs: dg.Definitions, keys: set[dg.AssetKey]) -> set[dg.AssetKey]:
     """What assets are computed from, with what is computed together with that."""
     selection = dg.AssetSelection.assets(*keys).upstream(include_self=False).required_multi_asset_neighbors()
     return set(selection.resolve(defs.resolve_asset_graph())) - keys
+
+
+def _graph() -> set[dg.AssetKey]:
+    """The assets of the graph that follow from logs and catalogue alone."""
+    return {dg.AssetKey(table.asset) for table in FACTS}
 
 
 def _by_file(table: LandedTable) -> set[dg.AssetKey]:
