@@ -26,9 +26,8 @@ def build_defs(**overrides: Any) -> dg.Definitions:
         overrides: resources by key, in place of the platform's own.
     """
     settings = Settings.load()
-    # An object that is bound twice is set up once only where it is configured at launch.
-    spark = overrides.pop("spark", SparkResource.configure_at_launch(master=settings.spark_master))
-    neo4j = overrides.pop("neo4j", Neo4jResource.configure_at_launch())
+    spark = overrides.pop("spark", SparkResource(master=settings.spark_master))
+    neo4j = overrides.pop("neo4j", Neo4jResource())
     resources = {
         "spark": spark,
         "neo4j": neo4j,

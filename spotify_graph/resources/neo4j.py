@@ -83,7 +83,7 @@ class Neo4jResource(dg.ConfigurableResource["Neo4jResource"]):
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Neo4jResource"]:
         """Connects, and closes the driver with the run."""
         settings = Settings.load()
-        with connect(settings, context.log.info if context.log else None) as driver:
+        with _of_run(context, settings) as driver:
             self._driver, self._database = driver, settings.neo4j_database
             yield self
 
@@ -96,3 +96,24 @@ class Neo4jResource(dg.ConfigurableResource["Neo4jResource"]):
     def database(self) -> str:
         """The database that holds the graph."""
         return self._database
+
+
+# A run sets the resource up for its assets, and once more within their IO manager. `configure_at_launch` would do it
+# once, but Dagster's `load_asset_value` does not find what an IO manager needs then.
+_drivers: "dict[str, Driver]" = {}
+
+
+@contextmanager
+def _of_run(context: dg.InitResourceContext, settings: Settings) -> "Iterator[Driver]":
+    """The driver of a run, however often it is asked for; the first to ask opens it, and closes it."""
+    run_id = context.run.run_id if context.run else None
+    if run_id in _drivers:
+        yield _drivers[run_id]
+        return
+    with connect(settings, context.log.info if context.log else None) as driver:
+        if run_id:
+            _drivers[run_id] = driver
+        try:
+            yield driver
+        finally:
+            _drivers.pop(run_id or "", None)
