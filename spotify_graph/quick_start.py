@@ -30,6 +30,7 @@ def train(settings: Settings, say: Callable[[str], None]) -> list[Path]:
     """
     if settings.java_home is not None:
         raise UserError("SPOTIFY_GRAPH_JAVA_HOME is set: caches are for the JVM of the Python environment only")
+    settings.make_home()  # the caches may be kept there
     with TemporaryDirectory(prefix="spotify-graph-") as folder, aot.training() as environment:
         home = Path(folder)
         environment |= {"SPOTIFY_GRAPH_HOME": str(home), "SPOTIFY_GRAPH_LANDING": str(home / "landing")}

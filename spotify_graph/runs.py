@@ -30,7 +30,7 @@ from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.resources.spark import SparkResource
-from spotify_graph.settings import PROJECT_ROOT, Settings
+from spotify_graph.settings import PACKAGE, Settings
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable
 
 _NAMED = 5
@@ -74,7 +74,7 @@ def instance(settings: Settings) -> dg.DagsterInstance:
     home = Path(os.environ.setdefault("DAGSTER_HOME", str(settings.dagster_home)))
     if home == settings.dagster_home:
         home.mkdir(exist_ok=True)
-        shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
+        shutil.copyfile(PACKAGE / "dagster.yaml", home / "dagster.yaml")
     dagster = dg.DagsterInstance.get()
     orphans.end(dagster)
     return dagster

@@ -1,5 +1,9 @@
 """What the environment, or a `.env` file, says about this installation."""
 
+import locale
+import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Self
@@ -11,8 +15,22 @@ from spotify_graph.errors import UserError
 
 PLACEHOLDERS = ("nan", "NaN", "NULL", "null", "None", r"\N", "N/A", "[]")
 """What pandas, Python, databases and spreadsheets write for a missing value."""
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
-"""The checkout that this package is installed from."""
+
+PACKAGE = Path(__file__).resolve().parent
+"""This package. Its dagster.yaml and workspace.yaml are links to the checkout's, and files in a wheel."""
+
+PROJECT_ROOT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else Path()
+"""The checkout that this package is installed from; where that was a wheel, the current folder."""
+
+_UNFIT = {
+    r"[*?\[\]{}\\]": "Spark and Dagster take it for a part of a pattern",
+    ",": "Spark takes it for the end of a folder's name",
+    "%": "Dagster's database takes it for the start of a code",
+    ":": "Java takes it for the end of a file's name",
+    "[;=]": "Neo4j's web server does not find its files there",
+    r"[\U00010000-\U0010ffff]": "Java does not find classes there",
+}
+"""The characters that the path of a folder of the platform may not have, as patterns, and why."""
 
 
 class Settings(BaseSettings):
@@ -43,7 +61,7 @@ class Settings(BaseSettings):
         env_file=(PROJECT_ROOT / ".env", ".env"), env_ignore_empty=True, extra="ignore", frozen=True
     )
 
-    home: Path = Field(PROJECT_ROOT / ".spotify_graph", validation_alias="SPOTIFY_GRAPH_HOME")
+    home: Path = Field(Path(), validation_alias="SPOTIFY_GRAPH_HOME")
     landing: Path = Field(Path(), validation_alias="SPOTIFY_GRAPH_LANDING")
     neo4j_uri: str | None = Field(None, validation_alias="NEO4J_URI")
     neo4j_username: str = Field("neo4j", validation_alias="NEO4J_USERNAME")
@@ -60,7 +78,21 @@ class Settings(BaseSettings):
     @field_validator("home", "landing", "java_home")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
-        return path and path.expanduser().absolute()
+        try:
+            return path and path.expanduser().absolute()
+        except RuntimeError as error:  # a home folder of a user that there is not
+            raise ValueError(f"{path}: {error}") from None
+
+    @field_validator("home")
+    @classmethod
+    def _fit_for_all(cls, path: Path) -> Path:
+        return _fit(path, _UNFIT)
+
+    @field_validator("landing")
+    @classmethod
+    def _fit_to_be_shown(cls, path: Path) -> Path:
+        # Only Python looks into it, which takes every character for itself.
+        return _fit(path, {})
 
     @field_validator("neo4j_uri")
     @classmethod
@@ -80,11 +112,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="before")
     @classmethod
-    def _landing_is_in_home_unless_set(cls, values: dict[str, object]) -> dict[str, object]:
-        if not values.get("SPOTIFY_GRAPH_LANDING"):
-            home = values.get("SPOTIFY_GRAPH_HOME") or cls.model_fields["home"].default
-            values["SPOTIFY_GRAPH_LANDING"] = Path(str(home)) / "landing"
-        return values
+    def _default_folders(cls, values: dict[str, object]) -> dict[str, object]:
+        home = values.get("SPOTIFY_GRAPH_HOME") or PROJECT_ROOT / ".spotify_graph"
+        landing = values.get("SPOTIFY_GRAPH_LANDING") or Path(str(home)) / "landing"
+        return values | {"SPOTIFY_GRAPH_HOME": home, "SPOTIFY_GRAPH_LANDING": landing}
 
     @property
     def dagster_home(self) -> Path:
@@ -110,13 +141,15 @@ class Settings(BaseSettings):
 
     @classmethod
     def load(cls) -> Self:
-        """Reads the settings.
+        """Reads the settings, and makes this process and those that it starts independent of who runs them.
 
         Raises:
-            UserError: a variable has a value that does not fit; the message names it, never its value.
+            UserError: a variable has a value that does not fit; the message names it, and no value but a folder's.
         """
         try:
-            return cls()
+            settings = cls()
+            if dagster_home := os.environ.get("DAGSTER_HOME"):
+                _fit(Path(dagster_home), _UNFIT)
         except SettingsError as error:
             # It names the field that could not be parsed, and not its value.
             name = next(name for name in cls.model_fields if f'"{name}"' in str(error))
@@ -124,4 +157,30 @@ class Settings(BaseSettings):
             raise UserError(f"{cls.model_fields[name].validation_alias}: not a JSON {what}") from None
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
-            raise UserError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+            message = first["msg"].removeprefix("Value error, ")
+            raise UserError(f"{'.'.join(map(str, first['loc']))}: {message}") from None
+        except ValueError as error:
+            raise UserError(f"DAGSTER_HOME: {error}") from None
+        _settle(settings.home)
+        return settings
+
+
+def _fit(path: Path, unfit: Mapping[str, str]) -> Path:
+    """Gives the path back, if all of its characters can be shown and none of them is unfit; else raises ValueError."""
+    for character in str(path):
+        why = next((why for pattern, why in unfit.items() if re.match(pattern, character)), None)
+        if why or not character.isprintable():
+            shown = path if character.isprintable() else repr(str(path))
+            raise ValueError(f"{shown} has {character!r} in it, and {why or 'it cannot be shown'}: take another folder")
+    return path
+
+
+def _settle(home: Path) -> None:
+    """Gives this process, and those that it starts, what they expect of a user: a home folder and an encoding."""
+    users = Path(os.path.expanduser("~"))  # noqa: PTH111 pathlib's raises where there is none
+    if not (users.is_absolute() and users.is_dir() and os.access(users, os.W_OK | os.X_OK)):
+        # An id without a name, as in a container, or a system that is read only: caches go where all else goes.
+        os.environ["HOME"] = str(home)
+    if locale.getencoding().lower().replace("-", "") != "utf8":
+        # Python takes the C locale for UTF-8, Java for ASCII, which has no name for many a folder.
+        os.environ["LC_ALL"] = "C.UTF-8"

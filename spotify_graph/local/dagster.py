@@ -1,5 +1,6 @@
 """Dagster's webserver and daemon as processes of this machine."""
 
+import os
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ from spotify_graph.errors import UserError
 from spotify_graph.local import guard
 from spotify_graph.local.ports import free_or_other, is_free, user_of
 from spotify_graph.local.stopping import Stop
-from spotify_graph.settings import PROJECT_ROOT, Settings
+from spotify_graph.settings import PACKAGE, Settings
 
 _PORT = 3000
 _START_SECONDS = 180
@@ -71,7 +72,7 @@ def serve(settings: Settings, port: int, stop: Stop, ready: Callable[[str], None
     """
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    workspace = ["-w", str(PROJECT_ROOT / "workspace.yaml")]
+    workspace = ["-w", str(PACKAGE / "workspace.yaml")]
     url = f"http://127.0.0.1:{port}"
     commands = {
         "daemon": ["-m", "dagster._daemon", "run", *workspace],
@@ -112,7 +113,8 @@ class _Service:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
-                cwd=PROJECT_ROOT,
+                # What lies in the current folder is no part of the program.
+                env=os.environ | {"PYTHONSAFEPATH": "1"},
                 start_new_session=True,
             )
         return self

@@ -6,6 +6,7 @@ within a second, and fast from its first query on. A JVM carries one process's s
 
 import json
 import os
+import pwd
 import shlex
 import threading
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from subprocess import Popen, TimeoutExpired
-from typing import Self
+from typing import Any, Self
 
 import pyspark
 from filelock import FileLock, Timeout
@@ -30,7 +31,12 @@ MEMORY = "4g"
 """The heap of the JVM, unless somebody asks for another."""
 
 _LOG_CONFIGURATION = Path(__file__).with_name("log4j2.properties")
-_JAVA_OPTIONS = (f"-Dlog4j2.configurationFile={_LOG_CONFIGURATION.as_uri()}", "-Djava.net.preferIPv4Stack=true")
+_JAVA_OPTIONS = (
+    f"-Dlog4j2.configurationFile={_LOG_CONFIGURATION.as_uri()}",
+    "-Djava.net.preferIPv4Stack=true",
+    # The linear algebra in Java: the same on every machine, and no word on stderr where there is no libblas.so.
+    *(f"-Ddev.ludovic.netlib.{library}.allowNative=false" for library in ("blas", "lapack", "arpack")),
+)
 _STOP_SECONDS = 10
 
 
@@ -149,9 +155,19 @@ def _launched(settings: Settings, properties: dict[str, str], **output: object) 
     os.environ["JAVA_HOME"] = str(java_home(settings))
     conf = SparkConf(loadDefaults=False).setAll(list(properties.items()))
     gateway = launch_gateway(conf, output)  # type: ignore[no-untyped-call]
+    _name_user(gateway)
     process, where = gateway.proc, gateway.java_parameters
     gateway.close()
     return Jvm(identity(process.pid), where.port, where.auth_token, properties, process)
+
+
+def _name_user(gateway: Any) -> None:
+    """Gives Hadoop a name for the user whose id the system has none for: it would open no file else."""
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        hadoop = gateway.jvm.org.apache.hadoop.security.UserGroupInformation
+        hadoop.setLoginUser(hadoop.createRemoteUser(os.environ.get("HADOOP_USER_NAME") or str(os.getuid())))
 
 
 def _properties(settings: Settings, more: Mapping[str, str]) -> dict[str, str]:
