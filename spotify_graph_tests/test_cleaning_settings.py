@@ -58,12 +58,14 @@ def test_names_of_4096_bytes_are_in_the_graph_and_placeholders_are_not_but_warne
         assert any(words in line for line in warnings), (words, warnings)
 
 
-def test_a_changed_setting_has_the_catalogue_read_anew_by_the_next_run(
+def test_a_changed_setting_has_all_files_taken_in_anew_by_the_next_run(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SPOTIFY_GRAPH_GENRE_SEPARATOR", ";")
     monkeypatch.setenv("SPOTIFY_GRAPH_PLACEHOLDERS", '["nan", "N/A"]')
-    platform.succeed("materialize", "--select", NAMES)
+    result = platform.run("materialize", "--select", NAMES)
+    assert result.exit_code == 0, result.stderr
+    assert "cleaned_events user_events.csv" in result.stderr
     assert edges(platform, "BY") == [("t1", LONGEST_NAME), ("t2", "None"), ("t3", "Ann")]
     assert edges(platform, "IN_GENRE") == [("t1", "pop"), ("t1", "rock"), ("t2", "rock")]
 

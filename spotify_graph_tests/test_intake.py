@@ -7,7 +7,7 @@ import pytest
 from spotify_graph.errors import UserError
 from spotify_graph.io_managers.intake import Forgotten, Intake, IntakeLedger
 from spotify_graph.io_managers.verdicts import Finding, Verdict
-from spotify_graph.transforms.landing import USER_EVENTS
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable
 
 PASSED = Verdict((Finding("few_rejected", True, True, "none"), Finding("recent", False, False, "old")))
 REFUSED = Verdict((Finding("few_rejected", False, True, "far too many", {"sample": ["a\\n"]}),))
@@ -26,6 +26,23 @@ def test_a_file_that_was_never_examined_is_not_known(ledger: IntakeLedger) -> No
     assert ledger.find(FILE) is None
     assert ledger.entries() == {}
     assert not ledger.knows(FILE, "digest-1")
+
+
+@pytest.mark.parametrize("table", [TRACKS, USER_EVENTS])
+def test_a_file_is_stale_where_words_are_placeholders_now_that_were_not(
+    tmp_path: Path, table: LandedTable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    IntakeLedger(tmp_path, table).record(FILE, GOOD)
+    assert IntakeLedger(tmp_path, table).knows(FILE, "digest-1")
+    monkeypatch.setenv("SPOTIFY_GRAPH_PLACEHOLDERS", '["-"]')
+    assert not IntakeLedger(tmp_path, table).knows(FILE, "digest-1")
+
+
+def test_the_separator_of_genres_is_no_rule_of_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [IntakeLedger(tmp_path, table).code for table in (TRACKS, USER_EVENTS)]
+    monkeypatch.setenv("SPOTIFY_GRAPH_GENRE_SEPARATOR", ";")
+    same = [IntakeLedger(tmp_path, table).code for table in (TRACKS, USER_EVENTS)]
+    assert [code == it for code, it in zip(before, same, strict=True)] == [False, True]
 
 
 def test_a_warning_lets_a_file_through(ledger: IntakeLedger) -> None:

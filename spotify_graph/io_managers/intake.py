@@ -4,9 +4,12 @@ It outlives the landing folder and Dagster's run history: whoever asks whether a
 the graph, or why it doesn't, asks here.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,6 +18,7 @@ from filelock import FileLock
 from spotify_graph.code_versions import code_of
 from spotify_graph.io_managers.lake import Lake, LakeVersion
 from spotify_graph.io_managers.verdicts import Verdict, read_json, write_json
+from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, check_name
 
 ROWS = {TRACKS.name: "raw_tracks", USER_EVENTS.name: "cleaned_events"}
@@ -27,6 +31,8 @@ JUDGED_BY = {
     USER_EVENTS.name: ("spotify_graph.transforms.cleaning", "spotify_graph.checks.rules"),
 }
 """For each kind of files, the modules that say what becomes of a file's rows; what they import tells how it is read."""
+_TOLD_BY = {TRACKS.name: ("placeholders", "genre_separator"), USER_EVENTS.name: ("placeholders",)}
+"""For each kind of files, the settings that these modules are told."""
 
 _FORGOTTEN = ".forgotten.json"
 
@@ -42,7 +48,7 @@ class Intake:
         verdict: what the gates found.
         version: the version in the lake that holds its rows; None where it could not be read.
         counts: rows_read, cleaned, duplicates, rejected, and the rejected rows by reason; empty where unreadable.
-        code: the code that judged it, as `IntakeLedger.code` names it; empty where that is not known.
+        code: the code that judged it, with its settings, as `IntakeLedger.code` names it; empty where unknown.
     """
 
     digest: str
@@ -114,10 +120,12 @@ class IntakeLedger:
     def _folder(self) -> Path:
         return self.lake / "intake" / self.table.name
 
-    @property
+    @cached_property
     def code(self) -> str:
-        """Names the code that files are judged by: where it is another one than judged a file, that is stale."""
-        return code_of(*JUDGED_BY[self.table.name])
+        """Names the code that files are judged by, with its settings: a file that was judged by other code is stale."""
+        settings = Settings.load()
+        told = [getattr(settings, name) for name in _TOLD_BY[self.table.name]]
+        return sha256(json.dumps([code_of(*JUDGED_BY[self.table.name]), told]).encode()).hexdigest()[:16]
 
     def entries(self) -> dict[str, Entry]:
         """Every file that was ever taken in and not forgotten, by name, in the names' order."""
