@@ -137,6 +137,7 @@ def demo() -> None:
 def up(port: int | None) -> None:
     """Run Neo4j, the Dagster webserver and the daemon until Ctrl-C."""
     from spotify_graph import runs
+    from spotify_graph.automation import failures
     from spotify_graph.local import dagster, locks, neo4j_of_up
     from spotify_graph.local.stopping import Stop
     from spotify_graph.resources.neo4j import connect
@@ -155,7 +156,7 @@ def up(port: int | None) -> None:
             stack.enter_context(neo4j_of_up.ended(settings, stop, console.say))
         with connect(settings, console.say):
             console.say("Starting the Dagster webserver and daemon")
-        server = neo4j_of_up.ServerWatch(settings)
+        server, failed_runs = neo4j_of_up.ServerWatch(settings), failures.News(settings)
 
         def ready(url: str) -> None:
             stack.enter_context(kept_warm(settings, console.say))
@@ -169,6 +170,8 @@ def up(port: int | None) -> None:
         def watch() -> None:
             if changed := server.look():
                 console.say(changed)
+            for line in failed_runs():
+                console.say(line)
 
         dagster.serve(settings, port, stop, ready, watch)
         stop.awaiting = "Spark"
@@ -351,7 +354,7 @@ def forget(file: str) -> None:
 @click.argument("version")
 @click.option("--because", required=True, help="Why it may go on into the graph; kept with the version.")
 def accept(version: str, because: str) -> None:
-    """Let a refused VERSION through, and bring the graph up to date."""
+    """Let a refused VERSION through, or the one of a landed file of that name, and bring the graph up to date."""
     from spotify_graph import runs
 
     settings = Settings.load()

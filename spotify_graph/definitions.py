@@ -5,6 +5,7 @@ from typing import Any
 import dagster as dg
 
 from spotify_graph.assets import cleaned, edges, evaluation, nodes, raw, recommendations
+from spotify_graph.assets.held_back_files import HELD_BACK_FILES
 from spotify_graph.automation.accept import accept
 from spotify_graph.automation.executor import in_turn
 from spotify_graph.automation.jobs import JOBS
@@ -37,7 +38,10 @@ def build_defs(**overrides: Any) -> dg.Definitions:
         "neo4j_io_manager": Neo4jIOManager(spark=spark, neo4j=neo4j, root=str(settings.lake / "graph")),
     }
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([raw, cleaned, nodes, edges, recommendations, evaluation]),
+        assets=[
+            *dg.load_assets_from_modules([raw, cleaned, nodes, edges, recommendations, evaluation]),
+            HELD_BACK_FILES,
+        ],
         resources=resources | overrides,
         jobs=[*JOBS, accept],
         schedules=SCHEDULES,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from spotify_graph.automation.digests import Digests
 from spotify_graph.automation.landing_watch import is_being_written, table_of
-from spotify_graph.io_managers.intake import Entry, IntakeLedger
+from spotify_graph.io_managers.intake import Entry, FailedIntake, IntakeLedger
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import (
     TRACKS,
@@ -32,9 +32,9 @@ class LandedFile:
         name: its name.
         table: the kind of file.
         path: where it lies; None where it has left the landing folder.
-        state: new, changed (landed again with other content), stale (the code that judges files has changed since),
-            passed, refused, accepted, forgotten or unfit.
-        note: why it is held back, or None.
+        state: new, changed (landed again with other content), failed (while it was taken in: it is tried again), stale
+            (the code that judges files has changed since), passed, refused, accepted, forgotten or unfit.
+        note: why it is held back or failed, or None.
         entry: what is known of it, or None.
         digest: the digest of its content; None where its name is unfit.
     """
@@ -50,7 +50,7 @@ class LandedFile:
     @property
     def pending(self) -> bool:
         """Whether it waits to be taken in."""
-        return self.state in {"new", "changed", "stale"}
+        return self.state in {"new", "changed", "failed", "stale"}
 
     @property
     def bytes(self) -> int:
@@ -104,24 +104,33 @@ def _look(settings: Settings, table: LandedTable, digests: Digests) -> list[Land
     ledger = IntakeLedger(settings.lake, table)
     entries = ledger.entries()
     landed = {path.name: path for path in landed_files(settings.landing, table)}
+    failures = ledger.failures()
     return [
-        _file(ledger, name, landed.get(name), entries.get(name), table, digests)
+        _file(ledger, name, landed.get(name), entries.get(name), failures.get(name), digests)
         for name in sorted({**entries, **landed})
     ]
 
 
 def _file(
-    ledger: IntakeLedger, name: str, path: Path | None, entry: Entry | None, table: LandedTable, digests: Digests
+    ledger: IntakeLedger,
+    name: str,
+    path: Path | None,
+    entry: Entry | None,
+    failure: FailedIntake | None,
+    digests: Digests,
 ) -> LandedFile:
+    table = ledger.table
     if fault := name_fault(name):
         return LandedFile(shown_name(name), table, path, "unfit", fault, None)
     content = digests.now(path) if path else entry.latest.digest if entry else ""
+    if path and failure and failure.digest == content:
+        note = f"{failure.reason} (run {failure.run_id})"
+        return LandedFile(name, table, path, "failed", note, entry, content)
     if entry and ledger.is_stale(entry) and (content == entry.latest.digest if path else ledger.is_kept(name)):
         return LandedFile(name, table, path, "stale", _STALE, entry, content)
     if path is None or ledger.knows(name, content):
         if entry is None:
             note = "it was forgotten on purpose, and is taken in again once it lands anew"
             return LandedFile(name, table, path, "forgotten", note, None, content)
-        note = "; ".join(f"check {it.check}: {it.description}" for it in entry.latest.verdict.refusals)
-        return LandedFile(name, table, path, entry.state, note if entry.state == "refused" else None, entry, content)
+        return LandedFile(name, table, path, entry.state, entry.latest.refusal, entry, content)
     return LandedFile(name, table, path, "changed" if entry else "new", None, entry, content)

@@ -3,14 +3,16 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from rich.cells import cell_len, set_cell_size
 
 from spotify_graph.errors import UserError
-from spotify_graph.io_managers.intake import IntakeLedger
+from spotify_graph.io_managers.intake import REFUSED_ROWS, IntakeLedger
 from spotify_graph.io_managers.lake import Lake
 from spotify_graph.transforms.cleaning import EVENT_REASONS, TRACK_REASONS
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, shown_name
@@ -41,17 +43,21 @@ def rejected(lake: Lake, file: str | None, reason: str | None, limit: int) -> tu
     Raises:
         UserError: nothing was cleaned yet, or the file was never taken in.
     """
-    paths = [lake.current(entry).path for entry in lake.entries("rejected_events")]
+    refused = lake.entries(REFUSED_ROWS)
+    paths = [lake.current(entry).path for entry in (*lake.entries("rejected_events"), *refused)]
+    tables = [_read(path, file) for path in paths]
     with suppress(FileNotFoundError):
-        paths.append(lake.current("rejected_tracks").path)
-    if not paths:
+        # It has those of the refused files too, once it was computed since.
+        told = [entry.split("/")[1] for entry in refused]
+        rest = _read(lake.current("rejected_tracks").path, file)
+        tables.append(rest.filter(pc.invert(pc.is_in(rest["file"], pa.array(told, pa.string())))))
+    if not tables:
         raise UserError("nothing is cleaned yet: run `spotify-graph materialize` first")
     if file is not None:
         known = [name for table in (TRACKS, USER_EVENTS) for name in IntakeLedger(lake.root, table).entries()]
         if file not in known:
             raise UserError(f"no file {shown_name(file)} was taken in; there are {_some(known)}")
-    rows = ds.dataset([ds.dataset(path, format="parquet") for path in paths])
-    wanted = rows.to_table(columns=list(COLUMNS), filter=None if file is None else pc.field("file") == file)
+    wanted = pa.concat_tables(tables)
     in_order = wanted.sort_by([("file", "ascending"), ("line", "ascending")]).to_pylist()
     matching = [row for row in in_order if reason is None or reason in row["reasons"]]
     return matching[:limit], len(matching)
@@ -83,3 +89,8 @@ def _shortened(text: str, room: int) -> str:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return (", ".join(names[:_NAMED]) or "none") + more
+
+
+def _read(path: Path, file: str | None) -> pa.Table:
+    wanted = None if file is None else pc.field("file") == file
+    return ds.dataset(path, format="parquet").to_table(columns=list(COLUMNS), filter=wanted)

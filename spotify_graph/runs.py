@@ -15,13 +15,14 @@ import dagster as dg
 from dagster import DagsterEventType, EventLogEntry
 
 from spotify_graph import first_load
-from spotify_graph.automation import orphans
+from spotify_graph.automation import held_back, orphans
 from spotify_graph.automation.failures import cause_of
 from spotify_graph.automation.partitions import FILES
 from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG, PROCESS_TAG
 from spotify_graph.definitions import build_defs
 from spotify_graph.errors import UsageError, UserError
 from spotify_graph.graph_model import FACTS
+from spotify_graph.io_managers import acceptance
 from spotify_graph.io_managers.intake import PARTITIONED, Entry, IntakeLedger
 from spotify_graph.io_managers.lake import Lake
 from spotify_graph.landed import TABLES, look, release_forgotten, unmatched
@@ -157,7 +158,7 @@ def _materialize(
     ]
     watcher = _Watcher(say, working, total=sum(len(by_file[file.table.name]) for file in todo) + len(rest))
     for file in (file for file in files if file.path and by_file[file.table.name]):
-        if file.state in _HELD_BACK:
+        if file.state in _HELD_BACK and file not in todo:
             watcher.held_back.append(f"{file.name}: {file.note}")
         if file.state == "forgotten":
             say(f"{file.name}: {file.note}")
@@ -230,6 +231,7 @@ def forget(
     with locks.turn(settings, f"`spotify-graph forget {file}`", say), instance(settings) as dagster:
         entry = IntakeLedger(settings.lake, table).forget(file)
         dagster.delete_dynamic_partition(str(FILES[table.name].name), file)
+        held_back.report(dagster, settings)
         rest = _selected(defs, "*").difference(*(_by_file(it) for it in TABLES))
         if not Lake(settings.lake).find("recommendation_evaluation"):
             # Models that nobody asked for yet hold nothing of the file.
@@ -248,6 +250,7 @@ def accept(settings: Settings, version: str, because: str, say: Callable[[str], 
     Raises:
         UserError: no version of that name waits for a decision.
     """
+    acceptance.refused(settings.lake, version)  # what is mistyped is no failed run
     config = {"ops": {"accept_version": {"config": {"version": version, "because": because}}}, **_SILENT}
     with locks.turn(settings, f"`spotify-graph accept {version}`", say), instance(settings) as dagster:
         job = build_defs().resolve_job_def("accept")
@@ -372,18 +375,22 @@ class _Watcher:
                 evaluation = event.asset_check_evaluation_data
                 if not evaluation.passed:
                     asset = evaluation.asset_key.to_user_string()
-                    name = f"{asset}, {self.file}" if self.file else asset
-                    line = f"{name}, check {evaluation.check_name}: {evaluation.description or 'did not pass'}"
-                    if evaluation.severity == dg.AssetCheckSeverity.ERROR:
-                        self.held_back.append(line)
-                    else:
+                    line = f"{asset}, check {evaluation.check_name}: {evaluation.description or 'did not pass'}"
+                    if evaluation.severity != dg.AssetCheckSeverity.ERROR:
                         self.say(f"warning: {line}")
+                    elif evaluation.partition is None:  # else the step says it
+                        self.held_back.append(line)
             case DagsterEventType.STEP_FAILURE if error := event.step_failure_data.error:
-                # A gate that failed is in held_back already.
-                if error.cls_name != "DagsterAssetCheckFailedError":
-                    self.failures.append(f"{entry.step_key}: {cause_of(error)}")
+                self._failed(str(entry.step_key), error)
             case DagsterEventType.RUN_FAILURE if event.job_failure_data.error and not (self.failures or self.held_back):
                 self.failures.append(cause_of(event.job_failure_data.error))
+
+    def _failed(self, step: str, error: Any) -> None:
+        if error.cls_name == held_back.FileRefused.__name__:
+            self.held_back.append(cause_of(error))
+        elif error.cls_name != "DagsterAssetCheckFailedError":  # a gate that failed is in held_back already
+            what = f"{step}, {self.file}" if self.file else step
+            self.failures.append(f"{what}: {cause_of(error)}")
 
 
 def _materialized(key: dg.AssetKey, partition: str | None, metadata: Mapping[str, Any]) -> str:

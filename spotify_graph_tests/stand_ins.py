@@ -38,10 +38,14 @@ def definitions(
         as_asset: Callable[..., dg.AssetsDefinition] = dg.asset(name=name, check_specs=[gate], **about)
 
         @as_asset
-        def computed(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
-            check = dg.AssetCheckResult(check_name=GATE, passed=passed(name, context))
+        def computed(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
+            # The rows of an event file are judged by the asset that follows.
+            check = dg.AssetCheckResult(check_name=GATE, passed=passed(name, context) or name == "raw_user_events")
+            if context.has_partition_key and not check.passed:
+                yield check
+                raise dg.Failure("refused")
             metadata = dict(context.op_execution_context.op_config or {})
-            return dg.MaterializeResult(check_results=[check], metadata=metadata)
+            yield dg.MaterializeResult(check_results=[check], metadata=metadata)
 
         return computed
 
@@ -57,8 +61,12 @@ def definitions(
             check_specs=[dg.AssetCheckSpec(GATE, asset=good, blocking=True)],
             **about,
         )
-        def computed(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
-            check = dg.AssetCheckResult(check_name=GATE, passed=passed(good, context))
+        def computed(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:  # type: ignore[type-arg]
+            check = dg.AssetCheckResult(asset_key=good, check_name=GATE, passed=passed(good, context))
+            if context.has_partition_key and not check.passed:
+                yield dg.MaterializeResult(bad)
+                yield check
+                raise dg.Failure("refused")
             yield dg.MaterializeResult(good, check_results=[check])
             yield dg.MaterializeResult(bad)
 

@@ -162,6 +162,24 @@ def test_a_file_that_failed_or_was_refused_does_not_hold_up_the_others(
     assert automation.tick() == FROM_EVENTS
 
 
+@pytest.mark.parametrize("file", ["user_events_bad.csv", "tracks_bad.csv"])
+def test_a_refused_file_leads_to_nothing_until_it_is_accepted(automation: Automation, file: str) -> None:
+    published(automation)
+    automation.ingest(file, defs=definitions(refused=[file]))
+    assert [automation.tick() for _ in range(2)] == [set(), set()]
+    asset, follows = (
+        ("raw_tracks", FROM_TRACKS | {*GRAPH} - {"user_nodes"})
+        if "tracks" in file
+        else (
+            "cleaned_events",
+            FROM_EVENTS,
+        )
+    )
+    # As the job `accept` does.
+    automation.instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=file))
+    assert automation.tick() == follows
+
+
 def test_a_file_that_is_registered_and_never_came_in_does_not_hold_up_the_others(automation: Automation) -> None:
     published(automation)
     automation.instance.add_dynamic_partitions("log_files", ["user_events_never.csv"])

@@ -3,7 +3,8 @@
 import json
 import logging
 import threading
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,9 +12,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from pyspark.sql import SparkSession
 
 from spotify_graph.automation import failures
 from spotify_graph.automation.sensors import run_failure
+from spotify_graph.settings import Settings
 
 PASSWORD = "pass-word-of-neo4j"  # noqa: S105 made up
 KEY = "key-in-the-address"
@@ -133,7 +136,7 @@ def test_a_failed_run_leaves_a_record(instance: dg.DagsterInstance, sensor: Sens
     assert record.pop("error").startswith("Execution of run")
     assert sorted(record.pop("steps"), key=lambda step: str(step["step"])) == [
         {"step": "bad", "error": "'what lies beneath'"},
-        {"step": "plain", "error": "on top"},
+        {"step": "plain", "error": "on top and more lines"},
     ]
     assert record == {
         "run_id": run_id,
@@ -152,7 +155,7 @@ def test_the_record_names_the_checks_that_refused_and_what_they_found(
     run_id = failed(instance, f"one of them {PASSWORD}", "refused")
     sensor.tick()
     assert record_in(home, run_id)["checks"] == [
-        {"asset": "refused", "check": "few_rejected", "found": "9 of 10 rows: one of them ***"}
+        {"asset": "refused", "check": "few_rejected", "partition": None, "found": "9 of 10 rows: one of them ***"}
     ]
 
 
@@ -180,7 +183,7 @@ def test_secrets_do_not_reach_the_record_nor_the_webhook(
     run_id = failed(instance, f"no login with {PASSWORD}, nothing sent to {webhook.url}", "plain")
     sensor.tick()
     record = record_in(home, run_id)
-    assert record["steps"] == [{"step": "plain", "error": "no login with ***, nothing sent to ***"}]
+    assert record["steps"] == [{"step": "plain", "error": "no login with ***, nothing sent to *** and more lines"}]
     assert webhook.received == [record]
     assert PASSWORD not in str(record)
 
@@ -214,7 +217,7 @@ def test_a_webhook_that_does_not_take_the_record_is_logged_without_its_address(
     assert "The webhook did not take the record" in logged
     assert reason[fault] in logged or fault == "address"
     assert KEY not in logged
-    assert record_in(home, run_id)["steps"][0]["error"] == "broken"
+    assert record_in(home, run_id)["steps"][0]["error"] == "broken and more lines"
 
 
 def test_without_a_webhook_nothing_is_sent_and_nothing_is_said(
@@ -224,3 +227,76 @@ def test_without_a_webhook_nothing_is_sent_and_nothing_is_said(
     capfd.readouterr()
     sensor.tick()
     assert logging.getLevelName(logging.WARNING) not in capfd.readouterr().err
+
+
+class Error:
+    """An error as Dagster keeps it."""
+
+    def __init__(self, message: str, cls_name: str, cause: "Error | None" = None) -> None:
+        self.message, self.cls_name, self.cause = message, cls_name, cause
+
+
+def error_of(call: Callable[[], object]) -> Error:
+    """The error that a call ends in, as Dagster keeps it."""
+    try:
+        call()
+    except Exception as error:  # noqa: BLE001 whatever it is
+        return Error("".join(traceback.format_exception_only(error)), type(error).__name__)
+    raise AssertionError("it did not fail")
+
+
+def test_the_cause_is_javas_own_where_python_asked_for_it(spark: SparkSession) -> None:
+    jvm: Any = spark._jvm
+    error = error_of(lambda: jvm.java.util.Objects.requireNonNull(None, "what is missing"))
+    assert (error.cls_name, error.message.splitlines()[0][:60]) == (
+        "Py4JJavaError",
+        "py4j.protocol.Py4JJavaError: An error occurred while calling",
+    )
+    assert failures.cause_of(error) == "java.lang.NullPointerException: what is missing"
+
+
+def test_the_cause_is_the_innermost_of_sparks_and_of_a_python_worker(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "part.parquet").write_bytes(b"no Parquet at all")
+    found = failures.cause_of(error_of(lambda: spark.read.schema("a string").parquet(str(tmp_path)).collect()))
+    assert "is not a Parquet file" in found
+    assert ".scala:" not in found
+    worker = (
+        "pyspark.errors.exceptions.captured.PythonException: \n  An exception was thrown from the Python worker."
+        ' Please see the stack trace below.\nTraceback (most recent call last):\n  File "x.py", line 1, in f\n'
+        '    raise ValueError("no")\nValueError: a bad value\n\n\tat org.apache.spark.api.python.Base.x(P.scala:1)\n'
+    )
+    assert failures.cause_of(Error(worker, "PythonException")) == "ValueError: a bad value"
+
+
+def test_the_cause_of_an_error_of_dagsters_is_its_whole_message() -> None:
+    message = (
+        "dagster._core.errors.DagsterInvariantViolationError: Partition range user_events_b.csv to user_events_b.csv"
+        " is\n            not a valid range. Nonexistent partition keys: ['user_events_b.csv']\n"
+    )
+    assert failures.cause_of(Error(message, "DagsterInvariantViolationError")) == (
+        "Partition range user_events_b.csv to user_events_b.csv is not a valid range."
+        " Nonexistent partition keys: ['user_events_b.csv']"
+    )
+
+
+def test_what_is_meant_to_be_read_says_it_all_whatever_led_to_it() -> None:
+    lost = Error("ConnectionRefusedError: [Errno 111]\n", "ConnectionRefusedError")
+    meant = Error("spotify_graph.errors.UserError: Neo4j does not answer: start it\n", "UserError", lost)
+    assert failures.cause_of(Error("StepError: in a step\n", "StepError", meant)) == "Neo4j does not answer: start it"
+
+
+def test_each_failed_run_is_told_once_in_a_line(instance: dg.DagsterInstance, sensor: Sensor, home: Path) -> None:
+    run_id = failed(instance, "before", "plain")
+    sensor.tick()
+    news = failures.News(Settings.load())
+    assert news() == [], "what failed before somebody looks is no news"
+    run_id = failed(instance, "one of them", "plain")
+    refused = failed(instance, "too many", "refused")
+    sensor.tick()
+    assert sorted(news()) == sorted(
+        [
+            f"run {run_id[:8]} of __ASSET_JOB failed: one of them and more lines",
+            f"run {refused[:8]} of __ASSET_JOB failed: refused, check few_rejected: 9 of 10 rows: too many",
+        ]
+    )
+    assert news() == []

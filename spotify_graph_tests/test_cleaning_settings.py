@@ -51,9 +51,9 @@ def test_names_of_4096_bytes_are_in_the_graph_and_placeholders_are_not_but_warne
     assert edges(platform, "IN_GENRE") == [("t1", "rock;pop"), ("t2", "rock")]
     warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
     for words in (
-        r"tracks.csv, check columns_known: columns that are not known are left aside: 'label\x1b'",
-        "tracks.csv, check placeholders: 2 of 3 rows have a placeholder for a value",
-        "user_events.csv, check placeholders: 1 of 2 rows have a placeholder for a value",
+        r"check columns_known: tracks.csv: columns that are not known are left aside: 'label\x1b'",
+        "check placeholders: tracks.csv: 2 of 3 rows have a placeholder for a value",
+        "check placeholders: user_events.csv: 1 of 2 rows have a placeholder for a value",
     ):
         assert any(words in line for line in warnings), (words, warnings)
 

@@ -12,7 +12,7 @@ from spotify_graph.graph_model import NODES, RECOMMENDATIONS, RELATIONSHIPS, TAB
 from spotify_graph.settings import PROJECT_ROOT
 
 GROUPS = {
-    "raw": {"raw_tracks", "raw_user_events"},
+    "raw": {"raw_tracks", "raw_user_events", "held_back_files"},
     "cleaned": {"cleaned_events", "rejected_events", "cleaned_tracks", "rejected_tracks", "interactions"},
     "nodes": {"track_nodes", "user_nodes", "artist_nodes", "genre_nodes"},
     "edges": {

@@ -58,7 +58,7 @@ def test_a_header_alone_is_taken_in_as_no_rows_with_a_warning(platform: Platform
         assert "check has_rows" in warning
         assert "a header and no rows" in warning
         file = files(platform)[name]
-        assert (file["state"], file["rows"], file["in graph"]) == ("passed", 0, 0)
+        assert (file["state"], file["rows"], file["in_graph"]) == ("passed", 0, 0)
 
 
 @pytest.mark.parametrize("name", BAD)

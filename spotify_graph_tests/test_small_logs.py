@@ -9,6 +9,7 @@ import pytest
 from neo4j import Driver
 from pyspark.sql import SparkSession
 
+from spotify_graph.automation import held_back
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import POPULARITY_HALF_LIFE_DAYS, POPULARITY_SINCE, TABLES
 from spotify_graph.io_managers.lake import Lake
@@ -94,7 +95,7 @@ def test_every_asset_of_the_lake_has_the_columns_that_it_declares(platform: Plat
     lake = Lake(platform.home / "lake")
     for spec in build_defs().resolve_all_asset_specs():
         name = spec.key.to_user_string()
-        if name not in TABLES:
+        if name not in {*TABLES, held_back.ASSET}:
             declared = [(column.name, column.type) for column in spec.metadata["dagster/column_schema"].columns]
             version = lake.current(lake.entries(name)[0] if lake.entries(name) else name)
             found = spark.read.parquet(str(version.path)).dtypes

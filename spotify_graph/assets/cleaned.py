@@ -11,15 +11,17 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from spotify_graph.assets.schema import OWNERS, columns, ddl, table_columns
+from spotify_graph.automation import held_back
 from spotify_graph.automation.conditions import COMBINES_FILES
+from spotify_graph.automation.hooks import recorded_with_its_file
 from spotify_graph.automation.partitions import LOG_FILES
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
 from spotify_graph.code_versions import code_of
 from spotify_graph.io_managers.intake import JUDGED_BY, Entry, Intake, IntakeLedger
 from spotify_graph.io_managers.lake import Lake, LakeVersion, read_all
-from spotify_graph.io_managers.pages import as_it_was
-from spotify_graph.io_managers.parquet import GATED, Observed, must_hold
+from spotify_graph.io_managers.pages import as_it_was, made
+from spotify_graph.io_managers.parquet import GATED, Observed, must_hold, write
 from spotify_graph.io_managers.verdicts import Verdict
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.spark import SparkResource
@@ -109,12 +111,17 @@ _COUNTS = code_of(counting.__name__, rules.__name__)
     },
     deps=["raw_user_events"],
     partitions_def=LOG_FILES,
-    check_specs=[it.spec("cleaned_events") for it in _EVENT_GATES],
+    check_specs=[it.spec("cleaned_events", LOG_FILES) for it in _EVENT_GATES],
+    hooks={recorded_with_its_file(USER_EVENTS)},
 )
 def clean_events(
     context: dg.AssetExecutionContext, spark: SparkResource, gates: Gates
-) -> Iterator[dg.Output[DataFrame | Observed] | dg.AssetCheckResult]:
-    """Judges the events of a landed file. The verdict on the file is kept with the version that it is about."""
+) -> Iterator[dg.Output[DataFrame | Observed] | dg.MaterializeResult[DataFrame] | dg.AssetCheckResult]:
+    """Judges the events of a landed file. The verdict on the file is kept with the version that it is about.
+
+    The rows of a file that is refused are in the lake, to be looked at and accepted; its cleaned events do not count as
+    materialized.
+    """
     file, now = context.partition_key, datetime.now(UTC)
     lake, ledger = _lake_and_ledger(USER_EVENTS)
     raw = lake.current(f"raw_user_events/{file}")
@@ -124,7 +131,8 @@ def clean_events(
     events = cleaning.clean_events(judged.observe(seen, *cleaning.counts(cleaning.EVENT_REASONS)))
     row_rules = rules.of_events(now)
     cleaned = events.observe(kept, *cleaning.kept_counts(), *rules.broken_counts(row_rules)).drop(cleaning.COPIES)
-    yield dg.Output(Observed(cleaned, (seen, kept), _SHOWN), "cleaned_events", metadata={"raw_version": raw.name})
+    about = {"raw_version": raw.name}
+    version, shown = write(lake, f"cleaned_events/{file}", Observed(cleaned, (seen, kept), _SHOWN), about)
     counts = {**seen.get, **kept.get}
     bad_rows = cleaning.rejected(judged)
     by_reason = {reason: counts[reason] for reason in cleaning.EVENT_REASONS}
@@ -155,11 +163,15 @@ def clean_events(
         bytes=raw.about["bytes"],
         at=now.isoformat(timespec="seconds"),
         verdict=Verdict(tuple(findings)),
-        version=lake.current(f"cleaned_events/{file}").name,
+        version=version.name,
         counts={**found, "cleaned": counts["kept"], "duplicates": counts["duplicates"]},
     )
-    ledger.record(file, intake)
-    yield from (gate.result(finding, "cleaned_events") for finding in findings)
+    if intake.verdict.holds:
+        yield made("cleaned_events", version.path, {**about, **shown})
+    held_back.record(context.instance, Settings.load(), ledger, file, intake)
+    yield from (gate.of_file(finding, "cleaned_events", file, version.name) for finding in findings)
+    if not intake.verdict.holds:
+        raise held_back.FileRefused(file, intake.refusal)
 
 
 @dg.multi_asset(
@@ -223,8 +235,9 @@ def clean_tracks(
         ),
         *rules.findings(row_rules, counts, cleaned),
     ]
-    lake.judge("cleaned_tracks", lake.current("cleaned_tracks"), Verdict(tuple(findings)))
-    yield from (gate.result(finding, "cleaned_tracks") for finding in findings)
+    version = lake.current("cleaned_tracks")
+    lake.judge("cleaned_tracks", version, Verdict(tuple(findings)))
+    yield from (gate.of_version(finding, "cleaned_tracks", version.name) for finding in findings)
 
 
 class InteractionsConfig(dg.Config):
@@ -287,8 +300,9 @@ def interactions(
         gate.no_drop("events", *_events_now_and_before(entries, before), gates),
         gate.freshness(latest, now, gates),
     ]
-    lake.judge("interactions", lake.current("interactions"), Verdict(tuple(findings)))
-    yield from (gate.result(finding, "interactions") for finding in findings)
+    version = lake.current("interactions")
+    lake.judge("interactions", version, Verdict(tuple(findings)))
+    yield from (gate.of_version(finding, "interactions", version.name) for finding in findings)
 
 
 def read(spark: SparkSession, root: Path) -> dict[str, DataFrame]:

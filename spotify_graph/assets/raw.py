@@ -1,5 +1,6 @@
 """The group raw: the landed files' records, as text, in the lake. One partition for each file."""
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -11,16 +12,19 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import dagster as dg
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from spotify_graph.assets.schema import OWNERS, columns
+from spotify_graph.automation import held_back
+from spotify_graph.automation.hooks import recorded_with_its_file
 from spotify_graph.automation.partitions import FILES
 from spotify_graph.checks import gates as gate
 from spotify_graph.code_versions import code_of
 from spotify_graph.errors import UserError
 from spotify_graph.io_managers import pages
-from spotify_graph.io_managers.intake import JUDGED_BY, Intake, IntakeLedger
+from spotify_graph.io_managers.intake import JUDGED_BY, REFUSED_ROWS, Intake, IntakeLedger
 from spotify_graph.io_managers.lake import Lake, LakeVersion
+from spotify_graph.io_managers.parquet import write
 from spotify_graph.io_managers.verdicts import Finding, Verdict
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.spark import SparkResource
@@ -41,6 +45,8 @@ from spotify_graph.transforms.landing import (
 )
 
 _READ_BY = "spotify_graph.transforms.landing"
+_OURS = {errno.ENOSPC, errno.EDQUOT}
+"""What says nothing about a file that is copied."""
 
 
 def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsDefinition:
@@ -64,40 +70,55 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
             ("raw", "string", "The record's text, where it isn't just the fields joined by commas."),
             *((column, "string", "As in the file.") for column in table.all_columns),
         ),
-        check_specs=[it.spec(name) for it in (gate.FILE_READABLE, gate.COLUMNS_KNOWN, *gates_of_rows)],
-        # A file that can't be read has a verdict, and no rows.
-        output_required=False,
+        check_specs=[
+            it.spec(name, FILES[table.name]) for it in (gate.FILE_READABLE, gate.COLUMNS_KNOWN, *gates_of_rows)
+        ],
+        hooks={recorded_with_its_file(table)},
     )
     def raw(
         context: dg.AssetExecutionContext, spark: SparkResource, gates: Gates
-    ) -> Iterator[dg.Output[Any] | dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+    ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         settings, file = Settings.load(), check_name(context.partition_key)
-        ledger, kept = IntakeLedger(settings.lake, table), Lake(settings.lake).find(f"{name}/{file}")
-        if kept and not os.path.lexists(settings.landing / file):
-            # What was taken in of it stays, and is judged by the code of now.
-            taken = _Taken(kept.path, kept.about["digest"], kept.about["bytes"], None)
-            readable, columns_known = gate.file_readable(None), _columns_known_before(ledger, file)
-            yield pages.as_it_was(name, kept)
-        else:
-            with _taken_over(settings, file, table) as taken:
-                readable = gate.file_readable(taken.fault)
-                if taken.fault:
-                    ledger.record(context.partition_key, taken.intake([readable]))
-                    yield gate.result(readable, name)
-                    return
-                columns_known = gate.columns_known(unknown_columns(taken.copy, table))
-                rows = read_landed(taken.copy, table)
-                yield dg.Output(rows, metadata={"digest": taken.digest, "bytes": taken.bytes})
-        yield gate.result(readable, name)
-        yield gate.result(columns_known, name)
-        if judged:
-            version = Lake(settings.lake).current(f"{name}/{context.partition_key}")
-            findings, counts = _judge_catalogue(spark.spark_session, version, gates, settings)
-            of_file = taken.intake([readable, columns_known, *findings], version.name, counts)
-            ledger.record(context.partition_key, of_file)
-            yield from (gate.result(finding, name) for finding in findings)
+        ledger, lake = IntakeLedger(settings.lake, table), Lake(settings.lake)
+        taken, findings, version, page = _taken_in(settings, file, table)
+        version_name, counts = version.name if version else None, dict[str, int]()
+        lake.remove(f"{REFUSED_ROWS}/{file}")
+        if version and judged:
+            found, counts, rejected = _judge_catalogue(spark.spark_session, version, gates, settings)
+            findings += found
+            if any(finding.refuses for finding in found):
+                lake.write(f"{REFUSED_ROWS}/{file}", rejected)
+        intake = taken.intake(findings, version_name, counts)
+        if page and intake.verdict.holds:
+            yield page
+        if judged or version is None:
+            held_back.record(context.instance, settings, ledger, file, intake)
+        yield from (gate.of_file(finding, name, file, version_name) for finding in findings)
+        if not intake.verdict.holds:
+            raise held_back.FileRefused(file, intake.refusal)
 
     return raw
+
+
+def _taken_in(
+    settings: Settings, file: str, table: LandedTable
+) -> tuple["_Taken", list[Finding], LakeVersion | None, dg.MaterializeResult[Any] | None]:
+    """A landed file's content, what is found of it as a whole, and its records in the lake with their page, if any."""
+    name, lake = f"raw_{table.name}", Lake(settings.lake)
+    kept = lake.find(f"{name}/{file}")
+    if kept and not os.path.lexists(settings.landing / file):
+        # What was taken in of it stays, and is judged by the code of now.
+        taken = _Taken(kept.path, kept.about["digest"], kept.about["bytes"], None)
+        known = _columns_known_before(IntakeLedger(settings.lake, table), file)
+        return taken, [gate.file_readable(None), known], kept, pages.as_it_was(name, kept)
+    with _taken_over(settings, file, table) as taken:
+        findings = [gate.file_readable(taken.fault)]
+        if taken.fault:
+            return taken, findings, None, None
+        findings.append(gate.columns_known(unknown_columns(taken.copy, table)))
+        about = {"digest": taken.digest, "bytes": taken.bytes}
+        version, shown = write(lake, f"{name}/{file}", read_landed(taken.copy, table), about)
+        return taken, findings, version, pages.made(name, version.path, {**about, **shown})
 
 
 def _columns_known_before(ledger: IntakeLedger, file: str) -> Finding:
@@ -143,6 +164,8 @@ def _taken_over(settings: Settings, file: str, table: LandedTable) -> Iterator[_
             try:
                 shutil.copyfile(landed, copy)
             except OSError as error:
+                if error.errno in _OURS:
+                    raise
                 fault = f"it cannot be read: {error.strerror}"
         if fault is None:
             yield _Taken(copy, digest(copy), copy.stat().st_size, inspect(copy, copy.parent, table))
@@ -153,15 +176,15 @@ def _taken_over(settings: Settings, file: str, table: LandedTable) -> Iterator[_
 
 def _judge_catalogue(
     spark: SparkSession, version: LakeVersion, gates: Gates, settings: Settings
-) -> tuple[list[Finding], dict[str, int]]:
-    """What the gates find of a catalogue file's rows, and their counts."""
+) -> tuple[list[Finding], dict[str, int], DataFrame]:
+    """What the gates find of a catalogue file's rows, their counts, and the rejected ones."""
     records = version.read(spark, raw_schema(TRACKS))
     judged = cleaning.judge_tracks(records, settings.placeholders, settings.genre_separator)
     counts = judged.agg(*cleaning.counts(cleaning.TRACK_REASONS)).first().asDict()  # type: ignore[union-attr]
     counts |= {"cleaned": counts["good"], "duplicates": 0}
     by_reason = {reason: counts[reason] for reason in cleaning.TRACK_REASONS}
     rejected = cleaning.rejected(judged)
-    return [
+    findings = [
         gate.has_rows(version.rows),
         gate.rows_add_up(version.rows, counts["good"], 0, counts["rejected"]),
         gate.rejected_share(
@@ -177,7 +200,8 @@ def _judge_catalogue(
             counts["placeholders"],
             lambda: cleaning.with_placeholders(judged).take(gate.SAMPLE),
         ),
-    ], counts
+    ]
+    return findings, counts, rejected
 
 
 raw_tracks = _raw_asset(TRACKS, "The records of a landed catalogue file, each with its line.", judged=True)

@@ -1,34 +1,49 @@
 """The job with which an operator lets a refused version through; its configuration is recorded with its run."""
 
 import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from pydantic import Field
 
-from spotify_graph.io_managers import acceptance
+from spotify_graph.automation import held_back
+from spotify_graph.io_managers import acceptance, pages
+from spotify_graph.io_managers.lake import Lake
 from spotify_graph.settings import Settings
 
 
 class AcceptConfig(dg.Config):
     """What to let through, and why."""
 
-    version: str = Field(description="The refused version, as the refusal names it.")
+    version: str = Field(description="The refused version, as the refusal names it, or the landed file's name.")
     because: str = Field(min_length=1, description="Why it may go on into the graph; kept with the version.")
 
 
 @dg.op(name="accept_version")
 def _accept(context: dg.OpExecutionContext, config: AcceptConfig) -> None:
-    asset, checks = acceptance.accept(Settings.load().lake, config.version, config.because)
-    metadata = {"version": config.version, "accepted": config.because, "run": context.run_id}
-    context.log_event(dg.AssetObservation(asset, metadata=metadata))
-    for check in checks:
+    settings = Settings.load()
+    accepted = acceptance.accept(settings.lake, config.version, config.because)
+    metadata = {"version": accepted.version, "accepted": config.because, "run": context.run_id}
+    if accepted.file:
+        # A refused file's partition counts as failed until then.
+        version = Lake(settings.lake).version(f"{accepted.asset}/{accepted.file}", accepted.version)
+        page = pages.unchanged(accepted.asset, version.path, **metadata)
+        tags = {DATA_VERSION_TAG: version.name}
+        context.log_event(
+            dg.AssetMaterialization(accepted.asset, partition=accepted.file, metadata=page.metadata, tags=tags)
+        )
+        held_back.report(context.instance, settings)
+    else:
+        context.log_event(dg.AssetObservation(accepted.asset, metadata=metadata))
+    for check in accepted.checks:
         # The newest result of a check decides whether automation goes on.
         context.instance.report_runless_asset_event(
             dg.AssetCheckEvaluation(
-                asset_key=dg.AssetKey(asset),
+                asset_key=dg.AssetKey(accepted.asset),
                 check_name=check,
                 passed=True,
                 blocking=True,
-                description=f"accepted: {config.because}",
+                description=f"{accepted.file + ' is ' if accepted.file else ''}accepted: {config.because}",
                 metadata={name: dg.MetadataValue.text(value) for name, value in metadata.items()},
+                partition=accepted.file,
             )
         )
 

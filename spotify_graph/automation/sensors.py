@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from spotify_graph.automation import failures, orphans
+from spotify_graph.automation import failures, held_back, orphans
 from spotify_graph.automation.digests import Digests, look_of
 from spotify_graph.automation.jobs import ingest_catalogue, ingest_events
 from spotify_graph.automation.landing_watch import (
@@ -93,6 +93,7 @@ def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     )
     for fault in (*decision.refused, *decision.given_up):
         context.log.warning(f"{fault.file} in {settings.landing} is not taken in: {fault.reason}")
+    held_back.report(context.instance, settings)
     report = _report(settings.landing, decision, listing.sub_folders)
     context.log.info(report)
     return dg.SensorResult(

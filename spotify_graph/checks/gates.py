@@ -3,6 +3,7 @@
 None of them reads data again; the sample of offenders is asked for only where there are some.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ import dagster as dg
 from pyspark.sql import DataFrame
 from pyspark.sql.types import DataType
 
+from spotify_graph.io_managers.intake import way_on
 from spotify_graph.io_managers.verdicts import Acceptance, Finding, Verdict
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.verification import Verification
@@ -43,9 +45,18 @@ class Gate:
     description: str
     blocking: bool = True
 
-    def spec(self, asset: str) -> dg.AssetCheckSpec:
-        """The asset check that this gate is on an asset."""
-        return dg.AssetCheckSpec(self.name, asset=asset, description=self.description, blocking=self.blocking)
+    def spec(self, asset: str, partitions: dg.PartitionsDefinition[str] | None = None) -> dg.AssetCheckSpec:
+        """The asset check that this gate is on an asset, or on each of its partitions."""
+        with warnings.catch_warnings():
+            # Dagster shows whose partition a result is about; the parameter for it is new.
+            warnings.simplefilter("ignore", dg.PreviewWarning)
+            return dg.AssetCheckSpec(
+                self.name,
+                asset=asset,
+                description=self.description,
+                blocking=self.blocking,
+                partitions_def=partitions,
+            )
 
 
 FILE_READABLE = Gate("file_readable", "The file has its table's header and can be read to its end.")
@@ -72,6 +83,22 @@ NOT_WORSE = Gate(
 )
 
 
+def of_file(finding: Finding, asset: str, file: str, version: str | None) -> dg.AssetCheckResult:
+    """A finding about a landed file as the result of an asset's check, which names the file."""
+    return of_version(replace(finding, description=f"{file}: {finding.description}"), asset, version)
+
+
+def of_version(finding: Finding, asset: str, version: str | None) -> dg.AssetCheckResult:
+    """A finding about a new version as the result of an asset's check; a refusal says how to let the version through.
+
+    Args:
+        finding: the finding.
+        asset: the asset.
+        version: the version's name; None of a file that could not be read.
+    """
+    return result(with_advice(finding, version) if finding.refuses else finding, asset)
+
+
 def result(finding: Finding, asset: str, accepted: Acceptance | None = None) -> dg.AssetCheckResult:
     """A finding as the result of an asset's check; a refusal that an operator accepted is passed, and says so."""
     if finding.refuses and accepted:
@@ -95,7 +122,7 @@ def results(verdict: Verdict, asset: str) -> list[dg.AssetCheckResult]:
 
 def file_readable(bad: BadFile | None) -> Finding:
     """Whether a file can be taken in."""
-    return _finding(FILE_READABLE, bad is None, f"{bad.file}: {bad.reason}" if bad else "it can be taken in")
+    return _finding(FILE_READABLE, bad is None, bad.reason if bad else "it can be taken in")
 
 
 def has_rows(read: int) -> Finding:
@@ -200,12 +227,10 @@ def no_drop(what: str, now: int, before: int | None, gates: Gates, excuse: str |
     return _finding(NO_DROP, False, problem, {**details, "drop": drop})
 
 
-def with_advice(finding: Finding, version: str) -> Finding:
+def with_advice(finding: Finding, version: str | None) -> Finding:
     """The refusal of a version, with the way to let it through."""
-    advice = f"to let it through all the same: spotify-graph accept {version} --because ..."
-    return replace(
-        finding, description=f"{finding.description}; {advice}", details={**finding.details, "version": version}
-    )
+    details = {**finding.details, "version": version} if version else finding.details
+    return replace(finding, description=f"{finding.description}; {way_on(version)}", details=details)
 
 
 def keys_unique(error: StagingError | None) -> Finding:

@@ -25,6 +25,8 @@ ROWS = {TRACKS.name: "raw_tracks", USER_EVENTS.name: "cleaned_events"}
 """For each kind of files, the asset by file whose versions the graph is made from."""
 PARTITIONED = {TRACKS.name: ("raw_tracks",), USER_EVENTS.name: ("raw_user_events", "cleaned_events", "rejected_events")}
 """For each kind of files, every asset of the lake that is partitioned by them."""
+REFUSED_ROWS = "refused_tracks"
+"""The entries of the lake, by file, with the rejected rows of refused catalogue files, which nothing else examines."""
 
 JUDGED_BY = {
     TRACKS.name: ("spotify_graph.transforms.cleaning",),
@@ -35,6 +37,7 @@ _TOLD_BY = {TRACKS.name: ("placeholders", "genre_separator"), USER_EVENTS.name: 
 """For each kind of files, the settings that these modules are told."""
 
 _FORGOTTEN = ".forgotten.json"
+_FAILED = ".failed"
 
 
 @dataclass(frozen=True)
@@ -59,10 +62,42 @@ class Intake:
     counts: Mapping[str, int] = field(default_factory=dict)
     code: str = ""
 
+    @property
+    def refusal(self) -> str | None:
+        """What keeps this content out of the graph, and the way on, in one line; None where nothing does."""
+        if self.verdict.holds:
+            return None
+        found = "; ".join(f"check {it.check}: {it.description}" for it in self.verdict.refusals)
+        return f"{found}; {way_on(self.version)}"
+
     @classmethod
     def from_json(cls, known: Mapping[str, Any]) -> Self:
         """The intake that `asdict` gave."""
         return cls(**{**known, "verdict": Verdict.from_json(known["verdict"])})
+
+
+def way_on(version: str | None) -> str:
+    """What a person can do about a refused version of a landed file, or about one that could not be read."""
+    if version is None:
+        return "correct it and land it again"
+    return f"to let it through all the same: spotify-graph accept {version} --because ..."
+
+
+@dataclass(frozen=True)
+class FailedIntake:
+    """A content of a landed file that could not be examined, for a reason that says nothing about the file.
+
+    Attributes:
+        digest: the SHA-256 of the file's bytes, in hexadecimal.
+        at: when it was tried last, in ISO 8601 and UTC.
+        reason: the error's own message.
+        run_id: the run that failed.
+    """
+
+    digest: str
+    at: str
+    reason: str
+    run_id: str
 
 
 @dataclass(frozen=True)
@@ -169,7 +204,17 @@ class IntakeLedger:
         before, intake = self.find(file), replace(intake, code=self.code)
         previous = before.in_force if before else None
         in_force = intake if intake.verdict.holds else previous
+        self._failure_path(file).unlink(missing_ok=True)
         return self._write(Entry(file, intake, in_force))
+
+    def fail(self, file: str, failure: FailedIntake) -> None:
+        """Records that a file could not be examined, until it is examined or forgotten."""
+        write_json(self._failure_path(file), asdict(failure))
+
+    def failures(self) -> dict[str, FailedIntake]:
+        """The files whose content could not be examined when that was tried last, by name."""
+        files = sorted(self._folder.joinpath(_FAILED).glob("[!.]*.json"))
+        return {file.name.removesuffix(".json"): FailedIntake(**known) for file in files if (known := read_json(file))}
 
     def accept(self, version: str, because: str) -> Entry | None:
         """Lets the refused version through that a file's latest content has; None where there is none of that name."""
@@ -192,7 +237,8 @@ class IntakeLedger:
         with self._forgotten_locked():
             self._write_forgotten({**self.forgotten(), file: Forgotten(file, entry.latest.digest, at)})
         self._path(file).unlink()
-        for asset in PARTITIONED[self.table.name]:
+        self._failure_path(file).unlink(missing_ok=True)
+        for asset in (*PARTITIONED[self.table.name], REFUSED_ROWS):
             Lake(self.lake).remove(f"{asset}/{file}")
         return entry
 
@@ -225,6 +271,9 @@ class IntakeLedger:
 
     def _write_forgotten(self, forgotten: Mapping[str, Forgotten]) -> None:
         write_json(self._folder / _FORGOTTEN, {file: asdict(known) for file, known in forgotten.items()})
+
+    def _failure_path(self, file: str) -> Path:
+        return self._folder / _FAILED / f"{check_name(file)}.json"
 
     def _path(self, file: str) -> Path:
         return self._folder / f"{check_name(file)}.json"

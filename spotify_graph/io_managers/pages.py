@@ -24,6 +24,12 @@ def finish(context: dg.OutputContext, version: Path) -> None:
         _write(version, {**context.output_metadata, **context.get_logged_metadata()})
 
 
+def made(asset: str, version: Path, metadata: Mapping[str, Any]) -> dg.MaterializeResult[Any]:
+    """The materialization of an asset whose version is in the lake already, with what its page says."""
+    _write(version, dg.AssetMaterialization(asset, metadata=metadata).metadata)
+    return dg.MaterializeResult(asset, metadata=metadata, data_version=dg.DataVersion(version.name))
+
+
 def unchanged(asset: str, version: Path, **now: Any) -> dg.MaterializeResult[Any]:
     """The materialization of an asset that stays as it was: the version's page, and since when.
 

@@ -39,6 +39,37 @@ class Observed:
     shown: Sequence[str] = ()
 
 
+def write(
+    lake: Lake, entry: str, rows: "DataFrame | Observed | pa.RecordBatchReader", about: Mapping[str, Any]
+) -> tuple[LakeVersion, dict[str, Any]]:
+    """Writes the next version of an entry of the lake.
+
+    Args:
+        lake: the lake.
+        entry: the entry.
+        rows: its rows.
+        about: what to record with them, in JSON values.
+
+    Returns:
+        The version, and the metadata with which Dagster shows it.
+    """
+    started, counts = monotonic(), dict[str, int]()
+    if isinstance(rows, Observed):
+        version = lake.write(entry, rows.rows, about)
+        counts = {name: count for counts in rows.counts for name, count in counts.get.items() if name in rows.shown}
+    elif isinstance(rows, DataFrame):
+        version = lake.write(entry, rows, about)
+    else:
+        version = lake.write_stream(entry, rows, about)
+    return version, {
+        **counts,
+        "dagster/row_count": version.rows,
+        "path": dg.MetadataValue.path(version.path),
+        "version": version.name,
+        "seconds": round(monotonic() - started, 2),
+    }
+
+
 class ParquetIOManager(dg.ConfigurableIOManager):
     """Writes a DataFrame as a new version of its asset in the lake, and reads the current version.
 
@@ -60,24 +91,10 @@ class ParquetIOManager(dg.ConfigurableIOManager):
         What the asset computed before it handed over its rows, `computing_seconds`, counts into `seconds`.
         """
         started = monotonic()
-        about, shown = _plain(context.output_metadata), dict[str, int]()
-        if not isinstance(obj, (DataFrame, Observed)):
-            version = self._lake.write_stream(_entry(context), obj, about)
-        else:
-            observed = obj if isinstance(obj, Observed) else Observed(obj)
-            version = self._lake.write(_entry(context), observed.rows, about)
-            counts = {name: count for counts in observed.counts for name, count in counts.get.items()}
-            shown = {name: counts[name] for name in observed.shown}
+        version, shown = write(self._lake, _entry(context), obj, _plain(context.output_metadata))
         computed = context.output_metadata.get("computing_seconds")
-        context.add_output_metadata(
-            {
-                **shown,
-                "dagster/row_count": version.rows,
-                "path": dg.MetadataValue.path(version.path),
-                "version": version.name,
-                "seconds": round(monotonic() - started + (computed.value if computed else 0), 2),
-            }
-        )
+        seconds = round(monotonic() - started + (computed.value if computed else 0), 2)
+        context.add_output_metadata({**shown, "seconds": seconds})
         pages.finish(context, version.path)
 
     def load_input(self, context: dg.InputContext) -> DataFrame:
