@@ -44,7 +44,7 @@ def test_the_count_of_what_is_done_reaches_its_total_where_a_file_is_refused_and
 ) -> None:
     result = platform.run(*FILES)
     assert result.exit_code == 1
-    assert "user_events_bad.csv, check file_readable" in result.stderr
+    assert "user_events_bad.csv: check file_readable" in result.stderr
     counts = [line[1:6].split("/") for line in result.stderr.splitlines() if line.startswith("[")]
     # One catalogue file, two of events with three assets each, and three assets of all files.
     assert counts[-1] == ["10", "10"]
