@@ -1,4 +1,7 @@
-"""One Spark session and one Neo4j for the whole suite, in a home of its own."""
+"""One Spark session and one Neo4j for all tests of a process, in a home of its own.
+
+The whole suite is run by two processes, which take one file after the other; where files are named, by one.
+"""
 
 import os
 from collections.abc import Iterator
@@ -12,8 +15,34 @@ from pyspark.sql import SparkSession
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
+from spotify_graph_tests import history
 from spotify_graph_tests.emptied import empty
 from spotify_graph_tests.graphs import Graph
+
+_WORKERS = 2
+"""As many as a small machine carries: each may have a Spark and a Neo4j, which are 5 GB and as busy as a core."""
+_LONGEST = (
+    "test_first_load",
+    "test_default_sample",
+    "test_recommendations",
+    "test_gates_hold",
+    "test_any_order",
+    "test_evaluation",
+    "test_small_logs",
+)
+"""The files that take minutes are begun with: nobody waits for the last one alone."""
+
+# Tests do little often: what a JVM's best compiler and its parallel collector take is never won back.
+_JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    return _WORKERS if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {name: number for number, name in enumerate(_LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -24,8 +53,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith(ours)]:
         del os.environ[name]
-    os.environ |= {"SPOTIFY_GRAPH_HOME": str(folder), "SPARK_MASTER": "local[2]"}
-    yield folder
+    os.environ |= {"SPOTIFY_GRAPH_HOME": str(folder), "SPARK_MASTER": "local[2]", "JAVA_TOOL_OPTIONS": _JAVA_OPTIONS}
+    with history.kept_open():
+        yield folder
     os.environ.clear()
     os.environ |= before
 
