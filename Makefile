@@ -3,10 +3,10 @@
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test up lint setup lock bench bench-incremental bench-serving bench-recommendations clean
+.PHONY: help demo test up drift lint setup lock bench bench-incremental bench-serving bench-recommendations clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 24
 
 demo: $(INSTALLED) ## from sample logs to a populated graph and the answers of the sample queries
 	@.venv/bin/spotify-graph demo
@@ -16,6 +16,9 @@ test: $(INSTALLED) ## the test suite
 
 up: $(INSTALLED) ## the local Neo4j, the Dagster UI and its daemon, until Ctrl-C
 	@.venv/bin/spotify-graph up
+
+drift: $(INSTALLED) ## the suite on the newest versions that fit, deprecations being errors; ARGS="-k upstream"
+	@.ci/drift $(ARGS)
 
 lint: $(INSTALLED) ## what CI checks besides the tests
 	@.ci/run checks
