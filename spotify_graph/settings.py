@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -47,6 +47,8 @@ class Settings(BaseSettings):
         neo4j_database: `NEO4J_DATABASE`.
         spark_master: `SPARK_MASTER`.
         java_home: `SPOTIFY_GRAPH_JAVA_HOME`, a JVM to use in place of the one in the Python environment.
+        foreign: `SPOTIFY_GRAPH_FOREIGN`, what becomes of nodes and relationships that somebody else adds to the graph,
+            under its labels and types.
         gates: `SPOTIFY_GRAPH_GATES`, a JSON object with thresholds of the gates, by the names in `resources.gates`.
         recommender: `SPOTIFY_GRAPH_RECOMMENDER`, a JSON object with parameters of the models and their evaluation, by
             the names in `resources.recommender`.
@@ -69,6 +71,7 @@ class Settings(BaseSettings):
     neo4j_database: str = Field("neo4j", validation_alias="NEO4J_DATABASE")
     spark_master: str = Field("local[*]", validation_alias="SPARK_MASTER")
     java_home: Path | None = Field(None, validation_alias="SPOTIFY_GRAPH_JAVA_HOME")
+    foreign: Literal["remove", "keep"] = Field("remove", validation_alias="SPOTIFY_GRAPH_FOREIGN")
     gates: dict[str, float] = Field({}, validation_alias="SPOTIFY_GRAPH_GATES")
     recommender: dict[str, Any] = Field({}, validation_alias="SPOTIFY_GRAPH_RECOMMENDER")
     placeholders: tuple[str, ...] = Field(PLACEHOLDERS, validation_alias="SPOTIFY_GRAPH_PLACEHOLDERS")

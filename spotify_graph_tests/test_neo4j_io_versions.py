@@ -11,6 +11,7 @@ from spotify_graph.graph_model import Endpoint, GraphTable, Property, PropertyTy
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import cypher, ledger, versions
 from spotify_graph.neo4j_io.errors import PublicationError
+from spotify_graph.neo4j_io.mending import mend
 from spotify_graph.neo4j_io.publication import PublicationResult
 from spotify_graph.neo4j_io.staging import Snapshot, stage
 from spotify_graph.neo4j_io.verification import verify_published
@@ -475,3 +476,21 @@ def test_no_batch_scans_the_graph_and_no_removal_gathers_what_it_removes(
         parameters = {"asset": "", "token": "", "now": NOON, "version": "v1", "rows": 2}
         plan = session.run(f"EXPLAIN {cypher.delete_other_versions(table, _VERSION)}", parameters).consume().plan
     assert not [name for name in operator_names(plan) if "Eager" in name]
+
+
+def test_what_somebody_changed_of_the_version_in_force_is_mended_without_a_new_one(graph: Models) -> None:
+    graph.put_in_force("one", 0.5)
+    before = sorted(graph.seen(), key=str)
+    graph.ask("MATCH (p:Person {name: 'Ann'})-[r:SUITS]->(c {title: 'Rome'}) DELETE r")
+    graph.ask("MATCH (p:Person {name: 'Bob'})-[r:SUITS]->(c) SET r.score = 0.9")
+    graph.ask("MATCH (p:Person {name: 'Bob'}), (c:City {title: 'Oslo'}) CREATE (p)-[:SUITS {score: 1.0}]->(c)")
+    graph.ask("MATCH (p:Person {name: 'Cid'})-[:SUITS]->(c) CREATE (p)-[:SUITS {score: 0.5, `mod``el`: 7}]->(c)")
+    done = mend(graph.driver, DATABASE, SUITS, graph.root, graph.spark, keep=True)
+    [changes] = done.changes
+    assert (changes.missing.examples, changes.changed.examples) == ((("Ann", "Rome"),), (("Bob", "Rome"),))
+    assert set(changes.foreign.found.examples) == {("Bob", "Oslo"), ("Cid", "Oslo"), ("Cid", "Rome")}
+    assert done.verification.holds
+    assert sorted(graph.seen(), key=str) == before
+    assert graph.versions_of(SUITS) == {"one": len(PAIRS[SUITS])}
+    graph.put_in_force("two", 0.6)
+    assert graph.sees(0.6)

@@ -8,6 +8,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from click.testing import Result
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 from neo4j import Driver
@@ -131,7 +132,33 @@ def test_evaluate_shows_the_table_of_what_was_measured(platform: Platform) -> No
         assert ranker in result.stdout
 
 
-def test_a_damaged_table_of_a_model_is_written_anew(platform: Platform) -> None:
+def warnings(result: Result) -> list[str]:
+    """What a run that succeeded warns of."""
+    assert result.exit_code == 0, result.output
+    return [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
+
+
+def test_what_somebody_deletes_of_a_model_is_restored_without_training(platform: Platform) -> None:
+    before = version(platform)
+    relationships = "MATCH (t:Track {track_id: $track})-[r:SIMILAR_TO|RECOMMENDED]-() RETURN count(r) AS number"
+    [track] = platform.ask("MATCH (t:Track)<-[r:RECOMMENDED]-() RETURN t.track_id AS track LIMIT 1")
+    [there] = platform.ask(relationships, **track)
+    platform.ask("MATCH (t:Track {track_id: $track}) DETACH DELETE t", **track)
+    # What was deleted with a node comes back with it, also where no model is asked for.
+    [warning] = warnings(platform.run("materialize", "--select", "track_nodes"))
+    assert warning.startswith("warning: track_nodes, check untouched: the graph was changed by someone else: 1 Track ")
+    assert " SIMILAR_TO relationships deleted, e.g. " in warning
+    assert " RECOMMENDED relationship" in warning
+    assert platform.ask(relationships, **track) == [there]
+
+    platform.ask("MATCH ()-[r:SIMILAR_USER]->() WITH r LIMIT 3 DELETE r")
+    told = "similar_user_edges, check untouched: the graph was changed by someone else: 3 SIMILAR_USER "
+    assert any(line.startswith(f"warning: {told}") for line in warnings(platform.run("materialize")))
+    assert version(platform) == before
+    assert platform.assets()["similar_user_edges"]["inserted"] == 3
+
+
+def test_a_table_of_a_model_that_lost_relationships_with_their_nodes_is_written_anew(platform: Platform) -> None:
     before = version(platform)
     platform.ask("MATCH ()-[r:SIMILAR_USER]->() WITH r LIMIT 3 DELETE r")
     platform.ask("MATCH (p:_Publication {asset: 'similar_user_edges'}) SET p.status = 'disturbed'")

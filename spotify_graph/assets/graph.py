@@ -1,6 +1,6 @@
 """An asset of the graph, as the graph model describes it: what Neo4j holds under a label or a relationship type."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from inspect import signature
@@ -20,11 +20,13 @@ from spotify_graph.checks import publication
 from spotify_graph.code_versions import code_of
 from spotify_graph.graph_model import GraphTable, NodeType, Property
 from spotify_graph.io_managers import pages, verdicts
+from spotify_graph.io_managers.neo4j import GraphSnapshot
 from spotify_graph.io_managers.retries import transient_errors_retried
 from spotify_graph.io_managers.verdicts import Finding, Verdict, read_json, write_json
-from spotify_graph.neo4j_io import checksum, ledger, staging, verification
+from spotify_graph.neo4j_io import checksum, ledger, staging
 from spotify_graph.neo4j_io.errors import PublicationError, StagingError
 from spotify_graph.neo4j_io.ledger import Publication
+from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import Neo4jResource
@@ -113,7 +115,7 @@ def graph_asset(
             # A relationship's nodes are published before it is.
             deps=[] if isinstance(table, NodeType) else [table.start.node.asset, table.end.node.asset],
             automation_condition=FOLLOWS_GATES,
-            check_specs=[it.spec(table.asset) for it in (*asset.gates_before, gate.EQUALS_SNAPSHOT)],
+            check_specs=[it.spec(table.asset) for it in (*asset.gates_before, gate.EQUALS_SNAPSHOT, gate.UNTOUCHED)],
             # What a gate refuses is staged, and not published.
             output_required=False,
         )
@@ -123,7 +125,7 @@ def graph_asset(
             gates: Gates,
             neo4j: Neo4jResource,
             **inputs: DataFrame,
-        ) -> Iterator[dg.Output[Snapshot] | dg.MaterializeResult[Snapshot] | dg.AssetCheckResult]:
+        ) -> Iterator[dg.Output[GraphSnapshot] | dg.MaterializeResult[GraphSnapshot] | dg.AssetCheckResult]:
             with transient_errors_retried(context.op_execution_context.retry_number, context.log):
                 yield from _publish(asset, inputs, config, gates, neo4j, context.instance)
 
@@ -181,36 +183,41 @@ def _publish(
     gates: Gates,
     neo4j: Neo4jResource,
     dagster: dg.DagsterInstance,
-) -> Iterator[dg.Output[Snapshot] | dg.MaterializeResult[Snapshot] | dg.AssetCheckResult]:
-    """Stages, gates, publishes and verifies a table's rows, unless they are made from what the published ones are."""
+) -> Iterator[dg.Output[GraphSnapshot] | dg.MaterializeResult[GraphSnapshot] | dg.AssetCheckResult]:
+    """Stages, gates, publishes and verifies a table's rows, unless they are made from what the published ones are.
+
+    What somebody else changed since the last publication is mended before, and after where only that shows it.
+    """
     started, table = monotonic(), asset.table
     lake = Settings.load().lake
     root = lake / "graph"
-    entries = ledger.read(neo4j.driver, neo4j.database)
-    publication.ends_must_hold(table, entries)
-    before = entries.get(table.asset)
-    if config.verify and before and before.status is ledger.Status.PUBLISHED:
-        with suppress(FileNotFoundError):  # a snapshot that the lake has lost is staged again below
-            verification.verify_published(neo4j.driver, neo4j.database, table, root)
-        # A difference is recorded there, and the publication below puts it right.
-        before = ledger.read(neo4j.driver, neo4j.database).get(table.asset)
+    publication.ends_must_hold(table, ledger.read(neo4j.driver, neo4j.database))
+    spark = next(iter(inputs.values())).sparkSession
+    changes = publication.mended(neo4j, table, spark, root, thorough=config.verify)
+    before = ledger.read(neo4j.driver, neo4j.database).get(table.asset)
     made_from = _made_from(asset, inputs)
     published = _unchanged(table, before, made_from, root)
     if before and published:
-        written = _written(before, dagster.get_latest_materialization_event(dg.AssetKey(table.asset)))
+        told = dagster.get_latest_materialization_event(dg.AssetKey(table.asset))
+        written = mended_rows(changes, table) if changes else _written(before, told)
         metadata: dict[str, Any] = {"dagster/row_count": before.rows, **written}
         yield pages.unchanged(table.asset, root / table.asset / before.version, **metadata)
         yield from gate.results(published, table.asset)
-        yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
+        yield gate.result(publication.equals_snapshot(neo4j, table, spark, root)[0], table.asset)
+        yield gate.result(publication.untouched(neo4j, table, changes), table.asset)
         return
     snapshot, verdict = stage(asset, inputs, before, gates, lake)
     yield from gate.results(verdict, table.asset)
     if snapshot is None or not verdict.holds:
+        yield gate.result(publication.untouched(neo4j, table, changes), table.asset)
         return
-    yield dg.Output(snapshot, metadata={"staging_seconds": round(monotonic() - started, 2)})
+    staged = GraphSnapshot(snapshot, changes=changes)
+    yield dg.Output(staged, metadata={"staging_seconds": round(monotonic() - started, 2)})
     # Where the content is published already, that is the version that stays.
     _keep(root / table.asset / ledger.read(neo4j.driver, neo4j.database)[table.asset].version, verdict, made_from)
-    yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
+    equals_snapshot, later = publication.equals_snapshot(neo4j, table, spark, root)
+    yield gate.result(equals_snapshot, table.asset)
+    yield gate.result(publication.untouched(neo4j, table, [*changes, *later]), table.asset)
 
 
 def _made_from(asset: GraphAsset, inputs: Mapping[str, DataFrame]) -> dict[str, Any]:
@@ -228,6 +235,16 @@ def _written(entry: Publication, told: dg.EventLogEntry | None) -> dict[str, int
     if last and last.metadata["version"].value == entry.version:
         return {"inserted": 0, "changed": 0, "deleted": 0}
     return {"inserted": entry.inserted or 0, "changed": entry.changed or 0, "deleted": entry.deleted or 0}
+
+
+def mended_rows(changes: Sequence[Changes], table: GraphTable) -> dict[str, int]:
+    """How many rows of a table were inserted, changed and deleted to mend it."""
+    found = [it for it in changes if it.table is table]
+    return {
+        "inserted": sum(it.missing.rows for it in found),
+        "changed": sum(it.changed.rows for it in found),
+        "deleted": sum(it.foreign.found.rows for it in found if not it.foreign.kept),
+    }
 
 
 def _unchanged(

@@ -1,7 +1,7 @@
 """The group recommendations: what the models make of all events, published as one version."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
@@ -9,10 +9,10 @@ from typing import Any
 
 import dagster as dg
 from pydantic import Field
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from spotify_graph.assets.graph import table_metadata
+from spotify_graph.assets.graph import mended_rows, table_metadata
 from spotify_graph.assets.made_from import versions_of
 from spotify_graph.assets.schema import OWNERS
 from spotify_graph.automation.conditions import FIRST_TIME
@@ -29,16 +29,17 @@ from spotify_graph.graph_model import (
 )
 from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.lake import Lake, LakeVersion
-from spotify_graph.io_managers.neo4j import ModelSnapshot
+from spotify_graph.io_managers.neo4j import GraphSnapshot
 from spotify_graph.io_managers.retries import transient_errors_retried
 from spotify_graph.neo4j_io import checksum, ledger, staging, versions
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.ledger import Publication
+from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.recommendations.parameters import Parameters
 
-_Result = dg.Output[ModelSnapshot] | dg.MaterializeResult[ModelSnapshot] | dg.AssetCheckResult
+_Result = dg.Output[GraphSnapshot] | dg.MaterializeResult[GraphSnapshot] | dg.AssetCheckResult
 
 _TRAINS = code_of(__name__, staging.__name__, checksum.__name__)
 
@@ -69,7 +70,11 @@ class TrainingConfig(dg.Config):
     },
     ins={name: dg.AssetIn() for name in ("cleaned_events", "cleaned_tracks", "interactions")},
     deps=["recommendation_evaluation", *dict.fromkeys(table.end.node.asset for table in RECOMMENDATIONS)],
-    check_specs=[it.spec(table.asset) for table in RECOMMENDATIONS for it in (gate.KEYS_UNIQUE, gate.EQUALS_SNAPSHOT)],
+    check_specs=[
+        it.spec(table.asset)
+        for table in RECOMMENDATIONS
+        for it in (gate.KEYS_UNIQUE, gate.EQUALS_SNAPSHOT, gate.UNTOUCHED)
+    ],
 )
 def recommender_model(
     context: dg.AssetExecutionContext,
@@ -117,15 +122,18 @@ def _train(
     entries = ledger.read(neo4j.driver, neo4j.database)
     for table in RECOMMENDATIONS:
         publication.ends_must_hold(table, entries)
+    spark = cleaned_events.sparkSession
+    changes = {table.asset: publication.mended(neo4j, table, spark, root) for table in RECOMMENDATIONS}
+    entries = ledger.read(neo4j.driver, neo4j.database)
     model = versions.in_force(neo4j.driver, neo4j.database, RECOMMENDER)
     if model and model.about.get("made_from") == _digest(made_from) and _all_hold(entries):
-        yield from _as_it_is(entries, neo4j, root)
+        yield from _as_it_is(entries, neo4j, spark, root, changes)
         return
     not_worse = evaluation.about["not_worse"]
     if model and not not_worse["passed"] and not config.publish_worse:
         context.log.warning(f"the published model {model.version} stays: {not_worse['description']}")
         for table in RECOMMENDATIONS:
-            yield from _published_checks(table, neo4j, root)
+            yield from _published_checks(table, neo4j, spark, root, changes[table.asset])
         return
     logs = Logs.read(cleaned_events, cleaned_tracks)
     parameters = Parameters(**evaluation.about["parameters"])
@@ -140,7 +148,7 @@ def _train(
         RECOMMENDED.asset: recommended_table(recommended(knowledge, combination, parameters), logs),
     }
     version = staging.new_version()
-    staged: list[tuple[str, staging.Snapshot, dict[str, Any]]] = []
+    staged: list[tuple[str, GraphSnapshot, dict[str, Any]]] = []
     for table in RECOMMENDATIONS:
         started = monotonic()
         try:
@@ -149,9 +157,10 @@ def _train(
             yield gate.result(gate.keys_unique(error), table.asset)
             raise
         yield gate.result(gate.keys_unique(None), table.asset)
-        staged.append((table.asset, snapshot, {"model": version, "staging_seconds": round(monotonic() - started, 2)}))
-    for asset, snapshot, metadata in staged:
-        yield dg.Output(ModelSnapshot(snapshot, version), asset, metadata=metadata)
+        to_load = GraphSnapshot(snapshot, version, changes[table.asset])
+        staged.append((table.asset, to_load, {"model": version, "staging_seconds": round(monotonic() - started, 2)}))
+    for asset, to_load, metadata in staged:
+        yield dg.Output(to_load, asset, metadata=metadata)
     about = {
         "until": start_of(logs.until),
         "made_from": _digest(made_from),
@@ -162,24 +171,41 @@ def _train(
     for table in RECOMMENDATIONS:
         versions.remove_others(neo4j.driver, neo4j.database, table, RECOMMENDER)
     for table in RECOMMENDATIONS:
-        yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
+        yield from _verified(table, neo4j, spark, root, changes[table.asset])
     for kept in (knowledge, prepared, logs):
         kept.release()
 
 
-def _as_it_is(entries: Mapping[str, Publication], neo4j: Neo4jResource, root: Path) -> Iterator[_Result]:
+def _as_it_is(
+    entries: Mapping[str, Publication],
+    neo4j: Neo4jResource,
+    spark: SparkSession,
+    root: Path,
+    changes: Mapping[str, Sequence[Changes]],
+) -> Iterator[_Result]:
     """What is published, which was made from the same."""
     for table in RECOMMENDATIONS:
         entry = entries[table.asset]
-        nothing: dict[str, Any] = {"dagster/row_count": entry.rows, "inserted": 0, "changed": 0, "deleted": 0}
-        yield pages.unchanged(table.asset, root / table.asset / entry.version, **nothing)
-        yield from _published_checks(table, neo4j, root)
+        metadata: dict[str, Any] = {"dagster/row_count": entry.rows, **mended_rows(changes[table.asset], table)}
+        yield pages.unchanged(table.asset, root / table.asset / entry.version, **metadata)
+        yield from _published_checks(table, neo4j, spark, root, changes[table.asset])
 
 
-def _published_checks(table: GraphTable, neo4j: Neo4jResource, root: Path) -> Iterator[dg.AssetCheckResult]:
+def _published_checks(
+    table: GraphTable, neo4j: Neo4jResource, spark: SparkSession, root: Path, changes: Sequence[Changes]
+) -> Iterator[dg.AssetCheckResult]:
     """The checks of a table that stays as it was published."""
     yield gate.result(gate.keys_unique(None), table.asset)
-    yield gate.result(publication.equals_snapshot(neo4j, table, root), table.asset)
+    yield from _verified(table, neo4j, spark, root, changes)
+
+
+def _verified(
+    table: GraphTable, neo4j: Neo4jResource, spark: SparkSession, root: Path, changes: Sequence[Changes]
+) -> Iterator[dg.AssetCheckResult]:
+    """The checks of what the database holds of a table, in which these changes were mended so far."""
+    equals_snapshot, later = publication.equals_snapshot(neo4j, table, spark, root)
+    yield gate.result(equals_snapshot, table.asset)
+    yield gate.result(publication.untouched(neo4j, table, [*changes, *later]), table.asset)
 
 
 def _all_hold(entries: Mapping[str, Publication]) -> bool:

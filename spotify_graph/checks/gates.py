@@ -4,7 +4,7 @@ None of them reads data again; the sample of offenders is asked for only where t
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
@@ -13,9 +13,12 @@ import dagster as dg
 from pyspark.sql import DataFrame
 from pyspark.sql.types import DataType
 
+from spotify_graph.graph_model import GraphTable, NodeType
 from spotify_graph.io_managers.intake import way_on
 from spotify_graph.io_managers.verdicts import Acceptance, Finding, Verdict
 from spotify_graph.neo4j_io.errors import StagingError
+from spotify_graph.neo4j_io.errors import shown as examples
+from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.verification import Verification
 from spotify_graph.resources.gates import Gates
 from spotify_graph.transforms.landing import BadFile
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 SAMPLE = 5
 """How many offenders a finding shows at most."""
 _SHOWN = 120
+_KEEP = "SPOTIFY_GRAPH_FOREIGN=keep"
 
 Sample = Callable[[], Sequence[object]]
 """Fetches a few offenders."""
@@ -77,6 +81,9 @@ NO_DROP = Gate("no_drop", "There are not suddenly far fewer than at the last pub
 FRESHNESS = Gate("freshness", "The newest event is recent.", blocking=False)
 UNCATALOGUED_SHARE = Gate("uncatalogued_share", "Few events are on tracks that the catalogue lacks.", blocking=False)
 EQUALS_SNAPSHOT = Gate("equals_snapshot", "The database's own count and checksum equal the published snapshot's.")
+UNTOUCHED = Gate(
+    "untouched", "Nobody but this platform changed it in the graph since it was published.", blocking=False
+)
 
 NOT_WORSE = Gate(
     "not_worse", "A retrained model is not worse than the published one by more than chance.", blocking=False
@@ -304,6 +311,47 @@ def equals_snapshot(verification: Verification) -> Finding:
     differences = verification.differences
     found = "; ".join(differences) if differences else f"{verification.found['count']:,} in the database, as published"
     return _finding(EQUALS_SNAPSHOT, verification.holds, found, {"checksum": dict(verification.found)})
+
+
+def untouched(table: GraphTable, changes: Sequence[Changes], kept: int) -> Finding:
+    """Whether nobody else changed the graph since it was published; what was done where somebody did.
+
+    Args:
+        table: the table that is published.
+        changes: what somebody else had changed, in this table and in others that it needs.
+        kept: how many rows of the table are somebody else's, and kept.
+    """
+    if not changes:
+        theirs = f"; {_rows(kept, table)} somebody else made: kept, as {_KEEP} says" if kept else ""
+        return _finding(UNTOUCHED, True, f"nobody else changed it since it was published{theirs}", {"kept": kept})
+    parts = [part for it in changes for part in _changed(it)]
+    numbers = {
+        "missing": sum(it.missing.rows for it in changes),
+        "changed": sum(it.changed.rows for it in changes),
+        "added": sum(it.foreign.found.rows for it in changes),
+    }
+    return _finding(
+        UNTOUCHED, False, f"the graph was changed by someone else: {'; '.join(parts)}", numbers | {"kept": kept}
+    )
+
+
+def _changed(changes: Changes) -> Iterator[str]:
+    """What somebody else changed in one table, and what was done about it."""
+    table, missing, changed, foreign = changes.table, changes.missing, changes.changed, changes.foreign
+    if missing.rows:
+        yield f"{_rows(missing.rows, table)} deleted{examples(missing.examples)}: restored"
+    if changed.rows:
+        yield f"{_rows(changed.rows, table)} changed{examples(changed.examples)}: as published again"
+    if foreign.found.rows:
+        added = f"{_rows(foreign.found.rows, table)} added{examples(foreign.found.examples)}"
+        gone = ", ".join(f"{count:,} {shown(type_)}" for type_, count in sorted(foreign.relationships.items()))
+        removed = f"removed{f' with their relationships ({gone})' if gone else ''}; {_KEEP} keeps what others add"
+        yield f"{added}: {f'kept, as {_KEEP} says' if foreign.kept else removed}"
+
+
+def _rows(count: int, table: GraphTable) -> str:
+    what = f"{table.label} node" if isinstance(table, NodeType) else f"{table.type} relationship"
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def shown(value: object) -> str:

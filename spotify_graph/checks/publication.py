@@ -1,17 +1,20 @@
 """The gates around a publication: what must hold before an asset of the graph is published, and after."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from pyspark.sql import SparkSession
+
 from spotify_graph.checks import gates as gate
 from spotify_graph.errors import UserError
-from spotify_graph.graph_model import GraphTable, NodeType
+from spotify_graph.graph_model import RECOMMENDATIONS, GraphTable, NodeType
 from spotify_graph.io_managers import acceptance
 from spotify_graph.io_managers.intake import IntakeLedger
 from spotify_graph.io_managers.verdicts import Finding
-from spotify_graph.neo4j_io import ledger, verification
+from spotify_graph.neo4j_io import ledger, mending
 from spotify_graph.neo4j_io.ledger import Publication
+from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import Neo4jResource
@@ -58,19 +61,72 @@ def no_drop(table: NodeType, snapshot: Snapshot, before: Publication | None, lak
     return gate.with_advice(finding, snapshot.version) if finding.refuses else finding
 
 
-def equals_snapshot(neo4j: Neo4jResource, table: GraphTable, root: Path) -> Finding:
+def mended(
+    neo4j: Neo4jResource, table: GraphTable, spark: SparkSession, root: Path, *, thorough: bool = False
+) -> list[Changes]:
+    """Mends what somebody else changed since a table, and the nodes that it needs, were published.
+
+    With nodes that were deleted went what models say of them: it is restored here, because models are made at night.
+
+    Args:
+        neo4j: the database.
+        table: the table.
+        spark: computes the difference.
+        root: the folder of all snapshots.
+        thorough: look at all rows of the table, and not only for what shows at once, such as another number of them.
+
+    Returns:
+        What was changed.
+    """
+
+    def mend(it: GraphTable, *, thorough: bool = False) -> Sequence[Changes]:
+        with neo4j.driver.session(database=neo4j.database) as session:
+            entry = ledger.find(session, it.asset)
+            if not mending.is_in_doubt(session, it, entry, root, keep=neo4j.keep, thorough=thorough):
+                return []
+        return mending.mend(neo4j.driver, neo4j.database, it, root, spark, keep=neo4j.keep).changes
+
+    nodes = () if isinstance(table, NodeType) else (table.start.node, table.end.node)
+    found = [changes for node in dict.fromkeys(nodes) for changes in mend(node)]
+    found += mend(table, thorough=thorough)
+    if isinstance(table, NodeType) and any(changes.missing.rows for changes in found):
+        of_models = (it for it in RECOMMENDATIONS if table in (it.start.node, it.end.node))
+        found += [changes for it in of_models for changes in mend(it)]
+    return found
+
+
+def equals_snapshot(
+    neo4j: Neo4jResource, table: GraphTable, spark: SparkSession, root: Path
+) -> tuple[Finding, Sequence[Changes]]:
     """Whether the database holds what was published; not asked again where nothing was written since it did.
 
     Args:
         neo4j: the database.
         table: what was published.
+        spark: computes the difference, where there is one.
         root: the folder of all snapshots.
+
+    Returns:
+        How it is in the end, and what somebody else had changed, which was mended.
     """
     entry = ledger.read(neo4j.driver, neo4j.database)[table.asset]
     if entry.verified_at:
         found = f"{entry.rows:,} in the database, as published; verified at {entry.verified_at:%Y-%m-%d %H:%M:%S}Z"
-        return Finding(gate.EQUALS_SNAPSHOT.name, True, True, found)
-    return gate.equals_snapshot(verification.verify_published(neo4j.driver, neo4j.database, table, root))
+        return Finding(gate.EQUALS_SNAPSHOT.name, True, True, found), []
+    done = mending.mend(neo4j.driver, neo4j.database, table, root, spark, keep=neo4j.keep)
+    return gate.equals_snapshot(done.verification), done.changes
+
+
+def untouched(neo4j: Neo4jResource, table: GraphTable, changes: Sequence[Changes]) -> Finding:
+    """Whether nobody else changed the graph since it was published.
+
+    Args:
+        neo4j: the database.
+        table: the table.
+        changes: what was found to be changed, and mended, in this table and in others that it needs.
+    """
+    entry = ledger.read(neo4j.driver, neo4j.database).get(table.asset)
+    return gate.untouched(table, changes, entry.kept_rows if entry else 0)
 
 
 def _last_forgotten(lake: Path) -> datetime | None:

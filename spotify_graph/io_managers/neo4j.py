@@ -1,7 +1,7 @@
 """The IO manager that publishes an asset's staged snapshot to Neo4j."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 
@@ -12,7 +12,11 @@ from pyspark.sql import DataFrame
 from spotify_graph.graph_model import RECOMMENDER, TABLES, GraphTable, RelationshipType
 from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.retries import transient_errors_retried
-from spotify_graph.neo4j_io import ledger, publication, versions
+from spotify_graph.neo4j_io import ledger, mending, publication, versions
+from spotify_graph.neo4j_io.alignment import Found, Progress
+from spotify_graph.neo4j_io.errors import EndsMissingError
+from spotify_graph.neo4j_io.mending import Changes
+from spotify_graph.neo4j_io.publication import PublicationResult
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.spark import SparkResource
@@ -21,16 +25,18 @@ _SECONDS_BETWEEN_MESSAGES = 5
 
 
 @dataclass(frozen=True)
-class ModelSnapshot:
-    """A staged table of a model.
+class GraphSnapshot:
+    """A staged table, to be published.
 
     Attributes:
         snapshot: the table.
-        version: the model's version, which every row of the table names.
+        model: the model's version, which every row of the table names, or None where no model made it.
+        changes: what is found to be changed by someone else, while it is published, is added here.
     """
 
     snapshot: Snapshot
-    version: str
+    model: str | None = None
+    changes: list[Changes] = field(default_factory=list)
 
 
 class Neo4jIOManager(dg.ConfigurableIOManager):
@@ -44,17 +50,28 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
     neo4j: dg.ResourceDependency[Neo4jResource]
     root: str = Field(description="The folder of the staged snapshots.")
 
-    def handle_output(self, context: dg.OutputContext, obj: Snapshot | ModelSnapshot) -> None:
-        """Publishes."""
+    def handle_output(self, context: dg.OutputContext, obj: GraphSnapshot) -> None:
+        """Publishes. Where somebody else deleted nodes that relationships need, those are mended first."""
         started = monotonic()
-        driver, database, table = self.neo4j.driver, self.neo4j.database, _table(context)
-        told = _Progress(context.log.info)
+        table, told = _table(context), _Progress(context.log.info)
         with transient_errors_retried(context.step_context.previous_attempt_count, context.log):
-            if isinstance(obj, Snapshot):
-                result = publication.publish(driver, database, table, obj, self.spark.spark_session, progress=told)
-            else:
-                assert isinstance(table, RelationshipType)  # noqa: S101 a model has no nodes
-                result = versions.load(driver, database, table, obj.snapshot, RECOMMENDER, obj.version, progress=told)
+            try:
+                result = self._publish(table, obj, told)
+            except EndsMissingError:
+                changes = mending.mend_ends(
+                    self.neo4j.driver,
+                    self.neo4j.database,
+                    table,
+                    Path(self.root),
+                    self.spark.spark_session,
+                    keep=self.neo4j.keep,
+                )
+                if not changes:
+                    raise
+                obj.changes.extend(changes)
+                result = self._publish(table, obj, told)
+        if result.foreign.found.rows:
+            obj.changes.append(Changes(table, Found(), Found(), result.foreign))
         context.add_output_metadata(
             {
                 "dagster/row_count": result.rows,
@@ -66,6 +83,14 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
             }
         )
         pages.finish(context, Path(self.root) / table.asset / result.version)
+
+    def _publish(self, table: GraphTable, obj: GraphSnapshot, told: Progress) -> PublicationResult:
+        driver, database, keep = self.neo4j.driver, self.neo4j.database, self.neo4j.keep
+        if obj.model is None:
+            spark = self.spark.spark_session
+            return publication.publish(driver, database, table, obj.snapshot, spark, progress=told, keep=keep)
+        assert isinstance(table, RelationshipType)  # noqa: S101 a model has no nodes
+        return versions.load(driver, database, table, obj.snapshot, RECOMMENDER, obj.model, progress=told)
 
     def load_input(self, context: dg.InputContext) -> DataFrame:
         """The snapshot that was published last.

@@ -9,6 +9,10 @@ from spotify_graph.neo4j_io.checksum import CYPHER, aggregates
 
 _ROWS = "UNWIND range(0, size($c0) - 1) AS i"
 
+_DELETE_RELATIONSHIPS = (
+    "MATCH (n)-[r]-() WITH DISTINCT r LIMIT $limit WITH r, type(r) AS type DELETE r RETURN type, count(*) AS count"
+)
+
 # Cypher's division rounds towards zero, so the arithmetic happens where every time is positive: after year 1.
 _YEAR_1_S = 62_135_596_800
 
@@ -51,8 +55,24 @@ def count(table: GraphTable) -> str:
     return f"MATCH {_pattern(table)} RETURN count(*) AS count"
 
 
-def checksum(table: GraphTable) -> str:
-    """Returns the aggregates of a table's checksum; values of another type count as absent. Parameter: codes."""
+def quick_counts(table: GraphTable) -> list[str]:
+    """Return `count`, each at least as large as `count` finds, from what the server keeps counted: at once."""
+    if isinstance(table, NodeType):
+        return [count(table)]
+    type_ = quoted(table.type)
+    return [
+        f"MATCH (:{quoted(table.start.node.label)})-[r:{type_}]->() RETURN count(r) AS count",
+        f"MATCH ()-[r:{type_}]->(:{quoted(table.end.node.label)}) RETURN count(r) AS count",
+    ]
+
+
+def checksum(table: GraphTable, *, keyless: bool = False) -> str:
+    """Returns the aggregates of a table's checksum; values of another type count as absent. Parameter: codes.
+
+    Args:
+        table: what it is the checksum of.
+        keyless: only of what `export` passes over.
+    """
     if isinstance(table, NodeType):
         values = [f"n.{quoted(column.name)}" for column in table.columns]
     else:
@@ -63,7 +83,8 @@ def checksum(table: GraphTable) -> str:
     typed = (f"CASE WHEN {_is(f'c{i}', column)} THEN c{i} END AS c{i}" for i, column in enumerate(table.columns))
     found = aggregates(table, "c{}".format, CYPHER)
     returned = ", ".join(f"{expression} AS {name}" for name, expression in found.items())
-    return f"MATCH {_pattern(table)} WITH {read} WITH {', '.join(typed)} RETURN {returned}"
+    which = f"MATCH {_pattern(table)} {f'WHERE NOT ({_keyed(table)}) ' * keyless}"
+    return f"{which}WITH {read} WITH {', '.join(typed)} RETURN {returned}"
 
 
 def any_of(table: GraphTable) -> str:
@@ -74,14 +95,12 @@ def any_of(table: GraphTable) -> str:
 
 
 def upsert(table: GraphTable) -> str:
-    """Creates rows, or sets all their properties, and returns `found`, the rows whose ends exist. Parameters: all.
-
-    Of a table that is not versioned.
-    """
+    """Creates rows, or sets all their properties, and returns `found`, the rows whose ends exist. Parameters: all."""
     if isinstance(table, NodeType):
         merge = f"MERGE (x:{quoted(table.label)} {{{quoted(table.key.name)}: {_sent(table.key, 0)}}})"
     else:
-        merge = f"{_match_ends(table)} MERGE (s)-[x:{quoted(table.type)}]->(e)"
+        version = f" {{{quoted(table.version.name)}: {_sent(table.version, 2)}}}" if table.version else ""
+        merge = f"{_match_ends(table)} MERGE (s)-[x:{quoted(table.type)}{version}]->(e)"
     first = len(table.keys)
     values = [f"x.{quoted(p.name)} = {_sent(p, i)}" for i, p in enumerate(table.properties, first)]
     return f"{_ROWS} {merge} {'SET ' * bool(values)}{', '.join(values)} RETURN count(DISTINCT i) AS found"
@@ -119,54 +138,71 @@ def delete(table: GraphTable) -> str:
     """Deletes rows. Parameters: the key columns."""
     if isinstance(table, NodeType):
         return f"{_ROWS} {_match_node(table)} DELETE n"
-    return f"{_ROWS} {_match_ends(table)} MATCH (s)-[r:{quoted(table.type)}]->(e) DELETE r"
+    version = f" WHERE {_version('r', table.version)} = {_sent(table.version, 2)}" if table.version else ""
+    return f"{_ROWS} {_match_ends(table)} MATCH (s)-[r:{quoted(table.type)}]->(e){version} DELETE r"
 
 
 def delete_relationships_of(node: NodeType) -> str:
-    """Deletes relationships of some nodes; returns `types` and `count`. Parameters: c0, limit."""
-    return (
-        f"{_ROWS} {_match_node(node)} MATCH (n)-[r]-() WITH DISTINCT r LIMIT $limit WITH r, type(r) AS type DELETE r"
-        " RETURN collect(DISTINCT type) AS types, count(*) AS count"
-    )
+    """Deletes relationships of some nodes; returns `type` and `count` of each type. Parameters: c0, limit."""
+    return f"{_ROWS} {_match_node(node)} {_DELETE_RELATIONSHIPS}"
+
+
+def delete_relationships_without_key(node: NodeType) -> str:
+    """Deletes relationships of nodes whose key is missing or of another type, likewise. Parameter: limit."""
+    return f"{_match_without_key(node)} {_DELETE_RELATIONSHIPS}"
 
 
 def delete_without_key(node: NodeType) -> str:
-    """Deletes nodes whose key is missing or of another type, with their relationships; returns `types` and `count`.
+    """Deletes nodes whose key is missing or of another type, and relationships that they got meanwhile.
 
-    Parameter: limit.
+    Returns `count`. Parameter: limit.
     """
-    keyed = f"n.{quoted(node.key.name)} IS :: {node.key.type} NOT NULL"
-    return (
-        f"MATCH (n:{quoted(node.label)}) WHERE NOT {keyed} WITH n LIMIT $limit OPTIONAL MATCH (n)-[r]-()"
-        " WITH collect(DISTINCT n) AS nodes, collect(DISTINCT type(r)) AS types FOREACH (n IN nodes | DETACH DELETE n)"
-        " RETURN types, size(nodes) AS count"
-    )
+    return f"{_match_without_key(node)} WITH n LIMIT $limit DETACH DELETE n RETURN count(*) AS count"
+
+
+def without_key(node: NodeType) -> str:
+    """Returns the `properties` of a few nodes whose key is missing or of another type. Parameter: examples."""
+    return f"{_match_without_key(node)} RETURN properties(n) AS properties LIMIT $examples"
 
 
 def export(table: GraphTable) -> str:
     """Returns every row of a table: `rows`, lists of the columns' values and whether all have the model's types.
 
     A value of another type reads as null. Relationships come as one list for each start node, which is many times
-    faster than one row for each relationship. Nodes whose key is missing or of another type are no rows. Of a table
-    that is not versioned.
+    faster than one row for each relationship. Nodes whose key is missing or of another type are no rows. A version that
+    is missing or of another type reads as an empty text, which none is.
     """
     if isinstance(table, NodeType):
-        key, others = f"n.{quoted(table.key.name)}", _read("n", table.properties)
-        found = (
-            f"WHERE {_is(key, table.key)} NOT NULL RETURN [[{', '.join([_value(key, table.key), *others])}]] AS rows"
-        )
-        return f"MATCH (n:{quoted(table.label)}) {found}"
-    (start, start_key), (end, end_key) = (
-        (quoted(end.node.label), f"{name}.{quoted(end.node.key.name)}")
-        for name, end in (("s", table.start), ("e", table.end))
-    )
-    keys = [_value(start_key, table.keys[0]), _value(end_key, table.keys[1])]
+        row = ", ".join([_value(f"n.{quoted(table.key.name)}", table.key), *_read("n", table.properties)])
+        return f"MATCH (n:{quoted(table.label)}) WHERE {_has_key('n', table)} RETURN [[{row}]] AS rows"
+    start, end = table.start.node, table.end.node
+    keys = [_value(f"s.{quoted(start.key.name)}", start.key), _value(f"e.{quoted(end.key.name)}", end.key)]
+    keys += [_version("r", table.version)] if table.version else []
     row = ", ".join([*keys, *_read("r", table.properties)])
     return (
-        f"MATCH (s:{start}) WHERE {_is(start_key, table.keys[0])} NOT NULL"
-        f" RETURN COLLECT {{ MATCH (s)-[r:{quoted(table.type)}]->(e:{end})"
-        f" WHERE {_is(end_key, table.keys[1])} NOT NULL RETURN [{row}] }} AS rows"
+        f"MATCH (s:{quoted(start.label)}) WHERE {_has_key('s', start)}"
+        f" RETURN COLLECT {{ MATCH (s)-[r:{quoted(table.type)}]->(e:{quoted(end.label)})"
+        f" WHERE {_has_key('e', end)} RETURN [{row}] }} AS rows"
     )
+
+
+def _keyed(table: GraphTable) -> str:
+    if isinstance(table, NodeType):
+        return _has_key("n", table)
+    return f"{_has_key('s', table.start.node)} AND {_has_key('e', table.end.node)}"
+
+
+def _has_key(name: str, node: NodeType) -> str:
+    return f"{_is(f'{name}.{quoted(node.key.name)}', node.key)} NOT NULL"
+
+
+def _version(name: str, version: Property) -> str:
+    stored = f"{name}.{quoted(version.name)}"
+    return f"CASE WHEN {_is(stored, version)} NOT NULL THEN {stored} ELSE '' END"
+
+
+def _match_without_key(node: NodeType) -> str:
+    return f"MATCH (n:{quoted(node.label)}) WHERE NOT {_has_key('n', node)}"
 
 
 def _pattern(table: GraphTable) -> str:

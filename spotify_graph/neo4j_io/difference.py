@@ -1,16 +1,17 @@
 """The difference of two sets of rows: what to delete, to insert and to change so that the one becomes the other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
 from pathlib import Path
 
-from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import DataFrame, Observation
 from pyspark.sql import functions as F
 
 from spotify_graph.graph_model import GraphTable
 
-_DELETED, _INSERTED, _CHANGED = "deleted", "inserted", "changed"
+_KINDS = _DELETED, _INSERTED, _CHANGED, _DOUBLED, _FOREIGN = "deleted", "inserted", "changed", "doubled", "foreign"
 
 
 @dataclass(frozen=True)
@@ -28,30 +29,44 @@ class Rows:
 
 @dataclass(frozen=True)
 class Difference:
-    """What turns one set of rows into another. A row that is there more than once is both deleted and inserted.
+    """What turns one set of rows into another.
 
     Attributes:
         deleted: the rows to delete; only their keys count.
         inserted: the rows to insert.
         changed: the rows to change, with all their new values.
+        doubled: the rows that are there more than once: to delete whole, and to insert anew.
+        foreign: rows to delete that no publication is known to have written; only their keys count.
     """
 
     deleted: Rows = Rows()
     inserted: Rows = Rows()
     changed: Rows = Rows()
+    doubled: Rows = Rows()
+    foreign: Rows = Rows()
 
 
 def of_snapshot(rows: DataFrame) -> DataFrame:
     """A snapshot's rows as a base: its keys are unique and its values have their types."""
-    return _numbered(rows).withColumns({"intact": F.lit(True), "copies": F.lit(1)})
+    return _numbered(rows).withColumns({"intact": F.lit(True), "copies": F.lit(1), "ours": F.lit(True)})
 
 
-def of_export(rows: DataFrame, table: GraphTable) -> DataFrame:
-    """Exported rows as a base: one for each key, with how often it is there."""
+def of_export(rows: DataFrame, table: GraphTable, ours: Sequence[DataFrame]) -> DataFrame:
+    """Exported rows as a base: one for each key, with how often it is there.
+
+    Args:
+        rows: what was exported.
+        table: what they are rows of.
+        ours: the snapshots, one at least, that tell which rows were published; others are foreign.
+    """
     keys = [f"c{i}" for i in range(len(table.keys))]
     others = [f"c{i}" for i in range(len(table.keys), len(table.columns))]
     first = [F.first(name).alias(name) for name in others]
-    return rows.groupBy(*keys).agg(*first, F.bool_and("intact").alias("intact"), F.count(F.lit(1)).alias("copies"))
+    grouped = rows.groupBy(*keys).agg(*first, F.bool_and("intact").alias("intact"), F.count(F.lit(1)).alias("copies"))
+    known = reduce(DataFrame.union, (_numbered(each).select(*keys) for each in ours)).distinct()
+    return grouped.join(known.withColumn("known", F.lit(True)), keys, "left").withColumn(
+        "ours", F.col("known").isNotNull()
+    )
 
 
 def compare(base: DataFrame, staged: DataFrame, table: GraphTable, folder: Path) -> Difference:
@@ -71,11 +86,12 @@ def compare(base: DataFrame, staged: DataFrame, table: GraphTable, folder: Path)
     differs = reduce(
         or_, (~F.col(f"old.{name}").eqNullSafe(F.col(f"new.{name}")) for name in others), ~F.col("old.intact")
     )
-    changes = (
-        F.when(F.col("new.there").isNull(), _list(_DELETED))
-        .when(F.col("old.there").isNull(), _list(_INSERTED))
-        .when(F.col("old.copies") > 1, _list(_DELETED, _INSERTED))
-        .when(differs, _list(_CHANGED))
+    change = (
+        F.when(F.col("new.there").isNull() & F.col("old.ours"), _DELETED)
+        .when(F.col("new.there").isNull(), _FOREIGN)
+        .when(F.col("old.there").isNull(), _INSERTED)
+        .when(F.col("old.copies") > 1, _DOUBLED)
+        .when(differs, _CHANGED)
     )
     counts = Observation()
     (
@@ -83,21 +99,16 @@ def compare(base: DataFrame, staged: DataFrame, table: GraphTable, folder: Path)
         .select(
             *(F.coalesce(F.col(f"new.{name}"), F.col(f"old.{name}")).alias(name) for name in keys),
             *(F.col(f"new.{name}").alias(name) for name in others),
-            F.explode(changes).alias("change"),
+            change.alias("change"),
         )
-        .observe(
-            counts, *(F.count_if(F.col("change") == change).alias(change) for change in (_DELETED, _INSERTED, _CHANGED))
-        )
+        .where("change IS NOT NULL")
+        .observe(counts, *(F.count_if(F.col("change") == kind).alias(kind) for kind in _KINDS))
         .write.partitionBy("change")
         .parquet(str(folder))
     )
     found = counts.get
-    return Difference(**{change: Rows(folder / f"change={change}", rows) for change, rows in found.items() if rows})
+    return Difference(**{kind: Rows(folder / f"change={kind}", rows) for kind, rows in found.items() if rows})
 
 
 def _numbered(rows: DataFrame) -> DataFrame:
     return rows.toDF(*(f"c{i}" for i in range(len(rows.columns))))
-
-
-def _list(*changes: str) -> Column:
-    return F.array(*map(F.lit, changes))

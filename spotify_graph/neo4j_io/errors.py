@@ -36,6 +36,10 @@ class PublicationError(Exception):
         super().__init__(f"{asset}: {problem}{shown(self.examples)}{advice and f'; {advice}'}")
 
 
+class EndsMissingError(PublicationError):
+    """Relationships can't be written, because nodes that the ledger says are published aren't there."""
+
+
 def shown(examples: Sequence[Sequence[object]]) -> str:
     """Lists keys for a message, on one line and none at length."""
     if not examples:

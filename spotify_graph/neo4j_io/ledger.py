@@ -8,8 +8,9 @@ node's lock, so that of two publications of an asset only the later one writes.
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -65,6 +66,8 @@ class Publication:
         deleted: how many rows it deleted, likewise; of a versioned table, those of other versions so far.
         verified_at: when the graph was last found to equal the snapshot, or None.
         model_version: the version of the model whose rows these are, or None where the table is not versioned.
+        before: while it is under way, the versions before it, of which the graph may hold rows; None afterwards.
+        kept: the checksum of what the graph holds besides, which somebody else made, or None where that is nothing.
     """
 
     asset: str
@@ -80,6 +83,13 @@ class Publication:
     deleted: int | None = None
     verified_at: datetime | None = None
     model_version: str | None = None
+    before: list[str] | None = None
+    kept: dict[str, int] | None = None
+
+    @property
+    def kept_rows(self) -> int:
+        """How many rows of the table the graph holds besides, which somebody else made."""
+        return (self.kept or {}).get("count", 0)
 
     def holds(self, snapshot: Snapshot) -> bool:
         """Whether this is a finished publication of the snapshot's content."""
@@ -203,17 +213,39 @@ def take(
     # The first statement locks the entry, so that the second reads what no other publication is about to change.
     tx.run("MERGE (p:_Publication {asset: $asset}) SET p.token = $token", entry).consume()
     previous = _entries(tx).get(table.asset)
+    if previous is not None:
+        entry["before"] = list(dict.fromkeys([previous.version, *(previous.before or [])]))
     tx.run("MATCH (p:_Publication {asset: $asset}) SET p = $entry", asset=table.asset, entry=entry).consume()
     return mine, previous
 
 
-def finish(session: Session, mine: Claim, inserted: int, changed: int, deleted: int) -> None:
+def finish(
+    session: Session,
+    mine: Claim,
+    inserted: int,
+    changed: int,
+    deleted: int,
+    *,
+    kept: Mapping[str, int] | None = None,
+    finished_at: datetime | None = None,
+) -> None:
     """Records that the graph now equals the claimed snapshot.
+
+    Args:
+        session: a session of the database.
+        mine: the publication's claim.
+        inserted: how many rows it inserted.
+        changed: how many rows it changed.
+        deleted: how many rows it deleted.
+        kept: the checksum of what the graph holds besides, or None where that is nothing.
+        finished_at: when the content was published, where that was before.
 
     Raises:
         PublicationError: another publication took over.
     """
-    _end(session, mine, _done(inserted, changed, deleted))
+    # A checksum's numbers may be beyond the 64 bits of the database's.
+    done = _done(inserted, changed, deleted) | {"before": None, "kept": json.dumps(kept) if kept else None}
+    _end(session, mine, done | ({"finished_at": finished_at} if finished_at else {}))
 
 
 def as_imported(table: GraphTable, snapshot: Snapshot) -> dict[str, Any]:
@@ -309,6 +341,11 @@ def verify(session: Session, seen: Publication, *, equal: bool) -> bool:
     return transaction.write(session, record)
 
 
+def doubt_relationships(tx: ManagedTransaction) -> None:
+    """Takes back that relationships were verified: some may have gone with nodes that somebody else deleted."""
+    tx.run("MATCH (p:_Publication) WHERE p.relationship_type IS NOT NULL REMOVE p.verified_at").consume()
+
+
 def disturb(tx: ManagedTransaction, relationship_types: Iterable[str]) -> None:
     """Records that relationships of these types were deleted with their nodes; ends publications under way."""
     tx.run(
@@ -326,4 +363,5 @@ def _entries(tx: ManagedTransaction) -> dict[str, Publication]:
 def _publication(entry: dict[str, Any]) -> Publication:
     known = {field.name: entry.get(field.name) for field in fields(Publication)}
     times = {name: value.to_native() for name, value in known.items() if name.endswith("_at") and value is not None}
-    return Publication(**{**known, **times, "status": Status(entry["status"])})
+    kept = {"kept": json.loads(known["kept"])} if known["kept"] else {}
+    return Publication(**{**known, **times, **kept, "status": Status(entry["status"])})

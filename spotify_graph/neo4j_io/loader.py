@@ -6,6 +6,7 @@ claim, at its end, because that locks the ledger's entry: so transactions of two
 commit one after the other.
 """
 
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from neo4j.exceptions import ConstraintError
 
 from spotify_graph.graph_model import GraphTable, NodeType, RelationshipType
 from spotify_graph.neo4j_io import cypher, ledger, transaction
-from spotify_graph.neo4j_io.errors import EXAMPLES, PublicationError
+from spotify_graph.neo4j_io.errors import EXAMPLES, EndsMissingError
 from spotify_graph.neo4j_io.rows import read
 
 Columns = dict[str, list[Any]]
@@ -130,7 +131,12 @@ class _WrittenBeforeError(Exception):
 
 
 def delete(
-    session: Session, table: GraphTable, mine: ledger.Claim, folder: Path | None, batch_rows: int
+    session: Session,
+    table: GraphTable,
+    mine: ledger.Claim,
+    folder: Path | None,
+    batch_rows: int,
+    relationships: Counter[str] | None = None,
 ) -> Iterator[int]:
     """Deletes rows by their keys; of nodes, first the relationships that they still have.
 
@@ -142,6 +148,8 @@ def delete(
         mine: the publication's claim.
         folder: Parquet files whose first columns are the table's keys; None is no rows.
         batch_rows: how many rows, and how many relationships of theirs, a transaction deletes.
+        relationships: given for nodes that no publication wrote: what went with them is added here, by type. No
+            publication is disturbed then, and what others are verified for is only in doubt.
 
     Yields:
         How many rows each batch had, after it is committed.
@@ -151,61 +159,83 @@ def delete(
     """
     statement = cypher.delete(table)
 
-    def write(tx: ManagedTransaction, batch: Columns) -> bool:
-        if isinstance(table, NodeType) and _delete_relationships(tx, table, batch, batch_rows):
-            mine.check(tx)
-            return False
-        tx.run(statement, batch).consume()
+    def write(tx: ManagedTransaction, batch: Columns) -> Counter[str]:
+        gone = Counter[str]()
+        if isinstance(table, NodeType):
+            gone = _delete_relationships(tx, cypher.delete_relationships_of(table), batch, batch_rows)
+            if gone and relationships is None:
+                ledger.disturb(tx, gone)
+            elif gone:
+                ledger.doubt_relationships(tx)
+        if gone.total() < batch_rows:
+            tx.run(statement, batch).consume()
         mine.check(tx)
-        return True
+        return gone
 
     for batch in _batches(folder, len(table.keys), batch_rows):
-        while not transaction.write(session, write, batch):
-            pass
+        while gone := transaction.write(session, write, batch):
+            if relationships is not None:
+                relationships.update(gone)
+            if gone.total() < batch_rows:
+                break
         yield len(batch["c0"])
 
 
-def delete_without_key(session: Session, node: NodeType, mine: ledger.Claim, limit: int) -> None:
+def delete_without_key(
+    session: Session, node: NodeType, mine: ledger.Claim, limit: int, relationships: Counter[str]
+) -> int:
     """Deletes nodes whose key is missing or of another type: no publication wrote them so, and no row can name them.
 
     Args:
         session: a session of the database.
         node: their label.
         mine: the publication's claim.
-        limit: how many a transaction deletes.
+        limit: how many of them, or of their relationships, a transaction deletes.
+        relationships: what went with the nodes is added here, by type. What is verified of relationships is then in
+            doubt, because a node may have had its key before.
+
+    Returns:
+        How many nodes it deleted.
 
     Raises:
         PublicationError: another publication took over.
     """
 
-    def delete_some(tx: ManagedTransaction) -> bool:
-        gone = tx.run(cypher.delete_without_key(node), limit=limit).single(strict=True)
-        if gone["types"]:
-            ledger.disturb(tx, gone["types"])
+    def delete_relationships(tx: ManagedTransaction) -> Counter[str]:
+        gone = _delete_relationships(tx, cypher.delete_relationships_without_key(node), {}, limit)
+        if gone:
+            ledger.doubt_relationships(tx)
         mine.check(tx)
-        return bool(gone["count"] == limit)
+        return gone
 
-    while transaction.write(session, delete_some):
-        pass
+    def delete_nodes(tx: ManagedTransaction) -> int:
+        count = tx.run(cypher.delete_without_key(node), limit=limit).single(strict=True)["count"]
+        mine.check(tx)
+        return int(count)
+
+    while gone := transaction.write(session, delete_relationships):
+        relationships.update(gone)
+    deleted = 0
+    while count := transaction.write(session, delete_nodes):
+        deleted += count
+    return deleted
 
 
-def _delete_relationships(tx: ManagedTransaction, table: NodeType, batch: Columns, limit: int) -> bool:
-    """Deletes some relationships of the nodes; whether there may be more.
+def _delete_relationships(tx: ManagedTransaction, statement: str, parameters: Columns, limit: int) -> Counter[str]:
+    """Deletes some relationships of nodes; how many of each type.
 
     A node with very many of them would exceed the server's memory if all went in one transaction.
     """
-    gone = tx.run(cypher.delete_relationships_of(table), batch, limit=limit).single(strict=True)
-    if gone["types"]:
-        ledger.disturb(tx, gone["types"])
-    return bool(gone["count"] == limit)
+    found = tx.run(statement, parameters, limit=limit)
+    return Counter({record["type"]: record["count"] for record in found})
 
 
-def _ends_missing(tx: ManagedTransaction, table: RelationshipType, batch: Columns) -> PublicationError:
+def _ends_missing(tx: ManagedTransaction, table: RelationshipType, batch: Columns) -> EndsMissingError:
     rows = tx.run(cypher.rows_without_ends(table), c0=batch["c0"], c1=batch["c1"]).value("i")
     examples = [(batch["c0"][i], batch["c1"][i]) for i in rows[:EXAMPLES]]
     what = f"{len(rows):,} {table.type} of a batch lack their {table.start.node.label} or {table.end.node.label}"
     advice = f"publish {' and '.join(dict.fromkeys((table.start.node.asset, table.end.node.asset)))} first"
-    return PublicationError(table.asset, what, examples, advice)
+    return EndsMissingError(table.asset, what, examples, advice)
 
 
 def _batches(folder: Path | None, width: int, rows: int) -> Iterator[Columns]:

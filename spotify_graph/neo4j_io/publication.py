@@ -3,7 +3,8 @@
 1. The ledger says that the same content is published: nothing is written at all.
 2. The asset is claimed: its entry says `publishing`, and an older publication still under way is cut off.
 3. The base is what the database holds: the snapshot that was published last, or an export of the database itself where
-   the ledger or the lake can't tell, as after an interrupted publication.
+   the ledger or the lake can't tell, as after an interrupted publication. What the export holds and no publication is
+   known to have written is foreign, and the result says what became of it.
 4. What differs is written, deletions first: a relationship that exists twice is deleted whole and inserted anew.
 5. The entry says `published`.
 """
@@ -12,23 +13,21 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from itertools import chain
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
-from spotify_graph.graph_model import GraphTable, NodeType, RelationshipType
+from spotify_graph.graph_model import GraphTable, RelationshipType
 from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction
-from spotify_graph.neo4j_io.difference import Difference, Rows, compare, of_export, of_snapshot
+from spotify_graph.neo4j_io.alignment import Alignment, Foreign, Progress, left_over, work_folder
 from spotify_graph.neo4j_io.errors import PublicationError
-from spotify_graph.neo4j_io.staging import IN_MEMORY_ROWS, Snapshot
+from spotify_graph.neo4j_io.staging import Snapshot
 
 if TYPE_CHECKING:
-    from neo4j import Driver, Session
+    from pathlib import Path
+
+    from neo4j import Driver
 
 BATCH_ROWS = 20_000
 """How many rows one transaction writes."""
@@ -46,6 +45,7 @@ class PublicationResult:
         deleted: how many rows were deleted.
         seconds: how long it took.
         skipped: whether the same content was published already, and nothing was written.
+        foreign: what somebody else had made in the table's place, as far as the database itself was compared.
     """
 
     version: str
@@ -55,6 +55,7 @@ class PublicationResult:
     deleted: int
     seconds: float
     skipped: bool
+    foreign: Foreign = field(default_factory=Foreign)
 
 
 def count(driver: Driver, database: str, table: GraphTable) -> int:
@@ -76,8 +77,9 @@ def publish(
     snapshot: Snapshot,
     spark: SparkSession,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
     batch_rows: int = BATCH_ROWS,
+    keep: bool = False,
 ) -> PublicationResult:
     """Makes a table in the database equal to a snapshot.
 
@@ -92,14 +94,13 @@ def publish(
         spark: computes the difference.
         progress: is told after each batch how many rows are written, and how many there are to write.
         batch_rows: how many rows one transaction writes.
+        keep: where the database itself is compared, leave what nobody published. Otherwise it is removed.
 
     Raises:
         PublicationError: the table is versioned, the snapshot is another table's, keys in the database are not unique,
             an end of a relationship does not exist, or another publication of the asset took over.
         neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them.
     """
-    from spotify_graph.neo4j_io import loader
-
     started = time.monotonic()
     if isinstance(table, RelationshipType) and table.version:
         problem = f"its {table.type} belong to versions of a model, and are not made equal to a snapshot in place"
@@ -108,65 +109,39 @@ def publish(
     with driver.session(database=database) as session:
         constraints.ensure(session, table, ledger.NODE)
         entry = ledger.find(session, table.asset)
-        if entry is not None and entry.holds(snapshot):
+        if entry is not None and entry.holds(snapshot) and (keep or not entry.kept):
             _keep_one(snapshot, entry.version)
             return PublicationResult(entry.version, snapshot.rows, 0, 0, 0, time.monotonic() - started, skipped=True)
         mine, previous = ledger.claim(session, table, snapshot)
-        with _work_folder(snapshot) as folder:
-            base = _base(session, table, snapshot, mine, previous, spark, folder)
-            if base is None:
-                todo = Difference(inserted=Rows(snapshot.path, snapshot.rows))
+        with work_folder(snapshot) as folder:
+            alignment = Alignment(driver, database, session, table, snapshot, mine, spark, folder, batch_rows, progress)
+            published = previous and _published(snapshot, previous)
+            if previous and published and (keep or not previous.kept):
+                todo, foreign = alignment.with_snapshot(published), Foreign(kept=previous.kept)
             else:
-                todo = compare(base, snapshot.read(spark), table, folder / "difference")
-            total, done = todo.deleted.count + todo.inserted.count + todo.changed.count, 0
-            with closing(loader.create(driver, database, table, mine, todo.inserted.folder, batch_rows)) as created:
-                for rows in chain(
-                    loader.delete(session, table, mine, todo.deleted.folder, batch_rows),
-                    created,
-                    loader.upsert(session, table, mine, todo.changed.folder, batch_rows),
-                ):
-                    done += rows
-                    if progress:
-                        progress(done, total)
-        ledger.finish(session, mine, todo.inserted.count, todo.changed.count, todo.deleted.count)
+                todo, foreign = alignment.with_database(left_over(snapshot, previous), keep=keep)
+            alignment.write(todo, foreign.relationships)
+        inserted, doubled = todo.inserted.count + todo.doubled.count, todo.doubled.count
+        deleted = todo.deleted.count + doubled + (0 if foreign.kept else foreign.found.rows)
+        ledger.finish(session, mine, inserted, todo.changed.count, deleted, kept=foreign.kept)
     return PublicationResult(
         version=snapshot.version,
         rows=snapshot.rows,
-        inserted=todo.inserted.count,
+        inserted=inserted,
         changed=todo.changed.count,
-        deleted=todo.deleted.count,
+        deleted=deleted,
         seconds=time.monotonic() - started,
         skipped=False,
+        foreign=foreign,
     )
 
 
-def _base(
-    session: Session,
-    table: GraphTable,
-    snapshot: Snapshot,
-    mine: ledger.Claim,
-    previous: ledger.Publication | None,
-    spark: SparkSession,
-    folder: Path,
-) -> DataFrame | None:
-    """What the database holds; None where that is nothing. Where no snapshot tells, nodes without a key go first."""
-    from spotify_graph.neo4j_io import contents, loader
-
-    if previous is not None and previous.status is ledger.Status.PUBLISHED:
-        published = _load(snapshot.sibling(previous.version), previous.fingerprint)
-        if published is not None and published.pattern == snapshot.pattern:
-            if not published.rows:
-                return None
-            rows = of_snapshot(published.read(spark))
-            # Keys are unique, so the parts of a shuffle are even: a small base is hashed in memory and not sorted.
-            return rows.hint("shuffle_hash") if published.rows <= IN_MEMORY_ROWS else rows
-    if isinstance(table, NodeType):
-        loader.delete_without_key(session, table, mine, BATCH_ROWS)
-    if contents.is_empty(session, table):
+def _published(snapshot: Snapshot, previous: ledger.Publication) -> Snapshot | None:
+    """The snapshot that the database surely holds, if there is one to compare with."""
+    if previous.status is not ledger.Status.PUBLISHED:
         return None
-    exported = folder / "exported.parquet"
-    contents.export(session, table, exported)
-    return of_export(spark.read.parquet(str(exported)), table)
+    published = _load(snapshot.sibling(previous.version), previous.fingerprint)
+    return published if published is not None and published.pattern == snapshot.pattern else None
 
 
 def _load(path: Path, fingerprint: str) -> Snapshot | None:
@@ -188,15 +163,3 @@ def _keep_one(snapshot: Snapshot, version: str) -> None:
         snapshot.path.rename(published)
     else:
         shutil.rmtree(snapshot.path)
-
-
-@contextmanager
-def _work_folder(snapshot: Snapshot) -> Iterator[Path]:
-    """An empty folder below the snapshot's, which readers of Parquet pass over, and which goes in the end."""
-    folder = snapshot.path / "_publication"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)

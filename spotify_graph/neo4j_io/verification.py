@@ -23,7 +23,7 @@ class Verification:
         asset: the asset.
         version: the snapshot's version.
         expected: the snapshot's checksum, by what its numbers are of.
-        found: the database's, likewise.
+        found: the database's, likewise, but for what it keeps that somebody else made.
     """
 
     asset: str
@@ -92,11 +92,14 @@ def _verify(session: Session, table: GraphTable, snapshot: Snapshot, entry: ledg
         session, lambda tx: tx.run(cypher.checksum(table), codes=checksum.CODES).single(strict=True).data()
     )
     published = entry if entry is not None and entry.holds(snapshot) else None
+    # What is kept of somebody else's doesn't count.
+    kept = (published.kept if published else None) or {}
+    found = {name: number - kept.get(name, 0) for name, number in checksum.readable(table, aggregates).items()}
     verification = Verification(
         asset=table.asset,
         version=published.version if published else snapshot.version,
         expected=snapshot.checksum,
-        found=checksum.readable(table, aggregates),
+        found=found,
     )
     if published and not ledger.verify(session, published, equal=verification.holds):
         problem = "another publication began during the verification"

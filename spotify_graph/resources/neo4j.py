@@ -84,7 +84,7 @@ class Neo4jResource(dg.ConfigurableResource["Neo4jResource"]):
         """Connects, and closes the driver with the run."""
         settings = Settings.load()
         with _of_run(context, settings) as driver:
-            self._driver, self._database = driver, settings.neo4j_database
+            self._driver, self._database, self._keep = driver, settings.neo4j_database, settings.foreign == "keep"
             yield self
 
     @property
@@ -96,6 +96,11 @@ class Neo4jResource(dg.ConfigurableResource["Neo4jResource"]):
     def database(self) -> str:
         """The database that holds the graph."""
         return self._database
+
+    @property
+    def keep(self) -> bool:
+        """Whether what somebody else adds under the graph's labels and types is left there."""
+        return self._keep
 
 
 # A run sets the resource up for its assets, and once more within their IO manager. `configure_at_launch` would do it

@@ -1,0 +1,214 @@
+"""Makes a table in the database equal to a snapshot, under a claim: compares the two, and writes what differs."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from spotify_graph.graph_model import GraphTable, NodeType
+from spotify_graph.neo4j_io import checksum, cypher, ledger, transaction
+from spotify_graph.neo4j_io.difference import Difference, Rows, compare, of_export, of_snapshot
+from spotify_graph.neo4j_io.errors import EXAMPLES
+from spotify_graph.neo4j_io.rows import read
+from spotify_graph.neo4j_io.staging import IN_MEMORY_ROWS, Snapshot
+
+if TYPE_CHECKING:
+    from neo4j import Driver, Session
+
+Progress = Callable[[int, int], None]
+"""Is told after each batch how many rows are written, and how many there are to write."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows that a comparison found.
+
+    Attributes:
+        rows: how many.
+        examples: the keys of a few; of nodes without a key, their properties.
+    """
+
+    rows: int = 0
+    examples: tuple[tuple[Any, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """What was in a table's place and is nobody's who published: somebody else made it.
+
+    Attributes:
+        found: the rows.
+        relationships: the relationships that went with nodes, by type.
+        kept: the checksum of the rows where there are some and they are kept, or None.
+    """
+
+    found: Found = Found()
+    relationships: Counter[str] = field(default_factory=Counter)
+    kept: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """A table to make equal to a snapshot.
+
+    Attributes:
+        driver: a driver of the server.
+        database: the database.
+        session: a session of it.
+        table: the table.
+        snapshot: what it should hold.
+        mine: the publication's claim.
+        spark: computes the difference.
+        folder: an empty folder to work in.
+        batch_rows: how many rows one transaction writes.
+        progress: is told how it goes on, or None.
+    """
+
+    driver: Driver
+    database: str
+    session: Session
+    table: GraphTable
+    snapshot: Snapshot
+    mine: ledger.Claim
+    spark: SparkSession
+    folder: Path
+    batch_rows: int
+    progress: Progress | None = None
+
+    def with_snapshot(self, published: Snapshot) -> Difference:
+        """The difference from what the database surely holds."""
+        if not published.rows:
+            return Difference(inserted=Rows(self.snapshot.path, self.snapshot.rows))
+        rows = of_snapshot(published.read(self.spark))
+        # Keys are unique, so the parts of a shuffle are even: a small base is hashed in memory and not sorted.
+        base = rows.hint("shuffle_hash") if published.rows <= IN_MEMORY_ROWS else rows
+        return compare(base, self.snapshot.read(self.spark), self.table, self.folder / "difference")
+
+    def with_database(self, ours: Sequence[Snapshot], *, keep: bool) -> tuple[Difference, Foreign]:
+        """The difference from what the database itself holds, and what of that nobody published.
+
+        Nodes without a key, which no row can name, are removed at once unless foreign rows are to be kept.
+
+        Args:
+            ours: further snapshots of the table, of which the database may hold rows.
+            keep: leave foreign rows where they are, and out of the difference.
+        """
+        from spotify_graph.neo4j_io import contents
+
+        keyless, relationships = Found(), Counter[str]()
+        if isinstance(self.table, NodeType):
+            # Where nodes are not what they should be, relationships may have gone with some.
+            transaction.write(self.session, ledger.doubt_relationships)
+            keyless = self._keyless(self.table, relationships, keep=keep)
+        if contents.is_empty(self.session, self.table):
+            everything = Difference(inserted=Rows(self.snapshot.path, self.snapshot.rows))
+            return everything, Foreign(keyless, relationships)
+        exported = self.folder / "exported.parquet"
+        contents.export(self.session, self.table, exported)
+        there = self.spark.read.parquet(str(exported))
+        staged = self.snapshot.read(self.spark)
+        base = of_export(there, self.table, [staged, *(snapshot.read(self.spark) for snapshot in ours)])
+        todo = compare(base, staged, self.table, self.folder / "difference")
+        foreign = self.found(todo.foreign)
+        found = Found(keyless.rows + foreign.rows, (*keyless.examples, *foreign.examples)[:EXAMPLES])
+        if not keep:
+            return todo, Foreign(found, relationships)
+        kept = self._checksum(there, todo.foreign)
+        found = replace(found, rows=kept["count"])
+        return replace(todo, foreign=Rows()), Foreign(found, kept=kept if found.rows else None)
+
+    def write(self, todo: Difference, relationships: Counter[str]) -> None:
+        """Writes a difference; deletions first.
+
+        Args:
+            todo: the difference.
+            relationships: what goes with foreign nodes is added here, by type.
+        """
+        from spotify_graph.neo4j_io import loader
+
+        all_ = (todo.foreign, todo.deleted, todo.doubled, todo.inserted, todo.doubled, todo.changed)
+        total, done = sum(rows.count for rows in all_), 0
+        target = (self.session, self.table, self.mine)
+        created = loader.create(
+            self.driver, self.database, self.table, self.mine, todo.inserted.folder, self.batch_rows
+        )
+        with closing(created):
+            for rows in chain(
+                loader.delete(*target, todo.foreign.folder, self.batch_rows, relationships),
+                loader.delete(*target, todo.deleted.folder, self.batch_rows),
+                loader.delete(*target, todo.doubled.folder, self.batch_rows),
+                created,
+                loader.upsert(*target, todo.doubled.folder, self.batch_rows),
+                loader.upsert(*target, todo.changed.folder, self.batch_rows),
+            ):
+                done += rows
+                if self.progress:
+                    self.progress(done, total)
+
+    def found(self, rows: Rows) -> Found:
+        """Rows with the keys of a few."""
+        if rows.folder is None:
+            return Found()
+        # Which version of a model a relationship is of says nothing to a reader.
+        width = min(len(self.table.keys), 2)
+        some = next(batch for batch in read(rows.folder, width, EXAMPLES) if batch.num_rows).to_pylist()
+        return Found(rows.count, tuple(tuple(row.values()) for row in some))
+
+    def _keyless(self, node: NodeType, relationships: Counter[str], *, keep: bool) -> Found:
+        """Nodes without a key, which are removed unless they are to be kept."""
+        from spotify_graph.neo4j_io import loader
+
+        statement = cypher.without_key(node)
+        some = transaction.read(self.session, lambda tx: tx.run(statement, examples=EXAMPLES).values())
+        if not some:
+            return Found()
+        rows = 0
+        if not keep:
+            rows = loader.delete_without_key(self.session, node, self.mine, self.batch_rows, relationships)
+        return Found(rows, tuple(map(tuple, some)))
+
+    def _checksum(self, there: DataFrame, foreign: Rows) -> dict[str, int]:
+        """The checksum of foreign rows, and of what no row can name."""
+        statement = cypher.checksum(self.table, keyless=True)
+        aggregates = transaction.read(
+            self.session, lambda tx: tx.run(statement, codes=checksum.CODES).single(strict=True).data()
+        )
+        known = checksum.readable(self.table, aggregates)
+        if foreign.folder is None:
+            return known
+        names = [f"c{i}" for i in range(len(self.table.keys))]
+        rows = there.join(self.spark.read.parquet(str(foreign.folder)).select(*names), names, "left_semi")
+        sums = checksum.aggregates(self.table, "c{}".format, checksum.SPARK)
+        found = rows.agg(*(F.expr(sum_).alias(name) for name, sum_ in sums.items())).collect()[0].asDict()
+        of_rows = checksum.readable(self.table, found)
+        return {name: number + of_rows[name] for name, number in known.items()}
+
+
+def left_over(snapshot: Snapshot, entry: ledger.Publication | None) -> list[Snapshot]:
+    """The snapshots of which the database may hold rows, as far as the lake has them."""
+    found = []
+    for version in [entry.version, *(entry.before or [])] if entry else []:
+        with suppress(FileNotFoundError):
+            found.append(Snapshot.load(snapshot.sibling(version)))
+    return found
+
+
+@contextmanager
+def work_folder(snapshot: Snapshot) -> Iterator[Path]:
+    """An empty folder below the snapshot's, which readers of Parquet pass over, and which goes in the end."""
+    folder = snapshot.path / "_publication"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

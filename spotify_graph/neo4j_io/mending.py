@@ -1,0 +1,199 @@
+"""Mends what somebody else changed in a published table.
+
+A verification says that a table is not what was published. A comparison of all its rows then says what of it: rows that
+are missing, rows that were changed, and foreign rows, which no publication has written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark.sql import SparkSession
+
+from spotify_graph.graph_model import GraphTable, NodeType, RelationshipType
+from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction, verification
+from spotify_graph.neo4j_io.alignment import Alignment, Foreign, Found, left_over, work_folder
+from spotify_graph.neo4j_io.errors import EXAMPLES, EndsMissingError, PublicationError
+from spotify_graph.neo4j_io.publication import BATCH_ROWS
+from spotify_graph.neo4j_io.staging import Snapshot, pattern
+from spotify_graph.neo4j_io.verification import Verification
+
+if TYPE_CHECKING:
+    from neo4j import Driver, ManagedTransaction, Session
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What somebody else changed in a table since it was published.
+
+    Attributes:
+        table: the table.
+        missing: the rows that were gone, which are restored.
+        changed: the rows with other values, or there more than once, which are as published again.
+        foreign: the rows that somebody else made, and what became of them.
+    """
+
+    table: GraphTable
+    missing: Found
+    changed: Found
+    foreign: Foreign
+
+    def __bool__(self) -> bool:
+        """Whether anything was changed."""
+        return bool(self.missing.rows or self.changed.rows or self.foreign.found.rows)
+
+
+@dataclass(frozen=True)
+class Mending:
+    """What a mending found and did.
+
+    Attributes:
+        changes: what somebody else had changed, by table: of relationships, also in their ends.
+        verification: how the table stands now.
+    """
+
+    changes: Sequence[Changes]
+    verification: Verification
+
+
+def is_in_doubt(
+    session: Session,
+    table: GraphTable,
+    entry: ledger.Publication | None,
+    root: Path,
+    *,
+    keep: bool = False,
+    thorough: bool = False,
+) -> bool:
+    """Whether a table that can be mended may be other than what was published last.
+
+    It can't be mended where the lake has lost what was published, or the model has changed since: the next publication
+    compares the database itself.
+
+    Args:
+        session: a session of the database.
+        table: the table.
+        entry: what the ledger says of it.
+        root: the folder of all snapshots.
+        keep: whether foreign rows may be there.
+        thorough: doubt it also where its number of rows is right.
+    """
+    if entry is None or entry.status is not ledger.Status.PUBLISHED:
+        return False
+    try:
+        if Snapshot.load(root / table.asset / entry.version).pattern != pattern(table):
+            return False
+    except FileNotFoundError:
+        return False
+    if thorough or entry.verified_at is None or (entry.kept and not keep):
+        return True
+    return _count(session, table) != entry.rows + entry.kept_rows
+
+
+def _count(session: Session, table: GraphTable) -> int:
+    def counts(tx: ManagedTransaction) -> list[int]:
+        return [tx.run(statement).single(strict=True)["count"] for statement in cypher.quick_counts(table)]
+
+    return min(transaction.read(session, counts))
+
+
+def mend(
+    driver: Driver,
+    database: str,
+    table: GraphTable,
+    root: Path,
+    spark: SparkSession,
+    *,
+    keep: bool = False,
+    batch_rows: int = BATCH_ROWS,
+) -> Mending:
+    """Verifies what is published of a table, and restores it where somebody else changed it.
+
+    Labels and properties that the model lacks stay, and so do relationships of other types between nodes that are
+    published. Constraints that were dropped are made again. Of relationships, the ends are mended as well where they
+    are missing; what is verified of relationships is in doubt after nodes were mended.
+
+    Args:
+        driver: a driver of the server.
+        database: the database.
+        table: the table.
+        root: the folder of all snapshots.
+        spark: computes the difference.
+        keep: leave foreign rows, but for those of a versioned table, which is replaced as a whole now and then. Else
+            they are removed, nodes with all their relationships.
+        batch_rows: how many rows one transaction writes.
+
+    Raises:
+        PublicationError: no publication is finished, the model has changed since, keys in the database are not unique,
+            or another publication began meanwhile.
+        FileNotFoundError: the lake has lost the published snapshot.
+        neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them.
+    """
+    with driver.session(database=database) as session:
+        constraints.ensure(session, table, ledger.NODE)
+        entry = ledger.find(session, table.asset)
+        verified = verification.verify_published(driver, database, table, root)
+        if entry is None or (verified.holds and (keep or not entry.kept)):
+            return Mending([], verified)
+        snapshot = Snapshot.load(root / table.asset / entry.version)
+        changes: list[Changes] = []
+        try:
+            _restore(driver, database, session, table, snapshot, entry, spark, changes, batch_rows, keep=keep)
+        except EndsMissingError:
+            ends = mend_ends(driver, database, table, root, spark, keep=keep)
+            if not ends:
+                raise
+            begun = ledger.find(session, table.asset)
+            entry = replace(entry, started_at=begun.started_at if begun else entry.started_at)
+            _restore(driver, database, session, table, snapshot, entry, spark, [], batch_rows, keep=keep)
+            changes = [*ends, *changes]
+    return Mending([it for it in changes if it], verification.verify_published(driver, database, table, root))
+
+
+def mend_ends(
+    driver: Driver, database: str, table: GraphTable, root: Path, spark: SparkSession, *, keep: bool = False
+) -> list[Changes]:
+    """Mends the nodes that relationships need, as `mend` does; what somebody else had changed in them."""
+    nodes = () if isinstance(table, NodeType) else (table.start.node, table.end.node)
+    mended = [mend(driver, database, node, root, spark, keep=keep) for node in dict.fromkeys(nodes)]
+    return [changes for each in mended for changes in each.changes]
+
+
+def _restore(
+    driver: Driver,
+    database: str,
+    session: Session,
+    table: GraphTable,
+    snapshot: Snapshot,
+    entry: ledger.Publication,
+    spark: SparkSession,
+    changes: list[Changes],
+    batch_rows: int,
+    *,
+    keep: bool,
+) -> None:
+    """Makes the table what was published; adds what that changes before it is written."""
+    versioned = isinstance(table, RelationshipType) and table.version is not None
+
+    def claim(tx: ManagedTransaction) -> ledger.Claim:
+        now = ledger.lock(tx, [table.asset]).get(table.asset)
+        if now is None or now.started_at != entry.started_at:
+            raise PublicationError(table.asset, "another publication began", advice="mend it when that has ended")
+        return ledger.take(tx, table, snapshot, entry.model_version)[0]
+
+    mine = transaction.write(session, claim)
+    with work_folder(snapshot) as folder:
+        alignment = Alignment(driver, database, session, table, snapshot, mine, spark, folder, batch_rows)
+        todo, foreign = alignment.with_database(left_over(snapshot, entry), keep=keep and not versioned)
+        changed, doubled = alignment.found(todo.changed), alignment.found(todo.doubled)
+        both = Found(changed.rows + doubled.rows, (*changed.examples, *doubled.examples)[:EXAMPLES])
+        changes.append(Changes(table, alignment.found(todo.inserted), both, foreign))
+        alignment.write(todo, foreign.relationships)
+    inserted, doubles = todo.inserted.count + todo.doubled.count, todo.doubled.count
+    deleted = todo.deleted.count + doubles + (0 if foreign.kept else foreign.found.rows)
+    ledger.finish(
+        session, mine, inserted, todo.changed.count, deleted, kept=foreign.kept, finished_at=entry.finished_at
+    )
