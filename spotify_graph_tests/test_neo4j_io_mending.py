@@ -8,7 +8,7 @@ from neo4j import Driver
 from pyspark.sql import SparkSession
 
 from spotify_graph.graph_model import GraphTable
-from spotify_graph.neo4j_io import ledger, mending
+from spotify_graph.neo4j_io import cypher, ledger, mending
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.mending import Mending
 from spotify_graph.neo4j_io.verification import verify_published
@@ -21,6 +21,7 @@ from spotify_graph_tests.graphs import (
     written,
 )
 from spotify_graph_tests.people import ANN, BOB, CID, CITY, LAST, LIVES_IN, PERSON, SOON, Row, person
+from spotify_graph_tests.plans import operator_names
 
 HOMES: list[Row] = [("Ann", "Rome", 1, SOON), ("Bob", "Rome", 2, None), ("Cid", "Oslo", 3, LAST)]
 PAIRS = [["Ann", "Rome"], ["Bob", "Rome"], ["Cid", "Oslo"]]
@@ -235,3 +236,10 @@ def test_a_mending_does_not_change_when_the_content_was_published(graph: Graph) 
     mend(graph, CITY)
     assert graph.entry(CITY).finished_at == before.finished_at
     assert graph.entry(CITY).version == before.version
+
+
+@pytest.mark.parametrize("table", [PERSON, LIVES_IN])
+def test_another_number_of_rows_shows_without_a_look_at_the_graph(graph: Graph, table: GraphTable) -> None:
+    for statement in cypher.quick_counts(table):
+        names = operator_names(graph.driver.execute_query(f"EXPLAIN {statement}").summary.plan)
+        assert any("CountFromCountStore" in name for name in names), names
