@@ -25,7 +25,7 @@ def _accept(context: dg.OpExecutionContext, config: AcceptConfig) -> None:
     if accepted.file:
         # A refused file's partition counts as failed until then.
         version = Lake(settings.lake).version(f"{accepted.asset}/{accepted.file}", accepted.version)
-        page = pages.unchanged(accepted.asset, version.path, **metadata)
+        page = pages.unchanged(accepted.asset, version.path, accepted=config.because, run=context.run_id)
         tags = {DATA_VERSION_TAG: version.name}
         context.log_event(
             dg.AssetMaterialization(accepted.asset, partition=accepted.file, metadata=page.metadata, tags=tags)
