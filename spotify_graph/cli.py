@@ -64,7 +64,7 @@ def main() -> None:
 @click.option("--events", type=click.IntRange(0), help="How many events.", show_default="375,000")
 @click.option("--seed", type=int, help="Equal seeds and ends give equal files.")
 @click.option(
-    "--end", type=click.DateTime(["%Y-%m-%d"]), help="The day (UTC) as which begins the log ends.", show_default="today"
+    "--end", type=click.DateTime(["%Y-%m-%d"]), help="The log ends when this day (UTC) begins.", show_default="today"
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The folder to write to.", show_default="the landing folder"
