@@ -15,14 +15,10 @@ from dagster import DagsterEventType, EventLogEntry
 from dagster._core.errors import raise_execution_interrupts
 from jgo.env import LockFile
 from neo4j import Driver
-from py4j.protocol import Py4JJavaError
 from pyspark.java_gateway import launch_gateway
-from pyspark.sql import Observation, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 from spotify_graph.local import jars
-
-EXCLUDED = "spark.sql.adaptive.optimizer.excludedRules"
 
 
 class Keeper(dg.IOManager):
@@ -162,22 +158,6 @@ def test_sparks_launcher_asks_for_a_module_that_our_jvm_lacks() -> None:
     )
     assert asked.returncode
     assert "Module jdk.incubator.vector not found" in asked.stdout + asked.stderr
-
-
-def test_adaptive_execution_drops_an_observation_below_rows_that_come_to_nothing(spark: SparkSession) -> None:
-    """Once it does not, the session need not exclude the rule."""
-    excluded = spark.conf.get(EXCLUDED)
-    assert excluded is not None
-    assert "AQEPropagateEmptyRelation" in excluded
-    spark.conf.unset(EXCLUDED)
-    try:
-        below = Observation()
-        rows = spark.range(10).observe(below, F.count(F.lit(1)).alias("n")).where("id < 0").groupBy("id").count()
-        rows.observe(Observation(), F.count(F.lit(1))).collect()
-        with pytest.raises(Py4JJavaError, match="toPyRow"):
-            below.get  # noqa: B018 it asks the JVM
-    finally:
-        spark.conf.set(EXCLUDED, excluded)
 
 
 def test_the_server_knows_the_setting_that_has_it_stop_at_once(neo4j_driver: Driver) -> None:
