@@ -13,7 +13,7 @@ from spotify_graph.errors import UserError
 from spotify_graph.local.java import java_home
 from spotify_graph.settings import Settings
 
-AWKWARD = "a home with spaces, 'quotes' and $HOME"
+AWKWARD = "a home with spaces & 'quotes' and $HOME"
 
 
 @pytest.fixture

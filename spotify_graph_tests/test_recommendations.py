@@ -42,7 +42,8 @@ def platform(
 ) -> Iterator[Platform]:
     """Small sample data, with its models trained."""
     with installed(tmp_path_factory.mktemp("recommendations"), local_neo4j, neo4j_driver, recommender=GOOD) as platform:
-        platform.succeed("generate", "--tracks", "300", "--users", "150", "--events", "20000", "--seed", "4")
+        sample = ["--tracks", "300", "--users", "150", "--events", "20000", "--seed", "4", "--end", "2026-01-01"]
+        platform.succeed("generate", *sample)
         platform.succeed("materialize")
         yield platform
 
