@@ -194,7 +194,7 @@ def _publish(
     publication.ends_must_hold(table, ledger.read(neo4j.driver, neo4j.database))
     spark = next(iter(inputs.values())).sparkSession
     changes = publication.mended(neo4j, table, spark, root, thorough=config.verify)
-    before = ledger.read(neo4j.driver, neo4j.database).get(table.asset)
+    before = ledger.entry(neo4j.driver, neo4j.database, table.asset)
     made_from = _made_from(asset, inputs)
     published = _unchanged(table, before, made_from, root)
     if before and published:

@@ -125,7 +125,7 @@ def untouched(neo4j: Neo4jResource, table: GraphTable, changes: Sequence[Changes
         table: the table.
         changes: what was found to be changed, and mended, in this table and in others that it needs.
     """
-    entry = ledger.read(neo4j.driver, neo4j.database).get(table.asset)
+    entry = ledger.entry(neo4j.driver, neo4j.database, table.asset)
     return gate.untouched(table, changes, entry.kept_rows if entry else 0)
 
 

@@ -99,7 +99,7 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
             FileNotFoundError: nothing was published, or the last publication was not finished.
         """
         table = _table(context)
-        published = ledger.read(self.neo4j.driver, self.neo4j.database).get(table.asset)
+        published = ledger.entry(self.neo4j.driver, self.neo4j.database, table.asset)
         if published is None or published.status in (ledger.Status.PUBLISHING, ledger.Status.LOADED):
             raise FileNotFoundError(f"no publication of {table.asset} is finished: materialize it first")
         path = Path(self.root) / table.asset / published.version

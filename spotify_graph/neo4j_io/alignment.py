@@ -16,9 +16,9 @@ from pyspark.sql import functions as F
 
 from spotify_graph.graph_model import GraphTable, NodeType
 from spotify_graph.neo4j_io import checksum, cypher, ledger, transaction
-from spotify_graph.neo4j_io.difference import Difference, Rows, compare, of_export, of_snapshot
+from spotify_graph.neo4j_io.difference import Difference, Rows, compare, compare_in_memory, of_export, of_snapshot
 from spotify_graph.neo4j_io.errors import EXAMPLES
-from spotify_graph.neo4j_io.rows import read
+from spotify_graph.neo4j_io.rows import read, read_whole
 from spotify_graph.neo4j_io.staging import IN_MEMORY_ROWS, Snapshot
 
 if TYPE_CHECKING:
@@ -88,10 +88,11 @@ class Alignment:
         """The difference from what the database surely holds."""
         if not published.rows:
             return Difference(inserted=Rows(self.snapshot.path, self.snapshot.rows))
-        rows = of_snapshot(published.read(self.spark))
-        # Keys are unique, so the parts of a shuffle are even: a small base is hashed in memory and not sorted.
-        base = rows.hint("shuffle_hash") if published.rows <= IN_MEMORY_ROWS else rows
-        return compare(base, self.snapshot.read(self.spark), self.table, self.folder / "difference")
+        folder = self.folder / "difference"
+        if max(published.rows, self.snapshot.rows) <= IN_MEMORY_ROWS:
+            return compare_in_memory(read_whole(published.path), read_whole(self.snapshot.path), self.table, folder)
+        base = of_snapshot(published.read(self.spark))
+        return compare(base, self.snapshot.read(self.spark), self.table, folder)
 
     def with_database(self, ours: Sequence[Snapshot], *, keep: bool) -> tuple[Difference, Foreign]:
         """The difference from what the database itself holds, and what of that nobody published.

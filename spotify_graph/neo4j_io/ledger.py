@@ -178,9 +178,15 @@ def read(driver: Driver, database: str) -> dict[str, Publication]:
         return transaction.read(session, _entries)
 
 
+def entry(driver: Driver, database: str, asset: str) -> Publication | None:
+    """Reads the entry of one asset, if it has one."""
+    with driver.session(database=database) as session:
+        return find(session, asset)
+
+
 def find(session: Session, asset: str) -> Publication | None:
     """Reads the entry of one asset."""
-    return transaction.read(session, _entries).get(asset)
+    return transaction.read(session, _entry, asset)
 
 
 def claim(session: Session, table: GraphTable, snapshot: Snapshot) -> tuple[Claim, Publication | None]:
@@ -212,7 +218,7 @@ def take(
         entry |= {"model_version": model_version, "deleted": 0}
     # The first statement locks the entry, so that the second reads what no other publication is about to change.
     tx.run("MERGE (p:_Publication {asset: $asset}) SET p.token = $token", entry).consume()
-    previous = _entries(tx).get(table.asset)
+    previous = _entry(tx, table.asset)
     if previous is not None:
         entry["before"] = list(dict.fromkeys([previous.version, *(previous.before or [])]))
     tx.run("MATCH (p:_Publication {asset: $asset}) SET p = $entry", asset=table.asset, entry=entry).consume()
@@ -302,7 +308,7 @@ def lock(tx: ManagedTransaction, assets: Collection[str]) -> dict[str, Publicati
     """
     held = "MATCH (p:_Publication) WHERE p.asset IN $assets WITH p ORDER BY p.asset SET p.asset = p.asset"
     tx.run(held, assets=list(assets)).consume()
-    return {asset: entry for asset, entry in _entries(tx).items() if asset in assets}
+    return _entries(tx, assets)
 
 
 def take_published(tx: ManagedTransaction, asset: str) -> Claim:
@@ -355,8 +361,15 @@ def disturb(tx: ManagedTransaction, relationship_types: Iterable[str]) -> None:
     ).consume()
 
 
-def _entries(tx: ManagedTransaction) -> dict[str, Publication]:
-    found = tx.run("MATCH (p:_Publication) WHERE p.status IS NOT NULL RETURN properties(p) AS entry ORDER BY p.asset")
+def _entry(tx: ManagedTransaction, asset: str) -> Publication | None:
+    return _entries(tx, [asset]).get(asset)
+
+
+def _entries(tx: ManagedTransaction, assets: Collection[str] | None = None) -> dict[str, Publication]:
+    """The entries of these assets, or all, as far as there are some."""
+    asked = "p.status IS NOT NULL" + ("" if assets is None else " AND p.asset IN $assets")
+    statement = f"MATCH (p:_Publication) WHERE {asked} RETURN properties(p) AS entry ORDER BY p.asset"
+    found = tx.run(statement, assets=None if assets is None else list(assets))
     return {record["entry"]["asset"]: _publication(record["entry"]) for record in found}
 
 

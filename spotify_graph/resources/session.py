@@ -28,6 +28,10 @@ _CONF = {
     "spark.sql.shuffle.partitions": str(SHUFFLE_PARTITIONS),
     # It takes what came to no rows out of a plan, and what `observe` counts there with it: Observation.get would fail.
     "spark.sql.adaptive.optimizer.excludedRules": "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation",
+    # A refresh has more expressions to compile than the 100 that Spark keeps: the next one would compile all anew.
+    "spark.sql.codegen.cache.maxEntries": "2000",
+    # PySpark would look for the caller's line, and for IPython, in each of some thousand calls of a run.
+    "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     # Hadoop's local file system would write a .crc file beside each file of the lake.
