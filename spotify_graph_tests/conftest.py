@@ -22,13 +22,17 @@ from spotify_graph_tests.graphs import Graph
 _WORKERS = 2
 """As many as a small machine carries: each may have a Spark and a Neo4j, which are 5 GB and as busy as a core."""
 _LONGEST = (
-    "test_first_load",
-    "test_default_sample",
     "test_recommendations",
+    "test_sample_to_graph",
     "test_gates_hold",
-    "test_any_order",
     "test_evaluation",
     "test_small_logs",
+    "test_any_order",
+    "test_first_load",
+    "test_wheel",
+    "test_neo4j_io_versions",
+    "test_neo4j_io_mending",
+    "test_neo4j_io_verification",
 )
 """The files that take minutes are begun with: nobody waits for the last one alone."""
 

@@ -1,6 +1,7 @@
 """The platform's shape over stand-ins for its assets: the same keys, groups, partitions and dependencies."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import dagster as dg
@@ -27,7 +28,11 @@ def definitions(
     fails: Sequence[str] = (), refused: Sequence[str] = (), recommendations: bool = False
 ) -> dg.Definitions:
     """The platform's shape; the runs of the partitions in `fails` fail, the gates of those in `refused` don't pass."""
+    return _definitions(tuple(fails), tuple(refused), recommendations)
 
+
+@cache
+def _definitions(fails: Sequence[str], refused: Sequence[str], recommendations: bool) -> dg.Definitions:
     def passed(name: str, context: dg.AssetExecutionContext) -> bool:
         partition = context.partition_key if context.has_partition_key else None
         assert partition is None or partition not in fails

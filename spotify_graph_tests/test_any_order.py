@@ -105,7 +105,7 @@ EARLIER_PLAY: Event = ("u1", "t1", "play", "2025-06-01 00:00:00", "s1", "tv")
 LIKE: Event = ("u2", "uncatalogued", "like", "2026-01-01 10:00:00", "s2", "web")
 
 
-@settings(few, max_examples=1)
+@settings(few, phases=[Phase.explicit])
 @given(steps=steps)
 # Twice in one file and in two, backdated, replaced by less, landed again unchanged, and forgotten.
 @example(

@@ -19,6 +19,8 @@ from spotify_graph_tests.spelling import misspelt
 
 LENIENT: dict[str, Any] = {"rejected_error": 0.5, "drop_error": 0.9}
 """Two of eight rows are bad, and one event more or less is a large part of them all."""
+CHEAP = {"rank": 2, "iterations": 1}
+"""Models of two users: what is in them does not matter here."""
 DTYPES = {"long": "bigint"}
 """What Spark calls a type in a list of columns, where it differs from its name in SQL."""
 
@@ -47,7 +49,8 @@ EVENTS = (
 def platform(
     tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver, spark: SparkSession
 ) -> Iterator[Platform]:
-    with installed(tmp_path_factory.mktemp("small_logs"), local_neo4j, neo4j_driver, **LENIENT) as platform:
+    folder = tmp_path_factory.mktemp("small_logs")
+    with installed(folder, local_neo4j, neo4j_driver, recommender=CHEAP, **LENIENT) as platform:
         platform.land("tracks.csv", *TRACKS)
         platform.land("user_events.csv", *EVENTS)
         platform.succeed("materialize")

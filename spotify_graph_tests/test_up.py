@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,10 @@ _ASSETS = (
 
 @pytest.fixture
 def up(tmp_path: Path, local_neo4j: LocalNeo4j) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """The running command and its UI's address."""
+    """The running command, with a file in its landing folder that can't be read, and its UI's address."""
+    landing = tmp_path / "home" / "landing"
+    landing.mkdir(parents=True)
+    (landing / "user_events_bad.csv").write_text("who,what\n", encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -36,15 +39,13 @@ def up(tmp_path: Path, local_neo4j: LocalNeo4j) -> Iterator[tuple[subprocess.Pop
         "NEO4J_URI": local_neo4j.status().uri,
         "NEO4J_PASSWORD": local_neo4j.password().get_secret_value(),
     }
-    with (tmp_path / "output").open("w") as output:
+    with (tmp_path / "output").open("w") as file:
         command = [sys.executable, "-m", "spotify_graph.cli", "up", "--port", str(port)]
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, text=True)
+        process = subprocess.Popen(command, env=environment, stdout=file, stderr=file, text=True)
     try:
-        deadline = time.monotonic() + _START_S
-        while f"http://127.0.0.1:{port}" not in (tmp_path / "output").read_text():
-            assert process.poll() is None, (tmp_path / "output").read_text()
-            assert time.monotonic() < deadline, (tmp_path / "output").read_text()
-            time.sleep(0.1)
+        output = tmp_path / "output"
+        wait_until(lambda: f"http://127.0.0.1:{port}" in output.read_text() or process.poll() is not None, output)
+        assert process.poll() is None, output.read_text()
         yield process, f"http://127.0.0.1:{port}"
     finally:
         process.kill()
@@ -55,10 +56,18 @@ def ask(url: str, query: str) -> Any:
     return requests.post(f"{url}/graphql", json={"query": query}, timeout=60).json()["data"]
 
 
-def test_the_ui_shows_the_asset_graph_and_one_signal_after_the_other_leaves_no_process(
+def wait_until(done: Callable[[], bool], output: Path) -> None:
+    deadline = time.monotonic() + _START_S
+    while not done():
+        assert time.monotonic() < deadline, output.read_text()
+        time.sleep(0.1)
+
+
+def test_the_ui_shows_the_asset_graph_the_terminal_a_refused_file_and_signals_leave_no_process(
     up: tuple[subprocess.Popen[str], str], tmp_path: Path
 ) -> None:
     process, url = up
+    output = tmp_path / "output"
     nodes = {node["assetKey"]["path"][0]: node for node in ask(url, _ASSETS)["assetNodes"]}
     assert {node["groupName"] for node in nodes.values()} == {
         *("raw", "cleaned", "nodes", "edges", "recommendations", "evaluation")
@@ -68,13 +77,12 @@ def test_the_ui_shows_the_asset_graph_and_one_signal_after_the_other_leaves_no_p
         assert "neo4j" in nodes[name]["kinds"]
         assert nodes[name]["owners"] == [{"team": "data-platform"}]
     note = tmp_path / "home" / "spark" / "jvm.json"
-    deadline = time.monotonic() + _START_S
-    while not note.exists():
-        assert time.monotonic() < deadline, (tmp_path / "output").read_text()
-        time.sleep(0.1)
+    wait_until(note.exists, output)
     # A JVM for Spark is lent by now.
     family = psutil.Process(process.pid).children(recursive=True)
     assert {relative.pid for relative in family} >= {int(json.loads(note.read_text())["process"].split(":")[0])}
+    refused = "failed: user_events_bad.csv: check file_readable: "
+    wait_until(lambda: refused in output.read_text(), output)
     for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         process.send_signal(number)
         time.sleep(0.3)

@@ -1,4 +1,4 @@
-"""The default sample, from `generate` to the graph, against counts that DuckDB makes from the same CSVs."""
+"""Sample logs, from `generate` to the graph, against counts that DuckDB makes from the same CSVs."""
 
 import json
 from collections.abc import Iterator
@@ -13,17 +13,18 @@ from spotify_graph.graph_model import EVENT_TYPES, NODES, RELATIONSHIPS, EventTy
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph_tests.platform import Platform, installed
 
+SAMPLE = ("--tracks", "1000", "--users", "400", "--events", "80000", "--end", "2026-01-01")
+"""As dense as the default sample, and a fifth of its size: large enough for lists of a hundred tracks to tell."""
+
 
 @pytest.fixture(scope="module")
 def platform(
     tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver, spark: SparkSession
 ) -> Iterator[Platform]:
-    # The search has tests of its own; its result on this data is the default.
+    # The search has tests of its own; its result on the default sample is the default.
     untuned = {"tune": False, "served_users": 100}
-    with installed(
-        tmp_path_factory.mktemp("default_sample"), local_neo4j, neo4j_driver, recommender=untuned
-    ) as platform:
-        platform.succeed("generate", "--end", "2026-01-01")
+    with installed(tmp_path_factory.mktemp("sample"), local_neo4j, neo4j_driver, recommender=untuned) as platform:
+        platform.succeed("generate", *SAMPLE)
         platform.succeed("materialize")
         yield platform
 
