@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
-from spotify_graph.neo4j_io import cypher, ledger, loader
+from spotify_graph.neo4j_io import alignment, cypher, ledger, loader
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.publication import PublicationResult, count
-from spotify_graph.neo4j_io.staging import Snapshot, stage
+from spotify_graph.neo4j_io.staging import IN_MEMORY_ROWS, Snapshot, stage
 from spotify_graph_tests.emptied import DATABASE
 from spotify_graph_tests.graphs import (
     Graph,
@@ -72,7 +72,11 @@ def test_a_published_snapshot_published_again_stays_in_the_lake(graph: Graph) ->
     assert Snapshot.load(snapshot.path) == snapshot
 
 
-def test_only_what_differs_is_written_and_vanished_rows_vanish(graph: Graph) -> None:
+@pytest.mark.parametrize("in_memory", [IN_MEMORY_ROWS, 0])
+def test_only_what_differs_is_written_and_vanished_rows_vanish_whatever_the_size(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch, in_memory: int
+) -> None:
+    monkeypatch.setattr(alignment, "IN_MEMORY_ROWS", in_memory)
     graph.publish(PERSON, ANN, BOB, CID)
     graph.driver.execute_query("MATCH (p:Person {name: 'Ann'}) SET p.note = 'by hand'")
     new_ann, dan = person("Ann", None, ("y", "x"), None), person("Dan")

@@ -125,6 +125,7 @@ def compare_in_memory(old: pa.Table, new: pa.Table, table: GraphTable, folder: P
         table: what they are rows of.
         folder: where the difference goes.
     """
+    import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -132,15 +133,14 @@ def compare_in_memory(old: pa.Table, new: pa.Table, table: GraphTable, folder: P
     keys, others = names[: len(table.keys)], names[len(table.keys) :]
     old, new = old.rename_columns(names), new.rename_columns(names)
     there, wanted = (
-        rows.select(keys).append_column(side, pa.array(range(rows.num_rows), pa.int64()))
+        rows.select(keys).append_column(side, pa.array(np.arange(rows.num_rows)))
         for side, rows in (("old", old), ("new", new))
     )
     pairs = there.join(wanted, keys, join_type="full outer").sort_by("new")
     kept = pairs.filter(pc.field("old").is_valid() & pc.field("new").is_valid())
     before, after = old.take(kept["old"]), new.take(kept["new"])
-    same = reduce(
-        pc.and_, (_same(before[name], after[name]) for name in others), pa.array([True] * kept.num_rows, pa.bool_())
-    )
+    every = pa.array(np.ones(kept.num_rows, dtype=bool))
+    same = reduce(pc.and_, (_same(before[name], after[name]) for name in others), every)
     found = {
         _DELETED: pairs.filter(pc.field("new").is_null()).select(keys),
         _INSERTED: new.take(pairs.filter(pc.field("old").is_null())["new"]),

@@ -367,7 +367,7 @@ def _entry(tx: ManagedTransaction, asset: str) -> Publication | None:
 
 def _entries(tx: ManagedTransaction, assets: Collection[str] | None = None) -> dict[str, Publication]:
     """The entries of these assets, or all, as far as there are some."""
-    asked = "p.status IS NOT NULL" + ("" if assets is None else " AND p.asset IN $assets")
+    asked = "p.status IS NOT NULL AND ($assets IS NULL OR p.asset IN $assets)"
     statement = f"MATCH (p:_Publication) WHERE {asked} RETURN properties(p) AS entry ORDER BY p.asset"
     found = tx.run(statement, assets=None if assets is None else list(assets))
     return {record["entry"]["asset"]: _publication(record["entry"]) for record in found}
