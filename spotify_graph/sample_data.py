@@ -176,7 +176,7 @@ def generate(
         users: users who may have events; with few events, some have none.
         events: rows in the log.
         seed: any number from 0.
-        end: the day, in UTC, as which begins the log ends; None means today.
+        end: the day, in UTC, before which the newest event is, by a millisecond; None means today.
         progress: called with (events done, events in all) after each chunk.
 
     Returns:
@@ -454,16 +454,20 @@ def _write_events(
         spill.touch()
 
     # Both passes over the events count for half.
-    done = 0
+    done = newest = 0
     for number, chunk in enumerate(audience.chunks()):
         simulated = _simulate(chunk, catalogue, audience, _rng(seed, "events", number))
         simulated = simulated[np.argsort(simulated["ts"], kind="stable")]
         for spill, part in zip(spills, np.split(simulated, np.searchsorted(simulated["ts"], edges)), strict=True):
             with spill.open("ab") as file:
                 part.tofile(file)
+        newest = max(newest, simulated["ts"][-1])
         done += len(simulated)
         progress(done // 2, total)
 
+    # So few events that the last days have none would be taken for a log that has stopped.
+    ends_late = np.timedelta64(_WINDOW_MS - 1 - newest, "ms")
+    opens = np.datetime64(start, "ms") + ends_late
     with path.open("wb") as file:
         file.write((",".join(USER_EVENTS_COLUMNS) + "\n").encode())
         for spill in spills:
@@ -471,7 +475,7 @@ def _write_events(
             spill.unlink()
             events = events[np.argsort(events["ts"], kind="stable")]
             options = pacsv.WriteOptions(include_header=False, quoting_style="none")
-            pacsv.write_csv(_log(events, catalogue, audience, start), file, options)
+            pacsv.write_csv(_log(events, catalogue, audience, opens), file, options)
             done += len(events)
             progress(done // 2, total)
 
@@ -583,9 +587,9 @@ def _times(rows: _Rows, starts_session: npt.NDArray[np.bool_], heard_ms: Floats,
     return time
 
 
-def _log(events: npt.NDArray[np.void], catalogue: _Catalogue, audience: _Audience, start: date) -> pa.Table:
+def _log(events: npt.NDArray[np.void], catalogue: _Catalogue, audience: _Audience, opens: np.datetime64) -> pa.Table:
     # Without a time zone, because Arrow's cast to text is many times slower with one.
-    moments = pa.array(np.datetime64(start, "ms") + events["ts"].astype("timedelta64[ms]")).cast(pa.string())
+    moments = pa.array(opens + events["ts"].astype("timedelta64[ms]")).cast(pa.string())
     columns = (
         audience.ids.take(pa.array(events["user"])),
         catalogue.ids.take(pa.array(events["track"])),

@@ -144,6 +144,12 @@ def test_the_log_ends_today_or_as_the_day_begins_that_is_given_and_is_the_same_b
     assert END - datetime.fromisoformat(given[-1]["event_ts"]).date() == timedelta(days=1)
 
 
+@pytest.mark.parametrize("events", [1, 3, 5_000])
+def test_the_newest_event_is_the_last_moment_before_the_end_however_few_there_are(tmp_path: Path, events: int) -> None:
+    data = generate(tmp_path / "landing", truth=tmp_path / "truth", tracks=9, users=3, events=events, seed=5, end=END)
+    assert rows(data.user_events)[-1]["event_ts"] == "2025-12-31T23:59:59.999Z"
+
+
 def test_no_event_is_logged_twice(log: list[dict[str, str]]) -> None:
     assert len({tuple(row.values()) for row in log}) == EVENTS
 
