@@ -400,9 +400,10 @@ def _generate(out: Path, overwrite: bool, **arguments: Any) -> None:
 
 
 def _materialize(settings: Settings, selection: str, *, rebuild: bool = False) -> "RunReport":
-    from spotify_graph.resources import session
+    if selection == "*":  # models are Spark's, which starts beside the imports of what else is needed
+        from spotify_graph.resources import session
 
-    session.begin(settings)  # beside the imports of what else is needed
+        session.begin(settings)
     from spotify_graph import runs
 
     with console.err.status("") as status:

@@ -27,15 +27,15 @@ def build_defs(**overrides: Any) -> dg.Definitions:
         overrides: resources by key, in place of the platform's own.
     """
     settings = Settings.load()
-    spark = overrides.pop("spark", SparkResource(master=settings.spark_master))
+    spark = overrides.pop("spark", SparkResource.from_settings(settings))
     neo4j = overrides.pop("neo4j", Neo4jResource())
     resources = {
         "spark": spark,
         "neo4j": neo4j,
         "gates": Gates.from_settings(settings),
         "recommender": Recommender.from_settings(settings),
-        "io_manager": ParquetIOManager(spark=spark, root=str(settings.lake)),
-        "neo4j_io_manager": Neo4jIOManager(spark=spark, neo4j=neo4j, root=str(settings.lake / "graph")),
+        "io_manager": ParquetIOManager(root=str(settings.lake)),
+        "neo4j_io_manager": Neo4jIOManager(neo4j=neo4j, root=str(settings.lake / "graph")),
     }
     return dg.Definitions(
         assets=[

@@ -5,8 +5,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pyspark.sql import SparkSession
-
 from spotify_graph.assets import cleaned
 from spotify_graph.assets.graph import GRAPH_ASSETS, GraphAsset, stage
 from spotify_graph.errors import UserError
@@ -15,6 +13,7 @@ from spotify_graph.local import jars
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import bulk, constraints, ledger, transaction, verification
 from spotify_graph.neo4j_io.ledger import Publication
+from spotify_graph.neo4j_io.running import Run
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import connect
@@ -50,7 +49,7 @@ def is_due(settings: Settings, landed_bytes: int, say: Callable[[str], None]) ->
 
 def load(
     settings: Settings,
-    spark: SparkSession,
+    over: Callable[[int], Run],
     gates: Gates,
     say: Callable[[str], None],
     working: Callable[[str], None],
@@ -62,7 +61,7 @@ def load(
 
     Args:
         settings: the installation's settings, of a local database.
-        spark: computes the tables.
+        over: gives what runs the tasks that work on so many rows.
         gates: the thresholds of the gates, which must hold for every table.
         say: is told how it goes on.
         working: is told what is being worked on now.
@@ -72,15 +71,15 @@ def load(
         FileNotFoundError: what the tables are computed from was never materialized.
         PublicationError: a row can't be imported.
     """
-    inputs, before = cleaned.read(spark, settings.lake), _published(settings, say)
+    inputs, before = cleaned.read(settings.lake), _published(settings, say)
     working("staging")
 
     def staged(asset: GraphAsset) -> Snapshot | None:
         of_asset = {name: inputs[name] for name in asset.inputs}
-        snapshot, verdict = stage(asset, of_asset, before.get(asset.table.asset), gates, settings.lake)
+        snapshot, verdict = stage(asset, of_asset, before.get(asset.table.asset), gates, settings.lake, over)
         return snapshot if verdict.holds else None
 
-    # A job leaves most of a machine idle while it is planned and when it ends.
+    # A task leaves a part of a machine idle.
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as threads:
         found = list(threads.map(staged, (GRAPH_ASSETS[table.asset] for table in FACTS)))
     tables = [(table, snapshot) for table, snapshot in zip(FACTS, found, strict=True) if snapshot]

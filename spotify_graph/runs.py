@@ -21,7 +21,7 @@ from spotify_graph.automation.partitions import FILES
 from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG, PROCESS_TAG
 from spotify_graph.definitions import build_defs
 from spotify_graph.errors import UsageError, UserError
-from spotify_graph.graph_model import FACTS
+from spotify_graph.graph_model import FACTS, RECOMMENDATIONS
 from spotify_graph.io_managers import acceptance
 from spotify_graph.io_managers.intake import PARTITIONED, Entry, IntakeLedger
 from spotify_graph.io_managers.lake import Lake
@@ -168,8 +168,9 @@ def _materialize(
         for line in others:
             say(line)
     needs_neo4j = _needs_neo4j(defs, keys)
-    working("starting Spark and Neo4j" if needs_neo4j else "starting Spark")
-    with _spark(settings).held():
+    trains = bool(keys & {dg.AssetKey(table.asset) for table in RECOMMENDATIONS})
+    working(" and ".join(["starting Spark"] * trains + ["starting Neo4j"] * needs_neo4j) or "starting")
+    with SparkResource.from_settings(settings).held(start=trains):
         size = sum(file.bytes for file in files)
         build = _graph() <= keys and (rebuild or first_load.is_due(settings, size, say))
         if needs_neo4j and not build:
@@ -197,8 +198,8 @@ def _build(
     if before and not _run(defs, dagster, before, watcher):
         return set()
     try:
-        gates, spark = Gates.from_settings(settings), _spark(settings).spark_session
-        first_load.load(settings, spark, gates, watcher.say, watcher.working)
+        gates, spark = Gates.from_settings(settings), SparkResource.from_settings(settings)
+        first_load.load(settings, spark.over, gates, watcher.say, watcher.working)
     except (FileNotFoundError, PublicationError, UserError) as error:
         watcher.say(f"{error}: the tables are written one by one instead")
     return rest - before
@@ -237,8 +238,7 @@ def forget(
             # Models that nobody asked for yet hold nothing of the file.
             rest -= _selected(defs, "group:evaluation or group:recommendations")
         watcher = _Watcher(say, working, total=len(rest))
-        working("starting Spark")
-        with _spark(settings).held():
+        with SparkResource.from_settings(settings).held():
             _run(defs, dagster, rest, watcher)
     assert entry  # noqa: S101 it was found above
     return entry, watcher.report()
@@ -288,10 +288,6 @@ def _graph() -> set[dg.AssetKey]:
 
 def _by_file(table: LandedTable) -> set[dg.AssetKey]:
     return {dg.AssetKey(name) for name in PARTITIONED[table.name]}
-
-
-def _spark(settings: Settings) -> SparkResource:
-    return SparkResource(master=settings.spark_master)
 
 
 def _needs_neo4j(defs: dg.Definitions, keys: set[dg.AssetKey]) -> bool:

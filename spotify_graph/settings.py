@@ -16,6 +16,9 @@ from spotify_graph.errors import UserError
 PLACEHOLDERS = ("nan", "NaN", "NULL", "null", "None", r"\N", "N/A", "[]")
 """What pandas, Python, databases and spreadsheets write for a missing value."""
 
+IN_PROCESS_ROWS = 1_000_000
+"""Up to this size, starting Spark takes longer than the work."""
+
 PACKAGE = Path(__file__).resolve().parent
 """This package. Its dagster.yaml and workspace.yaml are links to the checkout's, and files in a wheel."""
 
@@ -46,6 +49,8 @@ class Settings(BaseSettings):
         neo4j_password: `NEO4J_PASSWORD`.
         neo4j_database: `NEO4J_DATABASE`.
         spark_master: `SPARK_MASTER`.
+        in_process_rows: `SPOTIFY_GRAPH_IN_PROCESS_ROWS`, up to how many rows are worked on without Spark; 0: none. The
+            models are Spark's, whatever their size.
         java_home: `SPOTIFY_GRAPH_JAVA_HOME`, a JVM to use in place of the one in the Python environment.
         foreign: `SPOTIFY_GRAPH_FOREIGN`, what becomes of nodes and relationships that somebody else adds to the graph,
             under its labels and types.
@@ -70,6 +75,7 @@ class Settings(BaseSettings):
     neo4j_password: SecretStr | None = Field(None, validation_alias="NEO4J_PASSWORD")
     neo4j_database: str = Field("neo4j", validation_alias="NEO4J_DATABASE")
     spark_master: str = Field("local[*]", validation_alias="SPARK_MASTER")
+    in_process_rows: int = Field(IN_PROCESS_ROWS, ge=0, validation_alias="SPOTIFY_GRAPH_IN_PROCESS_ROWS")
     java_home: Path | None = Field(None, validation_alias="SPOTIFY_GRAPH_JAVA_HOME")
     foreign: Literal["remove", "keep"] = Field("remove", validation_alias="SPOTIFY_GRAPH_FOREIGN")
     gates: dict[str, float] = Field({}, validation_alias="SPOTIFY_GRAPH_GATES")

@@ -6,16 +6,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner, Result
 from neo4j import Driver, GraphDatabase
-from pyspark.sql import DataFrame
 
 from spotify_graph.cli import main
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import FACTS
+from spotify_graph.io_managers.lake import LakeTable
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph_tests.emptied import empty
 
@@ -67,14 +68,14 @@ class Platform:
         facts = {table.asset for table in FACTS}
         return {name: counts for name, counts in self.written().items() if name in facts}
 
-    def value(self, asset: str) -> DataFrame:
+    def rows(self, asset: str) -> pa.Table:
         """What an asset holds, as its IO manager reads it.
 
         Dagster makes instances of its own for that. Where reading fails they end with the garbage, and then put an
         instance that is gone in the place of the current one: a context of its own keeps that apart.
         """
-        read = contextvars.copy_context().run(build_defs().load_asset_value, asset, python_type=DataFrame)
-        return cast("DataFrame", read)
+        found = contextvars.copy_context().run(build_defs().load_asset_value, asset)
+        return found.read() if isinstance(found, LakeTable) else found
 
     def ask(self, cypher: str, **parameters: Any) -> list[dict[str, Any]]:
         """The rows that a query returns."""

@@ -6,22 +6,24 @@ late, out of order, and leaves with one file while another still has it.
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from neo4j import Driver
-from pyspark.sql import DataFrame, SparkSession
 
+from spotify_graph.io_managers.lake import arrow_schema
 from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.neo4j_io import buckets
 from spotify_graph.transforms import interactions as counting
 from spotify_graph_tests.platform import Platform, installed
 
 TRACKS = ("track_id,artist,album,duration_ms,genre", "t1,Ann,First,180000,jazz", "t2,Bob,Second,200000,rock")
 HEADER = "user_id,track_id,event_type,event_ts,session_id,device"
-SCHEMA = (
+SCHEMA = arrow_schema(
     "file string, user_id string, track_id string, event_type string, event_ts timestamp, session_id string,"
     " device string"
 )
@@ -41,7 +43,7 @@ names = st.sampled_from(["user_events_a.csv", "user_events_b.csv", "user_events_
 contents = st.lists(events, min_size=1, max_size=6)
 land = st.tuples(names, contents)
 forget = st.tuples(names, st.none())
-steps = st.lists(st.one_of(land, land, forget), min_size=2, max_size=3)
+steps = st.lists(st.one_of(land, land, forget), min_size=2, max_size=6)
 
 # The same examples every time: what fails here must fail everywhere.
 few = settings(
@@ -58,33 +60,32 @@ def counted(logs: Logs) -> Counter[tuple[str, str, str]]:
     return Counter((user, track, kind) for user, track, kind, *_ in distinct)
 
 
-def frame(spark: SparkSession, logs: Iterable[tuple[str, list[Event]]]) -> DataFrame:
+def cleaned(logs: Iterable[tuple[str, list[Event]]]) -> pa.Table:
     """Cleaned events: each once for each file."""
     rows = [
-        (file, user, track, kind, datetime.fromisoformat(at), session, device)
+        (file, user, track, kind, datetime.fromisoformat(at).replace(tzinfo=UTC), session, device)
         for file, content in logs
         for user, track, kind, at, session, device in sorted(set(content))
     ]
-    return spark.createDataFrame(rows, SCHEMA)
+    return pa.Table.from_pylist([dict(zip(SCHEMA.names, row, strict=True)) for row in rows], SCHEMA)
 
 
-@settings(few, max_examples=8)
+@settings(few, max_examples=100)
 @given(steps=steps)
 def test_interactions_brought_up_to_date_file_by_file_are_those_of_all_files(
-    spark: SparkSession, steps: list[tuple[str, list[Event] | None]]
+    steps: list[tuple[str, list[Event] | None]],
 ) -> None:
     logs: Logs = {}
-    rows = counting.interactions(frame(spark, []))
+    rows = counting.interactions(cleaned([]))
     for file, content in steps:
         changed = [(file, logs.pop(file, [])), (file, content or [])]
         if content is not None:
             logs[file] = content
-        updated = counting.updated(rows, frame(spark, changed), frame(spark, logs.items()))
-        rows = spark.createDataFrame(updated.collect(), updated.schema)
-    found = {(row.user_id, row.track_id, row.event_type): row for row in rows.collect()}
-    whole = counting.interactions(frame(spark, logs.items())).collect()
-    assert {key: row["count"] for key, row in found.items()} == counted(logs)
-    assert sorted(found.values()) == sorted(whole)
+        rows = counting.updated(rows, cleaned(changed), cleaned(logs.items()))
+    order = [(key, "ascending") for key in counting.KEYS]
+    found = rows.sort_by(order)
+    assert found.equals(counting.interactions(cleaned(logs.items())).sort_by(order))
+    assert {tuple(row[key] for key in counting.KEYS): row["count"] for row in found.to_pylist()} == counted(logs)
 
 
 def contents_of(platform: Platform) -> tuple[list[dict[str, object]], list[dict[str, object]]]:
@@ -105,6 +106,16 @@ EARLIER_PLAY: Event = ("u1", "t1", "play", "2025-06-01 00:00:00", "s1", "tv")
 LIKE: Event = ("u2", "uncatalogued", "like", "2026-01-01 10:00:00", "s2", "web")
 
 
+@pytest.fixture(params=["in this process", "by Spark's tasks, in four buckets"])
+def tasks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """How the tables are computed."""
+    if request.param != "in this process":
+        request.getfixturevalue("spark")
+        monkeypatch.setenv("SPOTIFY_GRAPH_IN_PROCESS_ROWS", "0")
+        monkeypatch.setattr(buckets, "count_for", lambda rows: 4)
+    return str(request.param)
+
+
 @settings(few, phases=[Phase.explicit])
 @given(steps=steps)
 # Twice in one file and in two, backdated, replaced by less, landed again unchanged, and forgotten.
@@ -121,7 +132,7 @@ def test_the_graph_after_any_history_is_the_one_that_a_rebuild_from_scratch_make
     tmp_path_factory: pytest.TempPathFactory,
     local_neo4j: LocalNeo4j,
     neo4j_driver: Driver,
-    spark: SparkSession,
+    tasks: str,
     steps: list[tuple[str, list[Event] | None]],
 ) -> None:
     logs: Logs = {}

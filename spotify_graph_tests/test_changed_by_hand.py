@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 from click.testing import Result
 from neo4j import Driver
-from pyspark.sql import SparkSession
 
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph_tests.platform import Platform, installed
@@ -22,7 +21,7 @@ def event(user: str, track: str, kind: str) -> str:
 
 @pytest.fixture(scope="module")
 def platform(
-    tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver, spark: SparkSession
+    tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver
 ) -> Iterator[Platform]:
     folder = tmp_path_factory.mktemp("by_hand")
     with installed(folder, local_neo4j, neo4j_driver, stale_warn_hours=1e9) as platform:

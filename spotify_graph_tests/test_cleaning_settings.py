@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 from neo4j import Driver
-from pyspark.sql import SparkSession
 
 from spotify_graph.errors import UserError
 from spotify_graph.local.neo4j import LocalNeo4j
@@ -29,7 +28,7 @@ NAMES = "group:raw or group:cleaned or group:nodes or key:by_edges or key:in_gen
 
 @pytest.fixture(scope="module")
 def platform(
-    tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver, spark: SparkSession
+    tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver
 ) -> Iterator[Platform]:
     with installed(tmp_path_factory.mktemp("cleaning"), local_neo4j, neo4j_driver) as platform:
         yield platform

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from neo4j import Driver
-from pyspark.sql import SparkSession
 
 from spotify_graph import first_load, sample_data
 from spotify_graph.cli import main
@@ -33,7 +32,7 @@ def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory, logs: Path, spark: SparkSession) -> Iterator[Platform]:
+def local(tmp_path_factory: pytest.TempPathFactory, logs: Path) -> Iterator[Platform]:
     """An installation with a local database of its own, never started, for which any load is a large one."""
     home = tmp_path_factory.mktemp("local")
     with pytest.MonkeyPatch.context() as patch:

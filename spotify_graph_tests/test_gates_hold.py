@@ -7,7 +7,6 @@ from typing import Any
 import dagster as dg
 import pytest
 from neo4j import Driver
-from pyspark.sql import SparkSession
 
 from spotify_graph import runs
 from spotify_graph.definitions import build_defs
@@ -28,7 +27,7 @@ def plays(user: str, count: int) -> list[str]:
 
 @pytest.fixture(scope="module")
 def platform(
-    tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver, spark: SparkSession
+    tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver
 ) -> Iterator[Platform]:
     with installed(tmp_path_factory.mktemp("gates"), local_neo4j, neo4j_driver) as platform:
         platform.land("tracks.csv", *TRACKS)

@@ -1,16 +1,18 @@
 """The snapshots from a catalogue and a log that are small enough to be read at a glance."""
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame, SparkSession
 
 from spotify_graph.graph_model import EVENT_TYPES, FACTS, PropertyType
+from spotify_graph.io_managers.lake import arrow_schema
 from spotify_graph.transforms import graph_tables
 from spotify_graph.transforms.interactions import interactions
 
-DAY = [datetime(2024, 1, day) for day in range(1, 8)]
+DAY = [datetime(2024, 1, day, tzinfo=UTC) for day in range(1, 8)]
 EVENTS = [
     ("a.csv", "u1", "t1", "play", DAY[1], "s1", "web"),
     ("a.csv", "u1", "t1", "play", DAY[3], "s1", "mobile"),
@@ -24,32 +26,32 @@ TRACKS = [
     ("t3", None, None, None, None, "Other\nGenre", "tracks.csv", 4),  # of two genres
 ]
 TYPES = {
-    PropertyType.STRING: "string",
-    PropertyType.INTEGER: "bigint",
-    PropertyType.FLOAT: "double",
-    PropertyType.BOOLEAN: "boolean",
-    PropertyType.ZONED_DATETIME: "timestamp",
-    PropertyType.STRING_LIST: "array<string>",
+    PropertyType.STRING: pa.string(),
+    PropertyType.INTEGER: pa.int64(),
+    PropertyType.FLOAT: pa.float64(),
+    PropertyType.BOOLEAN: pa.bool_(),
+    PropertyType.ZONED_DATETIME: pa.timestamp("us", "UTC"),
+    PropertyType.STRING_LIST: pa.list_(pa.string()),
 }
 
 
 @pytest.fixture(scope="module")
-def tables(spark: SparkSession) -> dict[str, DataFrame]:
+def tables() -> dict[str, pa.Table]:
     """Each asset's snapshot."""
-    events = spark.createDataFrame(
+    events = table(
         EVENTS,
         "file string, user_id string, track_id string, event_type string, event_ts timestamp, "
         "session_id string, device string",
     )
-    tracks = spark.createDataFrame(
+    tracks = table(
         TRACKS,
         "track_id string, title string, artist string, album string, duration_ms long, genre string, "
         "file string, line long",
     )
-    counted = interactions(events).localCheckpoint()
+    counted = interactions(events)
     return {
         "user_nodes": graph_tables.user_nodes(events),
-        "track_nodes": graph_tables.track_nodes(tracks, counted),
+        "track_nodes": graph_tables.track_nodes(tracks, graph_tables.heard(counted)),
         "artist_nodes": graph_tables.artist_nodes(tracks),
         "genre_nodes": graph_tables.genre_nodes(tracks),
         "by_edges": graph_tables.by_edges(tracks),
@@ -58,20 +60,25 @@ def tables(spark: SparkSession) -> dict[str, DataFrame]:
     }
 
 
-def rows(table: DataFrame) -> list[tuple[Any, ...]]:
-    return sorted((tuple(row) for row in table.collect()), key=str)
+def table(rows: Sequence[tuple[Any, ...]], ddl: str) -> pa.Table:
+    schema = arrow_schema(ddl)
+    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in rows], schema)
 
 
-def test_every_table_has_the_columns_of_the_model_and_tracks_their_events(tables: dict[str, DataFrame]) -> None:
+def rows(table: pa.Table) -> list[tuple[Any, ...]]:
+    return sorted((tuple(row.values()) for row in table.to_pylist()), key=str)
+
+
+def test_every_table_has_the_columns_of_the_model_and_tracks_their_events(tables: dict[str, pa.Table]) -> None:
     described = {table.asset: table for table in FACTS}
     assert tables.keys() == described.keys()
     for asset, table in described.items():
-        found = [(field.name, field.dataType.simpleString()) for field in tables[asset].schema]
-        counted = [("events", "bigint")] if asset == "track_nodes" else []
+        found = [(field.name, field.type) for field in tables[asset].schema]
+        counted = [("events", pa.int64())] if asset == "track_nodes" else []
         assert found == [(column.name, TYPES[column.type]) for column in table.columns] + counted
 
 
-def test_a_user_with_two_devices_is_one_node(tables: dict[str, DataFrame]) -> None:
+def test_a_user_with_two_devices_is_one_node(tables: dict[str, pa.Table]) -> None:
     assert rows(tables["user_nodes"]) == [
         ("u1", ["mobile", "web"], DAY[1], DAY[4]),
         ("u2", [], DAY[2], DAY[2]),
@@ -79,7 +86,7 @@ def test_a_user_with_two_devices_is_one_node(tables: dict[str, DataFrame]) -> No
 
 
 def test_a_track_is_a_node_when_the_catalogue_or_an_event_names_it(
-    tables: dict[str, DataFrame],
+    tables: dict[str, pa.Table],
 ) -> None:
     assert rows(tables["track_nodes"]) == [
         ("lost", None, None, None, False, None, 1),  # sought in, and not played
@@ -90,33 +97,36 @@ def test_a_track_is_a_node_when_the_catalogue_or_an_event_names_it(
 
 
 def days_after_2019(day: datetime) -> int:
-    return (day - datetime(2020, 1, 1)).days
+    return (day - datetime(2020, 1, 1, tzinfo=UTC)).days
 
 
-def test_each_listener_of_a_track_counts_half_for_every_30_days_since_they_played_it(spark: SparkSession) -> None:
-    last = [datetime(2024, 3, 1), datetime(2024, 3, 1), datetime(2024, 1, 31)]
+def test_each_listener_of_a_track_counts_half_for_every_30_days_since_they_played_it() -> None:
+    march, january = datetime(2024, 3, 1, tzinfo=UTC), datetime(2024, 1, 31, tzinfo=UTC)
+    last = [march, march, january]
     plays = [(f"u{i}", "t1", "play", 7, day, day) for i, day in enumerate(last)]
-    counted = spark.createDataFrame(
+    counted = table(
         [*plays, ("u9", "t1", "skip", 9, last[0], last[0])],
         "user_id string, track_id string, event_type string, count long, first_ts timestamp, last_ts timestamp",
     )
-    none = spark.createDataFrame([], "track_id string, title string, album string, duration_ms long")
-    [track] = graph_tables.track_nodes(none, counted).collect()
-    at_march = track.popularity - days_after_2019(datetime(2024, 3, 1)) / 30
-    assert 2**at_march == pytest.approx(1 + 1 + 0.5, rel=1e-5)
+    none = table([], "track_id string, title string, album string, duration_ms long")
+    parts = [graph_tables.heard(counted.slice(0, 1)), graph_tables.heard(counted.slice(1))]
+    for heard in (graph_tables.heard(counted), pa.concat_tables(parts)):
+        [track] = graph_tables.track_nodes(none, heard).to_pylist()
+        at_march = track["popularity"] - days_after_2019(march) / 30
+        assert 2**at_march == pytest.approx(1 + 1 + 0.5, rel=1e-5)
 
 
-def test_an_artist_or_a_genre_of_two_tracks_is_one_node(tables: dict[str, DataFrame]) -> None:
+def test_an_artist_or_a_genre_of_two_tracks_is_one_node(tables: dict[str, pa.Table]) -> None:
     assert rows(tables["artist_nodes"]) == [("Artist",)]
     assert rows(tables["genre_nodes"]) == [("Genre",), ("Other",)]
 
 
-def test_a_track_without_an_artist_or_a_genre_has_no_such_edge(tables: dict[str, DataFrame]) -> None:
+def test_a_track_without_an_artist_or_a_genre_has_no_such_edge(tables: dict[str, pa.Table]) -> None:
     assert rows(tables["by_edges"]) == [("t1", "Artist"), ("t2", "Artist")]
     assert rows(tables["in_genre_edges"]) == [("t1", "Genre"), ("t3", "Genre"), ("t3", "Other")]
 
 
-def test_events_of_a_pair_and_type_are_one_edge(tables: dict[str, DataFrame]) -> None:
+def test_events_of_a_pair_and_type_are_one_edge(tables: dict[str, pa.Table]) -> None:
     assert rows(tables["played_edges"]) == [("u1", "t1", 2, DAY[1], DAY[3])]
     assert rows(tables["liked_edges"]) == [("u1", "t1", 1, DAY[4], DAY[4])]
     assert rows(tables["seeked_edges"]) == [("u2", "lost", 1, DAY[2], DAY[2])]

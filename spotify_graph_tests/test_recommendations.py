@@ -170,11 +170,11 @@ def test_a_table_of_a_model_that_lost_relationships_with_their_nodes_is_written_
 
 
 def test_a_loaded_table_that_is_not_in_force_cannot_be_read(platform: Platform) -> None:
-    assert platform.value("similar_user_edges").count() > 0
+    assert platform.rows("similar_user_edges").num_rows > 0
     ledger = "MATCH (p:_Publication {asset: 'similar_user_edges'})"
     platform.ask(f"{ledger} SET p.status = 'loaded'")
     with pytest.raises(FileNotFoundError, match="no publication of similar_user_edges is finished"):
-        platform.value("similar_user_edges")
+        platform.rows("similar_user_edges")
     platform.ask(f"{ledger} SET p.status = 'published'")
 
 

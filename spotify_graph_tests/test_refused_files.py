@@ -9,7 +9,6 @@ import pytest
 from dagster import _check as check
 from dagster._core.storage.partition_status_cache import get_and_update_asset_status_cache_value
 from neo4j import Driver
-from pyspark.sql import SparkSession
 
 from spotify_graph import runs
 from spotify_graph.automation import failures
@@ -35,7 +34,7 @@ FOUND = {
 
 @pytest.fixture(scope="module")
 def platform(
-    tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver, spark: SparkSession
+    tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver
 ) -> Iterator[Platform]:
     with installed(tmp_path_factory.mktemp("refused"), local_neo4j, neo4j_driver) as platform:
         platform.land("tracks.csv", TRACKS, "t1,Ann,First,180000,jazz")

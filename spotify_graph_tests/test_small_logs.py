@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from neo4j import Driver
 from pyspark.sql import SparkSession
@@ -12,7 +13,7 @@ from pyspark.sql import SparkSession
 from spotify_graph.automation import held_back
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import POPULARITY_HALF_LIFE_DAYS, POPULARITY_SINCE, TABLES
-from spotify_graph.io_managers.lake import Lake
+from spotify_graph.io_managers.lake import Lake, arrow_schema
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph_tests.platform import Platform, installed
 from spotify_graph_tests.spelling import misspelt
@@ -21,8 +22,6 @@ LENIENT: dict[str, Any] = {"rejected_error": 0.5, "drop_error": 0.9}
 """Two of eight rows are bad, and one event more or less is a large part of them all."""
 CHEAP = {"rank": 2, "iterations": 1}
 """Models of two users: what is in them does not matter here."""
-DTYPES = {"long": "bigint"}
-"""What Spark calls a type in a list of columns, where it differs from its name in SQL."""
 
 TRACKS = (
     "track_id,title,artist,album,duration_ms,genre",
@@ -94,19 +93,20 @@ def test_a_track_without_a_catalogue_row_has_a_node_that_says_so(platform: Platf
     assert popularity == pytest.approx(played.total_seconds() / 86_400 / POPULARITY_HALF_LIFE_DAYS, abs=1e-6)
 
 
-def test_every_asset_of_the_lake_has_the_columns_that_it_declares(platform: Platform, spark: SparkSession) -> None:
+def test_every_asset_of_the_lake_has_the_columns_that_it_declares(platform: Platform) -> None:
     lake = Lake(platform.home / "lake")
     for spec in build_defs().resolve_all_asset_specs():
         name = spec.key.to_user_string()
         if name not in {*TABLES, held_back.ASSET}:
-            declared = [(column.name, column.type) for column in spec.metadata["dagster/column_schema"].columns]
+            columns = spec.metadata["dagster/column_schema"].columns
+            declared = arrow_schema(", ".join(f"{column.name} {column.type}" for column in columns))
             version = lake.current(lake.entries(name)[0] if lake.entries(name) else name)
-            found = spark.read.parquet(str(version.path)).dtypes
-            assert found == [(name, DTYPES.get(type_, type_)) for name, type_ in declared]
+            assert pq.read_schema(version.files[0]).equals(declared)
 
 
 def test_an_asset_of_the_graph_can_be_read_as_it_was_published(platform: Platform) -> None:
-    assert sorted((user.user_id, user.devices) for user in platform.value("user_nodes").collect()) == [
+    users = platform.rows("user_nodes").to_pylist()
+    assert sorted((user["user_id"], user["devices"]) for user in users) == [
         ("u1", ["desktop", "mobile"]),
         ("u2", ["web"]),
     ]
@@ -115,11 +115,11 @@ def test_an_asset_of_the_graph_can_be_read_as_it_was_published(platform: Platfor
 def test_an_asset_whose_publication_was_interrupted_cannot_be_read(platform: Platform) -> None:
     platform.ask("MATCH (p:_Publication {asset: 'genre_nodes'}) SET p.status = 'publishing'")
     with pytest.raises(FileNotFoundError, match="no publication of genre_nodes is finished"):
-        platform.value("genre_nodes")
+        platform.rows("genre_nodes")
     # The database itself is compared, and found to be as it should.
     platform.succeed("materialize", "--select", "genre_nodes")
     assert platform.assets()["genre_nodes"]["inserted"] == 0
-    platform.value("genre_nodes")
+    platform.rows("genre_nodes")
 
 
 def test_rejected_rows_are_counted_and_the_rest_goes_on(platform: Platform) -> None:

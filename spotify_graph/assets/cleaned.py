@@ -1,16 +1,17 @@
 """The group cleaned: good rows with their types, bad rows with their reasons, and the interactions."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
-from pyspark.sql import DataFrame, Observation, SparkSession
-from pyspark.sql import functions as F
 
-from spotify_graph.assets.schema import OWNERS, columns, ddl, table_columns
+from spotify_graph.assets.schema import OWNERS, arrow, columns, ddl, table_columns
 from spotify_graph.automation import held_back
 from spotify_graph.automation.conditions import COMBINES_FILES
 from spotify_graph.automation.hooks import recorded_with_its_file
@@ -19,18 +20,21 @@ from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
 from spotify_graph.code_versions import code_of
 from spotify_graph.io_managers.intake import JUDGED_BY, Entry, Intake, IntakeLedger
-from spotify_graph.io_managers.lake import Lake, LakeVersion, read_all
+from spotify_graph.io_managers.lake import Lake, LakeTable, LakeVersion
 from spotify_graph.io_managers.pages import as_it_was, made
-from spotify_graph.io_managers.parquet import GATED, Observed, must_hold, write
+from spotify_graph.io_managers.parquet import GATED, must_hold, shown
 from spotify_graph.io_managers.verdicts import Verdict
+from spotify_graph.neo4j_io import buckets
+from spotify_graph.parts import Part, by_bucket, divided, scratch, shuffle
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
+from spotify_graph.tasks import events as of_events
+from spotify_graph.tasks import interactions as counting
 from spotify_graph.transforms import cleaning
-from spotify_graph.transforms import interactions as counting
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, raw_schema
 
-_COMMON: dict[str, Any] = {"group_name": "cleaned", "kinds": {"parquet", "spark"}, "owners": OWNERS}
+_COMMON: dict[str, Any] = {"group_name": "cleaned", "kinds": {"parquet", "pyarrow", "spark"}, "owners": OWNERS}
 
 _ID = ("user_id", "string", "The user's id, trimmed."), ("track_id", "string", "The track's id, trimmed.")
 _REJECTED = (
@@ -64,8 +68,6 @@ _INTERACTIONS = (
     ("first_ts", "timestamp", "When the first one happened, UTC."),
     ("last_ts", "timestamp", "When the last one happened, UTC."),
 )
-
-_SHOWN = ("rows_read", "kept", "duplicates", "rejected")
 
 _EVENT_GATES = (
     gate.SCHEMA,
@@ -116,30 +118,32 @@ _COUNTS = code_of(counting.__name__, rules.__name__)
 )
 def clean_events(
     context: dg.AssetExecutionContext, spark: SparkResource, gates: Gates
-) -> Iterator[dg.Output[DataFrame | Observed] | dg.MaterializeResult[DataFrame] | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Judges the events of a landed file. The verdict on the file is kept with the version that it is about.
 
     The rows of a file that is refused are in the lake, to be looked at and accepted; its cleaned events do not count as
     materialized.
     """
-    file, now = context.partition_key, datetime.now(UTC)
+    file, now, started = context.partition_key, datetime.now(UTC), monotonic()
     lake, ledger = _lake_and_ledger(USER_EVENTS)
     raw = lake.current(f"raw_user_events/{file}")
-    records = raw.read(spark.spark_session, raw_schema(USER_EVENTS))
-    judged = cleaning.judge_events(records, now, Settings.load().placeholders)
-    seen, kept = Observation(), Observation()
-    events = cleaning.clean_events(judged.observe(seen, *cleaning.counts(cleaning.EVENT_REASONS)))
-    row_rules = rules.of_events(now)
-    cleaned = events.observe(kept, *cleaning.kept_counts(), *rules.broken_counts(row_rules)).drop(cleaning.COPIES)
+    run, count = spark.over(raw.rows), buckets.count_for(raw.rows)
     about = {"raw_version": raw.name}
-    version, shown = write(lake, f"cleaned_events/{file}", Observed(cleaned, (seen, kept), _SHOWN), about)
-    counts = {**seen.get, **kept.get}
-    bad_rows = cleaning.rejected(judged)
+    with scratch(lake.root) as folder:
+        judge = partial(of_events.judge, now, Settings.load().placeholders, count, folder)
+        judged = run(judge, divided(raw.part))
+        good = by_bucket([it.good for it in judged], count)
+        clean = [partial(of_events.clean, now, arrow(*_EVENTS), part) for part in good]
+        version, cleaned = lake.write_parts(f"cleaned_events/{file}", clean, about, run=run, buckets=count)
+        rejected = [partial(of_events.as_it_is, arrow(*_REJECTED), it.bad) for it in judged]
+        bad_rows, _ = lake.write_parts(f"rejected_events/{file}", rejected)
+    counts = _added(*(it.counts for it in (*judged, *cleaned)))
     by_reason = {reason: counts[reason] for reason in cleaning.EVENT_REASONS}
     found = {"rows_read": counts["rows_read"], "rejected": counts["rejected"], **by_reason}
-    yield _rejected(bad_rows, found, "rejected_events")
+    yield made("rejected_events", bad_rows.path, {**found, **shown(bad_rows, started)})
+    examples = {reason: example for it in reversed(judged) for reason, example in it.examples.items()}
     findings = [
-        gate.schema(cleaned, table_columns(_EVENTS)),
+        gate.schema(_columns_of(version), table_columns(_EVENTS)),
         gate.has_rows(raw.rows),
         gate.rows_add_up(raw.rows, counts["kept"], counts["duplicates"], counts["rejected"]),
         gate.rejected_share(
@@ -147,16 +151,16 @@ def clean_events(
             counts["rejected"],
             by_reason,
             gates,
-            bad_rows,
-            lambda reason: cleaning.example(records, judged, reason),
+            lambda: _some(bad_rows),
+            examples.__getitem__,
         ),
         gate.duplicate_share(counts["rows_read"], counts["duplicates"], gates),
         gate.placeholders(
             counts["rows_read"],
             counts["placeholders"],
-            lambda: cleaning.with_placeholders(judged).take(gate.SAMPLE),
+            lambda: [row for it in judged for row in it.with_placeholders][: gate.SAMPLE],
         ),
-        *rules.findings(row_rules, counts, cleaned),
+        *rules.findings(rules.of_events(now), rules.added(it.broken for it in cleaned)),
     ]
     intake = Intake(
         digest=raw.about["digest"],
@@ -167,7 +171,8 @@ def clean_events(
         counts={**found, "cleaned": counts["kept"], "duplicates": counts["duplicates"]},
     )
     if intake.verdict.holds:
-        yield made("cleaned_events", version.path, {**about, **shown})
+        told = {name: counts[name] for name in ("rows_read", "kept", "duplicates", "rejected")}
+        yield made("cleaned_events", version.path, {**about, **shown(version, started, **told)})
     held_back.record(context.instance, Settings.load(), ledger, file, intake)
     yield from (gate.of_file(finding, "cleaned_events", file, version.name) for finding in findings)
     if not intake.verdict.holds:
@@ -194,10 +199,9 @@ def clean_events(
     deps=["raw_tracks"],
     check_specs=[it.spec("cleaned_tracks") for it in _CATALOGUE_GATES],
 )
-def clean_tracks(
-    spark: SparkResource,
-) -> Iterator[dg.Output[DataFrame | Observed] | dg.MaterializeResult[DataFrame] | dg.AssetCheckResult]:
+def clean_tracks() -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Combines the catalogue files that the gates let through."""
+    started = monotonic()
     lake, ledger = _lake_and_ledger(TRACKS)
     entries = ledger.entries()
     in_force = ledger.in_force(entries)
@@ -219,23 +223,24 @@ def clean_tracks(
             yield as_it_was(asset, lake.current(asset))
         yield from gate.results(before.verdict, "cleaned_tracks")
         return
-    judged = cleaning.judge_tracks(read_all(spark.spark_session, in_force.values(), raw_schema(TRACKS)), **rule)
-    seen, kept = Observation(), Observation()
-    tracks = cleaning.clean_tracks(judged.observe(seen, *cleaning.counts(cleaning.TRACK_REASONS)))
-    row_rules = rules.of_catalogue()
-    cleaned = tracks.observe(kept, *cleaning.kept_counts(), *rules.broken_counts(row_rules)).drop(cleaning.COPIES)
-    yield dg.Output(Observed(cleaned, (seen, kept), _SHOWN), "cleaned_tracks", metadata=about)
-    counts = {**seen.get, **kept.get}
-    of_latest = cleaning.judge_tracks(read_all(spark.spark_session, latest, raw_schema(TRACKS)), **rule)
-    yield _rejected(cleaning.rejected(of_latest), _sum(entries.values(), cleaning.TRACK_REASONS), "rejected_tracks")
+    judged = cleaning.judge_tracks(_all(in_force.values()).read(raw_schema(TRACKS)), **rule)
+    rows = cleaning.clean_tracks(judged)
+    counts = {**cleaning.counts(judged, cleaning.TRACK_REASONS), **cleaning.kept_counts(rows)}
+    cleaned, row_rules = rows.drop_columns([cleaning.COPIES]), rules.of_catalogue()
+    version = lake.write_table("cleaned_tracks", cleaned, about)
+    told = {name: counts[name] for name in ("rows_read", "kept", "duplicates", "rejected")}
+    yield made("cleaned_tracks", version.path, {**about, **shown(version, started, **told)})
+    of_latest = cleaning.judge_tracks(_all(latest).read(raw_schema(TRACKS)), **rule)
+    bad_rows = lake.write_table("rejected_tracks", cleaning.rejected(of_latest))
+    by_reason = _sum(entries.values(), cleaning.TRACK_REASONS)
+    yield made("rejected_tracks", bad_rows.path, {**by_reason, **shown(bad_rows, started)})
     findings = [
-        gate.schema(cleaned, table_columns(_TRACKS)),
+        gate.schema(_columns_of(version), table_columns(_TRACKS)),
         gate.rows_add_up(
             sum(version.rows for version in in_force.values()), counts["kept"], counts["duplicates"], counts["rejected"]
         ),
-        *rules.findings(row_rules, counts, cleaned),
+        *rules.findings(row_rules, rules.broken(row_rules, cleaned)),
     ]
-    version = lake.current("cleaned_tracks")
     lake.judge("cleaned_tracks", version, Verdict(tuple(findings)))
     yield from (gate.of_version(finding, "cleaned_tracks", version.name) for finding in findings)
 
@@ -248,7 +253,7 @@ class InteractionsConfig(dg.Config):
 
 @dg.asset(
     group_name="cleaned",
-    kinds={"parquet", "spark"},
+    kinds={"parquet", "pyarrow", "spark"},
     owners=OWNERS,
     deps=["cleaned_events"],
     metadata=columns(*_INTERACTIONS) | {GATED: True},
@@ -258,12 +263,12 @@ class InteractionsConfig(dg.Config):
 )
 def interactions(
     config: InteractionsConfig, spark: SparkResource, gates: Gates
-) -> Iterator[dg.Output[DataFrame | Observed] | dg.MaterializeResult[DataFrame] | dg.AssetCheckResult]:
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """One row for each user, track and event type, over the event files that the gates let through.
 
     Only the pairs of user and track that files which came, changed or went have events of are counted anew.
     """
-    session, now = spark.spark_session, datetime.now(UTC)
+    now, started = datetime.now(UTC), monotonic()
     lake, ledger = _lake_and_ledger(USER_EVENTS)
     entries = ledger.entries()
     in_force = ledger.in_force(entries)
@@ -277,39 +282,59 @@ def interactions(
         return
     anew = before is None or config.full or before.about.get("code") != _COUNTS
     changed = None if before is None or anew else _changed(lake, before, in_force)
-    events = read_all(session, in_force.values(), ddl(_EVENTS))
-    if before is None or changed is None:
-        rows = counting.interactions(events)
-    else:
-        rows = counting.updated(
-            before.read(session, ddl(_INTERACTIONS)), read_all(session, changed, ddl(_EVENTS)), events
-        )
-    counted, row_rules = Observation(), rules.of_interactions()
-    totals = [
-        F.coalesce(F.sum("count"), F.lit(0)).alias("events"),
-        F.max(F.unix_micros("last_ts")).alias("newest"),
-    ]
-    observed = rows.observe(counted, *totals, *rules.broken_counts(row_rules))
+    version, counted = _counted(lake, spark, in_force.values(), before, changed, about)
     how = "all" if changed is None else f"{len(changed)} versions of files"
-    yield dg.Output(Observed(observed, (counted,), ("events",)), metadata={**about, "counted_anew": how})
-    counts = counted.get
-    latest = None if counts["newest"] is None else datetime.fromtimestamp(counts["newest"] / 1e6, UTC)
+    told = {"events": sum(it.events for it in counted)}
+    yield made("interactions", version.path, {**about, "counted_anew": how, **shown(version, started, **told)})
+    newest = max((it.newest for it in counted if it.newest is not None), default=None)
+    latest = None if newest is None else datetime.fromtimestamp(newest / 1e6, UTC)
     findings = [
-        gate.schema(rows, table_columns(_INTERACTIONS)),
-        *rules.findings(row_rules, counts, rows),
+        gate.schema(_columns_of(version), table_columns(_INTERACTIONS)),
+        *rules.findings(rules.of_interactions(), rules.added(it.broken for it in counted)),
         gate.no_drop("events", *_events_now_and_before(entries, before), gates),
         gate.freshness(latest, now, gates),
     ]
-    version = lake.current("interactions")
     lake.judge("interactions", version, Verdict(tuple(findings)))
     yield from (gate.of_version(finding, "interactions", version.name) for finding in findings)
 
 
-def read(spark: SparkSession, root: Path) -> dict[str, DataFrame]:
+def _counted(
+    lake: Lake,
+    spark: SparkResource,
+    in_force: Iterable[LakeVersion],
+    before: LakeVersion | None,
+    changed: list[LakeVersion] | None,
+    about: Mapping[str, Any],
+) -> tuple[LakeVersion, list[counting.Counted]]:
+    """The next version of the interactions, bucket by bucket of their users: counted anew, or as far as they changed."""
+    in_force = list(in_force)
+    rows = sum(version.rows for version in in_force)
+    run, count = spark.over(rows), buckets.count_for(rows)
+    whole, events, columns_ = _all(in_force), arrow(*_EVENTS), arrow(*_INTERACTIONS)
+    with scratch(lake.root) as folder:
+
+        def of_users(users: Any = None) -> list[Part]:
+            return shuffle(whole, partial(counting.read, events, users), "user_id", count, folder, run)
+
+        if before is None or changed is None:
+            tasks = [partial(counting.count, events, part) for part in of_users()]
+        else:
+            pairs = _all(changed).read(events, ["user_id", "track_id"])
+            pairs = pairs.group_by(pairs.column_names).aggregate([])
+            known = partial(Part.read, schema=columns_)
+            kept = shuffle(before.part, known, "user_id", count, folder, run)
+            of_changed = of_users(pairs["user_id"].unique())
+            tasks = [
+                partial(counting.recount, events, columns_, part, pairs, anew)
+                for part, anew in zip(kept, of_changed, strict=True)
+            ]
+        return lake.write_parts("interactions", tasks, about, run=run, buckets=count)
+
+
+def read(root: Path) -> dict[str, LakeTable]:
     """What the graph is computed from, as its assets are given it: the rows that the gates let through, by asset.
 
     Args:
-        spark: the session.
         root: the lake's root.
 
     Raises:
@@ -317,12 +342,37 @@ def read(spark: SparkSession, root: Path) -> dict[str, DataFrame]:
         UserError: its gates did not let its current version through.
     """
     lake, ledger = Lake(root), IntakeLedger(root, USER_EVENTS)
-    found = {"cleaned_events": read_all(spark, ledger.in_force(ledger.entries()).values(), ddl(_EVENTS))}
+    found = {"cleaned_events": LakeTable(list(ledger.in_force(ledger.entries()).values()), ddl(_EVENTS))}
     for asset, declared in {"cleaned_tracks": _TRACKS, "interactions": _INTERACTIONS}.items():
         version = lake.current(asset)
         must_hold(asset, version)
-        found[asset] = version.read(spark, ddl(declared))
+        found[asset] = LakeTable([version], ddl(declared))
     return found
+
+
+def _all(versions: Iterable[LakeVersion]) -> Part:
+    """The rows of several versions."""
+    return Part(tuple(str(file) for version in versions for file in version.files))
+
+
+def _columns_of(version: LakeVersion) -> Any:
+    """The columns that a version has, as they are in its files."""
+    import pyarrow.parquet as pq
+
+    return pq.read_schema(version.files[0])
+
+
+def _some(version: LakeVersion) -> list[object]:
+    """A few rows of a version."""
+    parts = (Part((str(file),)).read(arrow(*_REJECTED)).slice(0, gate.SAMPLE) for file in version.files)
+    return [row for part in parts for row in part.to_pylist()][: gate.SAMPLE]
+
+
+def _added(*counts: Mapping[str, int]) -> Counter[str]:
+    total = Counter[str]()
+    for each in counts:
+        total.update(each)
+    return total
 
 
 def _lake_and_ledger(table: LandedTable) -> tuple[Lake, IntakeLedger]:
@@ -379,9 +429,3 @@ def _sum(entries: Iterable[Entry], reasons: Iterable[str]) -> dict[str, int]:
     names = ("rows_read", "rejected", *reasons)
     latest = [entry.latest.counts for entry in entries if entry.latest.counts]
     return {name: sum(counts.get(name, 0) for counts in latest) for name in names}
-
-
-def _rejected(rows: DataFrame, counts: Mapping[str, int], name: str) -> dg.Output[DataFrame | Observed]:
-    """The rejected rows, with their counts by reason."""
-    # Good files need no second pass to find nothing.
-    return dg.Output(rows if counts["rejected"] else rows.limit(0), name, metadata=dict(counts))

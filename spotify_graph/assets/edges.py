@@ -1,17 +1,22 @@
 """The group edges: what Neo4j holds under each relationship type."""
 
-import dagster as dg
-from pyspark.sql import DataFrame
+from functools import partial
 
-from spotify_graph.assets.graph import graph_asset
+import dagster as dg
+
+from spotify_graph.assets.graph import Rows, Work, graph_asset
 from spotify_graph.graph_model import BY, EVENT_TYPES, IN_GENRE, EventType
+from spotify_graph.io_managers.lake import LakeTable
+from spotify_graph.tasks import graph_rows
 from spotify_graph.transforms import graph_tables
 
 
 def _interaction_edges(event_type: EventType) -> dg.AssetsDefinition:
     @graph_asset(event_type.relationship)
-    def edges(interactions: DataFrame) -> DataFrame:
-        return graph_tables.interaction_edges(interactions, event_type)
+    def edges(work: Work, interactions: LakeTable) -> Rows:
+        of_part = partial(graph_rows.edges, interactions.schema, event_type)
+        parts = [partial(of_part, part) for part in interactions.parts]
+        return Rows(parts, work.over(interactions.rows), interactions.buckets)
 
     return edges
 
@@ -20,12 +25,12 @@ interaction_edges = [_interaction_edges(event_type) for event_type in EVENT_TYPE
 
 
 @graph_asset(BY)
-def by_edges(cleaned_tracks: DataFrame) -> DataFrame:
+def by_edges(work: Work, cleaned_tracks: LakeTable) -> Rows:  # noqa: ARG001 a catalogue is worked on in one piece
     """Every track that names its artist, and that artist."""
-    return graph_tables.by_edges(cleaned_tracks)
+    return Rows([lambda: graph_tables.by_edges(cleaned_tracks.read())])
 
 
 @graph_asset(IN_GENRE)
-def in_genre_edges(cleaned_tracks: DataFrame) -> DataFrame:
+def in_genre_edges(work: Work, cleaned_tracks: LakeTable) -> Rows:  # noqa: ARG001 likewise
     """Every track that names its genre, and that genre, or each of them."""
-    return graph_tables.in_genre_edges(cleaned_tracks)
+    return Rows([lambda: graph_tables.in_genre_edges(cleaned_tracks.read())])

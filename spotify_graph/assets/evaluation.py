@@ -2,22 +2,26 @@
 
 from collections.abc import Iterator
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import dagster as dg
-from pyspark.sql import DataFrame
 
 from spotify_graph.assets.made_from import versions_of
-from spotify_graph.assets.schema import OWNERS, columns, ddl
+from spotify_graph.assets.schema import OWNERS, arrow, columns
 from spotify_graph.automation.conditions import FIRST_TIME
 from spotify_graph.checks import gates as gate
 from spotify_graph.code_versions import code_of
 from spotify_graph.graph_model import FACTS
-from spotify_graph.io_managers.lake import Lake
+from spotify_graph.io_managers.lake import Lake, LakeTable
 from spotify_graph.io_managers.pages import as_it_was
 from spotify_graph.io_managers.verdicts import Finding
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.recommender import Recommender
+from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _COLUMNS = (
     (
@@ -52,10 +56,11 @@ def recommendation_evaluation(
     context: dg.AssetExecutionContext,
     recommender: Recommender,
     neo4j: Neo4jResource,
-    cleaned_events: DataFrame,
-    cleaned_tracks: DataFrame,
-    interactions: DataFrame,
-) -> Iterator[dg.Output[DataFrame] | dg.MaterializeResult[DataFrame] | dg.AssetCheckResult]:
+    spark: SparkResource,
+    cleaned_events: LakeTable,
+    cleaned_tracks: LakeTable,
+    interactions: LakeTable,
+) -> Iterator[dg.Output["pa.Table"] | dg.MaterializeResult["pa.Table"] | dg.AssetCheckResult]:
     """How good the recommendations are on days that the models have not seen, and the parameters that are best.
 
     Parameters are tuned on a validation window, and everything is measured on a later test window.
@@ -70,16 +75,18 @@ def recommendation_evaluation(
         yield gate.result(Finding(**before.about["not_worse"]), "recommendation_evaluation")
         return
     # Imported where they are used: with NumPy, pandas and MLlib they take a second, and definitions are loaded often.
+    import pyarrow as pa
+
     from spotify_graph.assets import held_out, report
 
-    found = held_out.measured(context.log, recommender, neo4j, lake, before, made_from, cleaned_events, cleaned_tracks)
+    session = spark.spark_session
+    events, tracks = cleaned_events.frame(session), cleaned_tracks.frame(session)
+    found = held_out.measured(context.log, recommender, neo4j, lake, before, made_from, events, tracks)
     records = held_out.as_records(found.rows)
     lines = report.table(records)
     shown = {"picture": dg.MetadataValue.md(report.picture(found.rows))} if found.rows else {}
     shown |= {"report": dg.MetadataValue.md(report.markdown(lines))} if found.rows else {}
-    table = cleaned_events.sparkSession.createDataFrame(
-        [tuple(record.values()) for record in records], ddl(_COLUMNS)
-    ).coalesce(1)
+    table = pa.Table.from_pylist(records, arrow(*_COLUMNS))
     about = {"made_from": made_from, **found.about, "not_worse": vars(found.not_worse)}
     yield dg.Output(table, metadata={**shown, **about, "computing_seconds": round(monotonic() - started, 2)})
     yield gate.result(found.not_worse, "recommendation_evaluation")

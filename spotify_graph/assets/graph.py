@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
-from pyspark.sql import Column, DataFrame, Observation
 
 from spotify_graph.assets.made_from import versions_of
 from spotify_graph.assets.schema import OWNERS
@@ -20,6 +19,7 @@ from spotify_graph.checks import publication
 from spotify_graph.code_versions import code_of
 from spotify_graph.graph_model import GraphTable, NodeType, Property
 from spotify_graph.io_managers import pages, verdicts
+from spotify_graph.io_managers.lake import LakeTable
 from spotify_graph.io_managers.neo4j import GraphSnapshot
 from spotify_graph.io_managers.retries import transient_errors_retried
 from spotify_graph.io_managers.verdicts import Finding, Verdict, read_json, write_json
@@ -27,10 +27,16 @@ from spotify_graph.neo4j_io import checksum, ledger, staging
 from spotify_graph.neo4j_io.errors import PublicationError, StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
+from spotify_graph.neo4j_io.running import Run, in_process
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.parts import scratch
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _MADE_FROM = "_made_from.json"
 
@@ -44,18 +50,48 @@ class PublicationConfig(dg.Config):
 
 
 @dataclass(frozen=True)
+class Work:
+    """Where and how a table's rows are computed.
+
+    Attributes:
+        over: gives what runs the tasks that work on so many rows.
+        folder: for what tasks hand to others; goes when the rows are staged.
+    """
+
+    over: Callable[[int], Run]
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table's rows, to be computed part by part.
+
+    Attributes:
+        parts: give the rows.
+        run: runs them.
+        buckets: how many buckets of the first key column they are divided into.
+        counts: what a further gate looks at.
+        sample: gives a few rows to show what it found.
+    """
+
+    parts: Sequence[Callable[[], "pa.Table"]]
+    run: Run = in_process
+    buckets: int = 1
+    counts: Mapping[str, int] = field(default_factory=dict)
+    sample: Callable[[], Sequence[object]] = tuple
+
+
+@dataclass(frozen=True)
 class Watch:
-    """A further gate on an asset of the graph, from counts that come with the pass that stages it.
+    """A further gate on an asset of the graph.
 
     Attributes:
         gate: the gate.
-        counts: aggregates over the asset's rows.
-        find: what the gate finds, from the counts, the thresholds and the rows.
+        find: what it finds, from the counts that come with the rows, the thresholds, and a sample.
     """
 
     gate: gate.Gate
-    counts: Callable[[], list[Column]]
-    find: Callable[[Mapping[str, int], Gates, DataFrame], Finding]
+    find: Callable[[Mapping[str, int], Gates, Callable[[], Sequence[object]]], Finding]
 
 
 @dataclass(frozen=True)
@@ -64,18 +100,18 @@ class GraphAsset:
 
     Attributes:
         table: the table.
-        compute: gives the rows from those of other assets, which its parameters name.
+        compute: gives the rows from those of other assets, which its parameters name but for the first, its work.
         watch: a further gate, or None.
     """
 
     table: GraphTable
-    compute: Callable[..., DataFrame]
+    compute: Callable[..., Rows]
     watch: Watch | None
 
     @property
     def inputs(self) -> tuple[str, ...]:
         """The assets that the rows are computed from."""
-        return tuple(signature(self.compute).parameters)
+        return tuple(signature(self.compute).parameters)[1:]
 
     @property
     def code(self) -> str:
@@ -95,17 +131,17 @@ GRAPH_ASSETS: dict[str, GraphAsset] = {}
 
 def graph_asset(
     table: GraphTable, watch: Watch | None = None
-) -> Callable[[Callable[..., DataFrame]], dg.AssetsDefinition]:
+) -> Callable[[Callable[..., Rows]], dg.AssetsDefinition]:
     """Makes the function that computes a table's rows into the asset that stages, publishes and verifies them."""
     is_node = isinstance(table, NodeType)
 
-    def decorate(compute: Callable[..., DataFrame]) -> dg.AssetsDefinition:
+    def decorate(compute: Callable[..., Rows]) -> dg.AssetsDefinition:
         asset = GRAPH_ASSETS[table.asset] = GraphAsset(table, compute, watch)
 
         @dg.asset(
             name=table.asset,
             group_name="nodes" if is_node else "edges",
-            kinds={"neo4j", "spark"},
+            kinds={"neo4j", "pyarrow", "spark"},
             owners=OWNERS,
             description=table.description,
             metadata=table_metadata(table),
@@ -124,10 +160,11 @@ def graph_asset(
             config: PublicationConfig,
             gates: Gates,
             neo4j: Neo4jResource,
-            **inputs: DataFrame,
+            spark: SparkResource,
+            **inputs: LakeTable,
         ) -> Iterator[dg.Output[GraphSnapshot] | dg.MaterializeResult[GraphSnapshot] | dg.AssetCheckResult]:
             with transient_errors_retried(context.op_execution_context.retry_number, context.log):
-                yield from _publish(asset, inputs, config, gates, neo4j, context.instance)
+                yield from _publish(asset, inputs, config, gates, neo4j, spark, context.instance)
 
         return published
 
@@ -135,7 +172,12 @@ def graph_asset(
 
 
 def stage(
-    asset: GraphAsset, inputs: Mapping[str, DataFrame], before: Publication | None, gates: Gates, lake: Path
+    asset: GraphAsset,
+    inputs: Mapping[str, LakeTable],
+    before: Publication | None,
+    gates: Gates,
+    lake: Path,
+    over: Callable[[int], Run],
 ) -> tuple[Snapshot | None, Verdict]:
     """Computes and stages a table's rows, and runs the gates that must hold before they are published.
 
@@ -147,6 +189,7 @@ def stage(
         before: the table's last publication, or None.
         gates: the thresholds.
         lake: the lake's root.
+        over: gives what runs the tasks that work on so many rows.
 
     Returns:
         The snapshot, or None where the rows don't fit the graph model; and what the gates found.
@@ -160,16 +203,17 @@ def stage(
                 snapshot = Snapshot.load(version.parent)
                 snapshot.check(table)
                 return snapshot, verdict
-    rows, watch, counted = asset.compute(**inputs), asset.watch, Observation()
-    try:
-        snapshot = staging.stage(rows.observe(counted, *watch.counts()) if watch else rows, table, root)
-    except StagingError as error:
-        return None, Verdict((gate.keys_unique(error),))
+    with scratch(lake) as folder:
+        rows = asset.compute(Work(over, folder), **inputs)
+        try:
+            snapshot = staging.stage(rows.parts, table, root, run=rows.run, buckets=rows.buckets)
+        except StagingError as error:
+            return None, Verdict((gate.keys_unique(error),))
     findings = [gate.keys_unique(None)]
     if isinstance(table, NodeType):
         findings.append(publication.no_drop(table, snapshot, before, lake, gates))
-    if watch:
-        findings.append(watch.find(counted.get, gates, rows))
+    if asset.watch:
+        findings.append(asset.watch.find(rows.counts, gates, rows.sample))
     verdict = Verdict(tuple(findings))
     if verdict.holds:
         _keep(snapshot.path, verdict, made_from)
@@ -178,10 +222,11 @@ def stage(
 
 def _publish(
     asset: GraphAsset,
-    inputs: Mapping[str, DataFrame],
+    inputs: Mapping[str, LakeTable],
     config: PublicationConfig,
     gates: Gates,
     neo4j: Neo4jResource,
+    spark: SparkResource,
     dagster: dg.DagsterInstance,
 ) -> Iterator[dg.Output[GraphSnapshot] | dg.MaterializeResult[GraphSnapshot] | dg.AssetCheckResult]:
     """Stages, gates, publishes and verifies a table's rows, unless they are made from what the published ones are.
@@ -192,8 +237,7 @@ def _publish(
     lake = Settings.load().lake
     root = lake / "graph"
     publication.ends_must_hold(table, ledger.read(neo4j.driver, neo4j.database))
-    spark = next(iter(inputs.values())).sparkSession
-    changes = publication.mended(neo4j, table, spark, root, thorough=config.verify)
+    changes = publication.mended(neo4j, table, root, thorough=config.verify)
     before = ledger.entry(neo4j.driver, neo4j.database, table.asset)
     made_from = _made_from(asset, inputs)
     published = _unchanged(table, before, made_from, root)
@@ -203,10 +247,10 @@ def _publish(
         metadata: dict[str, Any] = {"dagster/row_count": before.rows, **written}
         yield pages.unchanged(table.asset, root / table.asset / before.version, **metadata)
         yield from gate.results(published, table.asset)
-        yield gate.result(publication.equals_snapshot(neo4j, table, spark, root)[0], table.asset)
+        yield gate.result(publication.equals_snapshot(neo4j, table, root)[0], table.asset)
         yield gate.result(publication.untouched(neo4j, table, changes), table.asset)
         return
-    snapshot, verdict = stage(asset, inputs, before, gates, lake)
+    snapshot, verdict = stage(asset, inputs, before, gates, lake, spark.over)
     yield from gate.results(verdict, table.asset)
     if snapshot is None or not verdict.holds:
         yield gate.result(publication.untouched(neo4j, table, changes), table.asset)
@@ -215,12 +259,12 @@ def _publish(
     yield dg.Output(staged, metadata={"staging_seconds": round(monotonic() - started, 2)})
     # Where the content is published already, that is the version that stays.
     _keep(root / table.asset / ledger.read(neo4j.driver, neo4j.database)[table.asset].version, verdict, made_from)
-    equals_snapshot, later = publication.equals_snapshot(neo4j, table, spark, root)
+    equals_snapshot, later = publication.equals_snapshot(neo4j, table, root)
     yield gate.result(equals_snapshot, table.asset)
     yield gate.result(publication.untouched(neo4j, table, [*changes, *later]), table.asset)
 
 
-def _made_from(asset: GraphAsset, inputs: Mapping[str, DataFrame]) -> dict[str, Any]:
+def _made_from(asset: GraphAsset, inputs: Mapping[str, LakeTable]) -> dict[str, Any]:
     return {"versions": versions_of(inputs), "code": asset.code}
 
 

@@ -18,7 +18,7 @@ from spotify_graph import sample_data, serving
 from spotify_graph.assets import report
 from spotify_graph.checks import gates as gate
 from spotify_graph.graph_model import RECOMMENDER
-from spotify_graph.io_managers.lake import Lake, LakeVersion
+from spotify_graph.io_managers.lake import Lake, LakeTable, LakeVersion
 from spotify_graph.io_managers.verdicts import Finding
 from spotify_graph.neo4j_io import versions
 from spotify_graph.resources.neo4j import Neo4jResource
@@ -197,7 +197,7 @@ def _published(lake: Lake, neo4j: Neo4jResource, logs: Logs) -> DataFrame | None
     if not held_out:
         return None
     try:
-        rows = lake.version(HELD_OUT, held_out).read(logs.activity.sparkSession, _HELD_OUT_SCHEMA)
+        rows = LakeTable([lake.version(HELD_OUT, held_out)], _HELD_OUT_SCHEMA).frame(logs.activity.sparkSession)
     except FileNotFoundError:
         return None
     numbered = rows.join(logs.users, "user_id").join(logs.tracks, "track_id")

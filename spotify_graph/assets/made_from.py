@@ -1,11 +1,10 @@
 """What a version was made from: where that is the same again, there is nothing to compute."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
-from pyspark.sql import DataFrame
+from spotify_graph.io_managers.lake import LakeTable
 
 
-def versions_of(inputs: Mapping[str, DataFrame]) -> dict[str, list[str]]:
-    """The versions in the lake that DataFrames were read from, by the inputs' names."""
-    return {name: sorted({Path(file).parent.name for file in rows.inputFiles()}) for name, rows in inputs.items()}
+def versions_of(inputs: Mapping[str, LakeTable]) -> dict[str, list[str]]:
+    """The versions in the lake that inputs are, by their names."""
+    return {name: table.names for name, table in inputs.items()}

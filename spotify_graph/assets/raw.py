@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from time import monotonic
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from pyspark.sql import DataFrame, SparkSession
 
 from spotify_graph.assets.schema import OWNERS, columns
 from spotify_graph.automation import held_back
@@ -24,10 +24,9 @@ from spotify_graph.errors import UserError
 from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.intake import JUDGED_BY, REFUSED_ROWS, Intake, IntakeLedger
 from spotify_graph.io_managers.lake import Lake, LakeVersion
-from spotify_graph.io_managers.parquet import write
+from spotify_graph.io_managers.parquet import shown
 from spotify_graph.io_managers.verdicts import Finding, Verdict
 from spotify_graph.resources.gates import Gates
-from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
 from spotify_graph.transforms import cleaning
 from spotify_graph.transforms.landing import (
@@ -43,6 +42,9 @@ from spotify_graph.transforms.landing import (
     read_landed,
     unknown_columns,
 )
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _READ_BY = "spotify_graph.transforms.landing"
 _OURS = {errno.ENOSPC, errno.EDQUOT}
@@ -76,7 +78,7 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
         hooks={recorded_with_its_file(table)},
     )
     def raw(
-        context: dg.AssetExecutionContext, spark: SparkResource, gates: Gates
+        context: dg.AssetExecutionContext, gates: Gates
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         settings, file = Settings.load(), check_name(context.partition_key)
         ledger, lake = IntakeLedger(settings.lake, table), Lake(settings.lake)
@@ -84,10 +86,10 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
         version_name, counts = version.name if version else None, dict[str, int]()
         lake.remove(f"{REFUSED_ROWS}/{file}")
         if version and judged:
-            found, counts, rejected = _judge_catalogue(spark.spark_session, version, gates, settings)
+            found, counts, rejected = _judge_catalogue(version, gates, settings)
             findings += found
             if any(finding.refuses for finding in found):
-                lake.write(f"{REFUSED_ROWS}/{file}", rejected)
+                lake.write_table(f"{REFUSED_ROWS}/{file}", rejected)
         intake = taken.intake(findings, version_name, counts)
         if page and intake.verdict.holds:
             yield page
@@ -117,8 +119,9 @@ def _taken_in(
             return taken, findings, None, None
         findings.append(gate.columns_known(unknown_columns(taken.copy, table)))
         about = {"digest": taken.digest, "bytes": taken.bytes}
-        version, shown = write(lake, f"{name}/{file}", read_landed(taken.copy, table), about)
-        return taken, findings, version, pages.made(name, version.path, {**about, **shown})
+        started = monotonic()
+        version = lake.write_stream(f"{name}/{file}", read_landed(taken.copy, table), about)
+        return taken, findings, version, pages.made(name, version.path, {**about, **shown(version, started)})
 
 
 def _columns_known_before(ledger: IntakeLedger, file: str) -> Finding:
@@ -175,12 +178,12 @@ def _taken_over(settings: Settings, file: str, table: LandedTable) -> Iterator[_
 
 
 def _judge_catalogue(
-    spark: SparkSession, version: LakeVersion, gates: Gates, settings: Settings
-) -> tuple[list[Finding], dict[str, int], DataFrame]:
+    version: LakeVersion, gates: Gates, settings: Settings
+) -> tuple[list[Finding], dict[str, int], "pa.Table"]:
     """What the gates find of a catalogue file's rows, their counts, and the rejected ones."""
-    records = version.read(spark, raw_schema(TRACKS))
+    records = version.part.read(raw_schema(TRACKS))
     judged = cleaning.judge_tracks(records, settings.placeholders, settings.genre_separator)
-    counts = judged.agg(*cleaning.counts(cleaning.TRACK_REASONS)).first().asDict()  # type: ignore[union-attr]
+    counts = cleaning.counts(judged, cleaning.TRACK_REASONS)
     counts |= {"cleaned": counts["good"], "duplicates": 0}
     by_reason = {reason: counts[reason] for reason in cleaning.TRACK_REASONS}
     rejected = cleaning.rejected(judged)
@@ -192,13 +195,13 @@ def _judge_catalogue(
             counts["rejected"],
             by_reason,
             gates,
-            rejected,
+            lambda: rejected.slice(0, gate.SAMPLE).to_pylist(),
             lambda reason: cleaning.example(records, judged, reason),
         ),
         gate.placeholders(
             counts["rows_read"],
             counts["placeholders"],
-            lambda: cleaning.with_placeholders(judged).take(gate.SAMPLE),
+            lambda: cleaning.with_placeholders(judged).slice(0, gate.SAMPLE).to_pylist(),
         ),
     ]
     return findings, counts, rejected

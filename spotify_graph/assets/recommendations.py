@@ -2,15 +2,14 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from spotify_graph.assets.graph import mended_rows, table_metadata
 from spotify_graph.assets.made_from import versions_of
@@ -28,16 +27,23 @@ from spotify_graph.graph_model import (
     GraphTable,
 )
 from spotify_graph.io_managers import pages
-from spotify_graph.io_managers.lake import Lake, LakeVersion
+from spotify_graph.io_managers.lake import Lake, LakeTable, LakeVersion
 from spotify_graph.io_managers.neo4j import GraphSnapshot
 from spotify_graph.io_managers.retries import transient_errors_retried
-from spotify_graph.neo4j_io import checksum, ledger, staging, versions
+from spotify_graph.neo4j_io import buckets, checksum, ledger, staging, versions
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
+from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.parts import Part, divided, scratch
 from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
+from spotify_graph.tasks import graph_rows
 from spotify_graph.transforms.recommendations.parameters import Parameters
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
 
 _Result = dg.Output[GraphSnapshot] | dg.MaterializeResult[GraphSnapshot] | dg.AssetCheckResult
 
@@ -80,9 +86,10 @@ def recommender_model(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,
     neo4j: Neo4jResource,
-    cleaned_events: DataFrame,
-    cleaned_tracks: DataFrame,
-    interactions: DataFrame,
+    spark: SparkResource,
+    cleaned_events: LakeTable,
+    cleaned_tracks: LakeTable,
+    interactions: LakeTable,
 ) -> Iterator[_Result]:
     """Trains the models on all events with the parameters that the evaluation found, and publishes what they say.
 
@@ -94,15 +101,16 @@ def recommender_model(
         context.log.warning("the parameters are of an evaluation of other logs: materialize recommendation_evaluation")
     made_from = {"versions": versions_of(inputs), "code": _TRAINS, "evaluation": evaluation.name}
     with transient_errors_retried(context.op_execution_context.retry_number, context.log):
-        yield from _train(context, config, neo4j, cleaned_events, cleaned_tracks, evaluation, made_from)
+        yield from _train(context, config, neo4j, spark, cleaned_events, cleaned_tracks, evaluation, made_from)
 
 
 def _train(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,
     neo4j: Neo4jResource,
-    cleaned_events: DataFrame,
-    cleaned_tracks: DataFrame,
+    spark: SparkResource,
+    cleaned_events: LakeTable,
+    cleaned_tracks: LakeTable,
     evaluation: LakeVersion,
     made_from: Mapping[str, Any],
 ) -> Iterator[_Result]:
@@ -122,20 +130,20 @@ def _train(
     entries = ledger.read(neo4j.driver, neo4j.database)
     for table in RECOMMENDATIONS:
         publication.ends_must_hold(table, entries)
-    spark = cleaned_events.sparkSession
-    changes = {table.asset: publication.mended(neo4j, table, spark, root) for table in RECOMMENDATIONS}
+    changes = {table.asset: publication.mended(neo4j, table, root) for table in RECOMMENDATIONS}
     entries = ledger.read(neo4j.driver, neo4j.database)
     model = versions.in_force(neo4j.driver, neo4j.database, RECOMMENDER)
     if model and model.about.get("made_from") == _digest(made_from) and _all_hold(entries):
-        yield from _as_it_is(entries, neo4j, spark, root, changes)
+        yield from _as_it_is(entries, neo4j, root, changes)
         return
     not_worse = evaluation.about["not_worse"]
     if model and not not_worse["passed"] and not config.publish_worse:
         context.log.warning(f"the published model {model.version} stays: {not_worse['description']}")
         for table in RECOMMENDATIONS:
-            yield from _published_checks(table, neo4j, spark, root, changes[table.asset])
+            yield from _published_checks(table, neo4j, root, changes[table.asset])
         return
-    logs = Logs.read(cleaned_events, cleaned_tracks)
+    session = spark.spark_session
+    logs = Logs.read(cleaned_events.frame(session), cleaned_tracks.frame(session))
     parameters = Parameters(**evaluation.about["parameters"])
     known = evaluation.about["combination"]
     combination = Combination(**known) if known else DEFAULT
@@ -152,7 +160,7 @@ def _train(
     for table in RECOMMENDATIONS:
         started = monotonic()
         try:
-            snapshot = staging.stage(rows[table.asset].withColumn("model", F.lit(version)), table, root)
+            snapshot = _staged(rows[table.asset], version, table, spark)
         except StagingError as error:
             yield gate.result(gate.keys_unique(error), table.asset)
             raise
@@ -171,15 +179,28 @@ def _train(
     for table in RECOMMENDATIONS:
         versions.remove_others(neo4j.driver, neo4j.database, table, RECOMMENDER)
     for table in RECOMMENDATIONS:
-        yield from _verified(table, neo4j, spark, root, changes[table.asset])
+        yield from _verified(table, neo4j, root, changes[table.asset])
     for kept in (knowledge, prepared, logs):
         kept.release()
+
+
+def _staged(rows: "DataFrame", version: str, table: GraphTable, spark: SparkResource) -> Snapshot:
+    """What a model says, as a snapshot; Spark computes it, and writes it for the tasks that audit it."""
+    settings = Settings.load()
+    with scratch(settings.lake) as folder:
+        computed = folder / "computed"
+        rows.write.parquet(str(computed))
+        whole = Part(tuple(map(str, sorted(computed.glob("*.parquet")))))
+        parts = [partial(graph_rows.of_model, version, part) for part in divided(whole)]
+        count = sum(part.rows for part in divided(whole))
+        return staging.stage(
+            parts, table, settings.lake / "graph", run=spark.over(count), buckets=buckets.count_for(count)
+        )
 
 
 def _as_it_is(
     entries: Mapping[str, Publication],
     neo4j: Neo4jResource,
-    spark: SparkSession,
     root: Path,
     changes: Mapping[str, Sequence[Changes]],
 ) -> Iterator[_Result]:
@@ -188,22 +209,22 @@ def _as_it_is(
         entry = entries[table.asset]
         metadata: dict[str, Any] = {"dagster/row_count": entry.rows, **mended_rows(changes[table.asset], table)}
         yield pages.unchanged(table.asset, root / table.asset / entry.version, **metadata)
-        yield from _published_checks(table, neo4j, spark, root, changes[table.asset])
+        yield from _published_checks(table, neo4j, root, changes[table.asset])
 
 
 def _published_checks(
-    table: GraphTable, neo4j: Neo4jResource, spark: SparkSession, root: Path, changes: Sequence[Changes]
+    table: GraphTable, neo4j: Neo4jResource, root: Path, changes: Sequence[Changes]
 ) -> Iterator[dg.AssetCheckResult]:
     """The checks of a table that stays as it was published."""
     yield gate.result(gate.keys_unique(None), table.asset)
-    yield from _verified(table, neo4j, spark, root, changes)
+    yield from _verified(table, neo4j, root, changes)
 
 
 def _verified(
-    table: GraphTable, neo4j: Neo4jResource, spark: SparkSession, root: Path, changes: Sequence[Changes]
+    table: GraphTable, neo4j: Neo4jResource, root: Path, changes: Sequence[Changes]
 ) -> Iterator[dg.AssetCheckResult]:
     """The checks of what the database holds of a table, in which these changes were mended so far."""
-    equals_snapshot, later = publication.equals_snapshot(neo4j, table, spark, root)
+    equals_snapshot, later = publication.equals_snapshot(neo4j, table, root)
     yield gate.result(equals_snapshot, table.asset)
     yield gate.result(publication.untouched(neo4j, table, [*changes, *later]), table.asset)
 

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from pyspark.sql import SparkSession
-
 from spotify_graph.checks import gates as gate
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import RECOMMENDATIONS, GraphTable, NodeType
@@ -62,7 +60,7 @@ def no_drop(table: NodeType, snapshot: Snapshot, before: Publication | None, lak
 
 
 def mended(
-    neo4j: Neo4jResource, table: GraphTable, spark: SparkSession, root: Path, *, thorough: bool = False
+    neo4j: Neo4jResource, table: GraphTable, root: Path, *, thorough: bool = False
 ) -> list[Changes]:
     """Mends what somebody else changed since a table, and the nodes that it needs, were published.
 
@@ -71,7 +69,6 @@ def mended(
     Args:
         neo4j: the database.
         table: the table.
-        spark: computes the difference.
         root: the folder of all snapshots.
         thorough: look at all rows of the table, and not only for what shows at once, such as another number of them.
 
@@ -84,7 +81,7 @@ def mended(
             entry = ledger.find(session, it.asset)
             if not mending.is_in_doubt(session, it, entry, root, keep=neo4j.keep, thorough=thorough):
                 return []
-        return mending.mend(neo4j.driver, neo4j.database, it, root, spark, keep=neo4j.keep).changes
+        return mending.mend(neo4j.driver, neo4j.database, it, root, keep=neo4j.keep).changes
 
     nodes = () if isinstance(table, NodeType) else (table.start.node, table.end.node)
     found = [changes for node in dict.fromkeys(nodes) for changes in mend(node)]
@@ -95,15 +92,12 @@ def mended(
     return found
 
 
-def equals_snapshot(
-    neo4j: Neo4jResource, table: GraphTable, spark: SparkSession, root: Path
-) -> tuple[Finding, Sequence[Changes]]:
+def equals_snapshot(neo4j: Neo4jResource, table: GraphTable, root: Path) -> tuple[Finding, Sequence[Changes]]:
     """Whether the database holds what was published; not asked again where nothing was written since it did.
 
     Args:
         neo4j: the database.
         table: what was published.
-        spark: computes the difference, where there is one.
         root: the folder of all snapshots.
 
     Returns:
@@ -113,7 +107,7 @@ def equals_snapshot(
     if entry.verified_at:
         found = f"{entry.rows:,} in the database, as published; verified at {entry.verified_at:%Y-%m-%d %H:%M:%S}Z"
         return Finding(gate.EQUALS_SNAPSHOT.name, True, True, found), []
-    done = mending.mend(neo4j.driver, neo4j.database, table, root, spark, keep=neo4j.keep)
+    done = mending.mend(neo4j.driver, neo4j.database, table, root, keep=neo4j.keep)
     return gate.equals_snapshot(done.verification), done.changes
 
 

@@ -30,7 +30,7 @@ REFUSED_ROWS = "refused_tracks"
 
 JUDGED_BY = {
     TRACKS.name: ("spotify_graph.transforms.cleaning",),
-    USER_EVENTS.name: ("spotify_graph.transforms.cleaning", "spotify_graph.checks.rules"),
+    USER_EVENTS.name: ("spotify_graph.tasks.events", "spotify_graph.checks.rules"),
 }
 """For each kind of files, the modules that say what becomes of a file's rows; what they import tells how it is read."""
 _TOLD_BY = {TRACKS.name: ("placeholders", "genre_separator"), USER_EVENTS.name: ("placeholders",)}

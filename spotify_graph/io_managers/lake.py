@@ -1,30 +1,34 @@
 """The Parquet lake: each asset's versions, one of them current.
 
-`<root>/<asset>/<version>/*.parquet`, with what is known of the version in `_about.json` beside them, and
-`<root>/<asset>/CURRENT`, which holds the current version's name. The entries of an asset that is partitioned by landed
+`<root>/<asset>/<version>/*.parquet`, with what is known of the version in `_about.json` beside them, its files among
+it, and `<root>/<asset>/CURRENT`, which holds the current version's name. The entries of an asset that is partitioned by landed
 file are named `<asset>/<file>`. Versions are never changed: who holds a version's name reads the same rows for ever.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
 
 from spotify_graph.io_managers import verdicts
 from spotify_graph.io_managers.verdicts import Verdict, read_json, write_json
+from spotify_graph.neo4j_io.running import Run, in_process
+from spotify_graph.parts import Part, save
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+T = TypeVar("T")
 
 # PyArrow is imported where it is used: definitions, which need none, are loaded often.
 
@@ -63,9 +67,21 @@ class LakeVersion:
         """What the gates found, or None where they were not run to the end."""
         return verdicts.read(self.path)
 
-    def read(self, spark: SparkSession, schema: str | StructType) -> DataFrame:
-        """Its rows, by their schema, which Spark would need a job to find."""
-        return read_all(spark, [self], schema)
+    @property
+    def files(self) -> list[Path]:
+        """Its Parquet files, by their buckets where it has several."""
+        names = self.about.get("files")
+        return [self.path / name for name in names] if names is not None else sorted(self.path.glob("*.parquet"))
+
+    @property
+    def buckets(self) -> int:
+        """In how many buckets its rows are divided by their first column, one file for each; 1 where they are not."""
+        return int(self.about.get("buckets", 1))
+
+    @property
+    def part(self) -> Part:
+        """All its rows."""
+        return Part(tuple(map(str, self.files)))
 
 
 @dataclass(frozen=True)
@@ -96,6 +112,43 @@ class Lake:
                 raise OSError(f"{version}: Spark ended without marking the version as whole")
             write_json(version / _ABOUT, {**(about or {}), "rows": written.get["rows"]})
         return self.version(name, version.name)
+
+    def write_parts(
+        self,
+        name: str,
+        parts: Sequence[Callable[[], tuple[pa.Table, T]]],
+        about: Mapping[str, Any] | None = None,
+        *,
+        run: Run = in_process,
+        buckets: int = 1,
+    ) -> tuple[LakeVersion, list[T]]:
+        """Computes a new version part by part, a file for each; otherwise like `write`.
+
+        Args:
+            name: the entry.
+            parts: give their rows, and whatever is counted of them; partials of functions of modules. At least one.
+            about: what to record with the version, in JSON values.
+            run: runs the parts.
+            buckets: how many buckets the parts are; 1 where rows with the same first column may be in several.
+
+        Returns:
+            The version, and what was counted, part by part.
+        """
+        with self._new_version(name) as version:
+            version.mkdir(parents=True)
+            written = run(partial(_write_part, version), parts)
+            known = {
+                **(about or {}),
+                "rows": sum(rows for _, rows, _ in written),
+                "files": [file for file, _, _ in written],
+                "buckets": buckets,
+            }
+            write_json(version / _ABOUT, known)
+        return self.version(name, version.name), [counted for _, _, counted in written]
+
+    def write_table(self, name: str, rows: pa.Table, about: Mapping[str, Any] | None = None) -> LakeVersion:
+        """Writes rows that are in memory as a new version of an entry; otherwise like `write`."""
+        return self.write_parts(name, [lambda: (rows, None)], about)[0]
 
     def write_stream(
         self, name: str, stream: pa.RecordBatchReader, about: Mapping[str, Any] | None = None
@@ -182,10 +235,78 @@ class Lake:
             return None
 
 
-def read_all(spark: SparkSession, versions: Iterable[LakeVersion], schema: str | StructType) -> DataFrame:
-    """The rows of several versions with the same columns; no rows where there are none."""
-    paths = [str(version.path) for version in versions]
-    return spark.read.schema(schema).parquet(*paths) if paths else spark.createDataFrame([], schema)
+@dataclass(frozen=True)
+class LakeTable:
+    """The rows of versions with the same columns.
+
+    Attributes:
+        versions: the versions.
+        ddl: the columns, as Spark's DDL.
+    """
+
+    versions: Sequence[LakeVersion]
+    ddl: str
+
+    @property
+    def rows(self) -> int:
+        """How many rows they have together."""
+        return sum(version.rows for version in self.versions)
+
+    @property
+    def names(self) -> list[str]:
+        """The versions' names, sorted."""
+        return sorted(version.name for version in self.versions)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns."""
+        return arrow_schema(self.ddl)
+
+    @property
+    def part(self) -> Part:
+        """All rows."""
+        return Part(tuple(str(file) for version in self.versions for file in version.files))
+
+    @property
+    def parts(self) -> list[Part]:
+        """The rows file by file."""
+        return [Part((file,)) for file in self.part.files]
+
+    @property
+    def buckets(self) -> int:
+        """In how many buckets of their first column the rows are divided: as many as the finest version has."""
+        return max((version.buckets for version in self.versions), default=1)
+
+    def read(self) -> pa.Table:
+        """All rows, in memory."""
+        return self.part.read(self.schema)
+
+    def frame(self, spark: SparkSession) -> DataFrame:
+        """All rows, for Spark; by their schema, which it would need a job to find."""
+        paths = self.part.files
+        return spark.read.schema(self.ddl).parquet(*paths) if paths else spark.createDataFrame([], self.ddl)
+
+
+def arrow_schema(ddl: str) -> pa.Schema:
+    """The columns that Spark's DDL declares, for Arrow."""
+    import pyarrow as pa
+
+    types = {
+        "string": pa.string(),
+        "long": pa.int64(),
+        "int": pa.int32(),
+        "double": pa.float64(),
+        "boolean": pa.bool_(),
+        "timestamp": pa.timestamp("us", tz="UTC"),
+        "array<string>": pa.list_(pa.string()),
+    }
+    declared = [column.split(" ") for column in ddl.split(", ")]
+    return pa.schema([(name, types[type_]) for name, type_ in declared])
+
+
+def _write_part(folder: Path, part: Callable[[], tuple[pa.Table, T]]) -> tuple[str, int, T]:
+    rows, counted = part()
+    return Path(save(rows, folder)).name, rows.num_rows, counted
 
 
 def _groups(stream: pa.RecordBatchReader) -> Iterator[pa.Table]:

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
-from pyspark.sql import DataFrame
 
 from spotify_graph.graph_model import RECOMMENDER, TABLES, GraphTable, RelationshipType
 from spotify_graph.io_managers import pages
@@ -19,7 +19,9 @@ from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.publication import PublicationResult
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.resources.neo4j import Neo4jResource
-from spotify_graph.resources.spark import SparkResource
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _SECONDS_BETWEEN_MESSAGES = 5
 
@@ -46,7 +48,6 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
     for whoever wrote all tables of the model to switch to (`neo4j_io.versions`).
     """
 
-    spark: dg.ResourceDependency[SparkResource]
     neo4j: dg.ResourceDependency[Neo4jResource]
     root: str = Field(description="The folder of the staged snapshots.")
 
@@ -63,7 +64,6 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
                     self.neo4j.database,
                     table,
                     Path(self.root),
-                    self.spark.spark_session,
                     keep=self.neo4j.keep,
                 )
                 if not changes:
@@ -87,12 +87,11 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
     def _publish(self, table: GraphTable, obj: GraphSnapshot, told: Progress) -> PublicationResult:
         driver, database, keep = self.neo4j.driver, self.neo4j.database, self.neo4j.keep
         if obj.model is None:
-            spark = self.spark.spark_session
-            return publication.publish(driver, database, table, obj.snapshot, spark, progress=told, keep=keep)
+            return publication.publish(driver, database, table, obj.snapshot, progress=told, keep=keep)
         assert isinstance(table, RelationshipType)  # noqa: S101 a model has no nodes
         return versions.load(driver, database, table, obj.snapshot, RECOMMENDER, obj.model, progress=told)
 
-    def load_input(self, context: dg.InputContext) -> DataFrame:
+    def load_input(self, context: dg.InputContext) -> "pa.Table":
         """The snapshot that was published last.
 
         Raises:
@@ -102,8 +101,7 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
         published = ledger.entry(self.neo4j.driver, self.neo4j.database, table.asset)
         if published is None or published.status in (ledger.Status.PUBLISHING, ledger.Status.LOADED):
             raise FileNotFoundError(f"no publication of {table.asset} is finished: materialize it first")
-        path = Path(self.root) / table.asset / published.version
-        return self.spark.spark_session.read.parquet(str(path))
+        return Snapshot.load(Path(self.root) / table.asset / published.version).read()
 
 
 class _Progress:

@@ -1,8 +1,9 @@
 """The Spark session of a run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, Self, TypeVar
 
 import dagster as dg
 from dagster_pyspark import PySparkResource
@@ -10,8 +11,12 @@ from pydantic import Field, PrivateAttr
 from pyspark.sql import SparkSession
 
 from spotify_graph.local.spark import MEMORY
+from spotify_graph.neo4j_io.running import Run, in_process
 from spotify_graph.resources import session
-from spotify_graph.settings import Settings
+from spotify_graph.settings import IN_PROCESS_ROWS, Settings
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 
 class SparkResource(PySparkResource):
@@ -29,10 +34,20 @@ class SparkResource(PySparkResource):
         description="How many partitions a shuffle starts from; small ones are joined.",
     )
 
+    in_process_rows: int = Field(
+        default=IN_PROCESS_ROWS,
+        description="Up to how many rows are worked on in the run's own process, without Spark; 0: none.",
+    )
+
     _session: SparkSession | None = PrivateAttr(default=None)
     _owns_session: bool = PrivateAttr(default=False)
 
     _held: ClassVar[bool] = False
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Spark as an installation's settings have it."""
+        return cls(master=settings.spark_master, in_process_rows=settings.in_process_rows)
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:
         """Starts nothing: a run that computes nothing needs no session."""
@@ -51,21 +66,31 @@ class SparkResource(PySparkResource):
             self._session = session.build(Settings.load(), self._properties)
         return self._session
 
+    def over(self, rows: int) -> Run:
+        """What runs the tasks that work on so many rows together: this process, or Spark's executors."""
+        if rows <= self.in_process_rows:
+            return in_process
+        return partial(_in_tasks, self.spark_session)
+
     @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keeps one session for all runs of this process until the block ends; it starts beside what comes first."""
+    def held(self, *, start: bool = False) -> Iterator[None]:
+        """Keeps one session for all runs of this process until the block ends.
+
+        Args:
+            start: start it now, beside what comes first; else it starts when it is first asked for, if ever.
+        """
         if SparkSession.getActiveSession():
             yield
             return
-        begun = session.begin(Settings.load(), self._properties)
+        begun = session.begin(Settings.load(), self._properties) if start else None
         type(self)._held = True
         try:
             yield
         finally:
             type(self)._held = False
             # Where the block fails early, nobody waits for a session that is still starting: it ends with the process.
-            if begun.done() and not begun.exception():
-                begun.result().stop()
+            if (begun is None or begun.done()) and (held := SparkSession.getActiveSession()):
+                held.stop()
 
     @property
     def _properties(self) -> dict[str, str]:
@@ -75,3 +100,10 @@ class SparkResource(PySparkResource):
             "spark.sql.shuffle.partitions": str(self.shuffle_partitions),
             **self.spark_config,
         }
+
+
+def _in_tasks(spark: SparkSession, task: Callable[[T], R], parts: Sequence[T]) -> list[R]:
+    """Runs one of Spark's tasks for each part."""
+    if not parts:
+        return []
+    return spark.sparkContext.parallelize(list(parts), len(parts)).map(task).collect()

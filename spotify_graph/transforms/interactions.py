@@ -1,41 +1,50 @@
 """What a user did with a track, counted."""
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from spotify_graph.transforms.cleaning import EVENT_VALUES
 
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-def interactions(cleaned_events: DataFrame) -> DataFrame:
+# PyArrow is imported where it is used: definitions, which need none, are loaded often.
+
+KEYS = ("user_id", "track_id", "event_type")
+_PAIR = KEYS[:2]
+
+
+def interactions(events: pa.Table) -> pa.Table:
     """Counts the distinct events of each user, track and event type. An event that several files hold counts once.
 
     Args:
-        cleaned_events: `cleaning.clean_events` of any number of files.
+        events: `cleaning.clean_events` of any number of files; all events that there are of a user.
 
     Returns:
-        user_id, track_id, event_type, count (long), first_ts and last_ts (of the first and the last of them).
+        user_id, track_id, event_type, count (int64), first_ts and last_ts (of the first and the last of them).
     """
-    # Partitioned like this, neither the distinct nor the count needs another shuffle.
-    events = cleaned_events.select(*EVENT_VALUES).repartition("user_id", "track_id").distinct()
-    return events.groupBy("user_id", "track_id", "event_type").agg(
-        F.count(F.lit(1)).alias("count"),
-        F.min("event_ts").alias("first_ts"),
-        F.max("event_ts").alias("last_ts"),
+    distinct = events.select(EVENT_VALUES).group_by(list(EVENT_VALUES)).aggregate([])
+    counted = distinct.group_by(list(KEYS)).aggregate([([], "count_all"), ("event_ts", "min"), ("event_ts", "max")])
+    return counted.select([*KEYS, "count_all", "event_ts_min", "event_ts_max"]).rename_columns(
+        [*KEYS, "count", "first_ts", "last_ts"]
     )
 
 
-def updated(previous: DataFrame, changed_events: DataFrame, cleaned_events: DataFrame) -> DataFrame:
+def updated(previous: pa.Table, changed: pa.Table, events: pa.Table) -> pa.Table:
     """Brings interactions up to date by counting anew only the pairs of user and track that changed.
 
     Args:
         previous: the interactions before, from `interactions` or `updated`.
-        changed_events: every event that was taken in or taken out since; others do no harm.
-        cleaned_events: `cleaning.clean_events` of all files, as they are now.
+        changed: user_id and track_id of every event that was taken in or taken out since; others do no harm.
+        events: `cleaning.clean_events` of all files as they are now; those of other pairs may be left out.
 
     Returns:
         Exactly what `interactions` gives for all files.
     """
-    pair = ["user_id", "track_id"]
-    changed = changed_events.select(*pair).distinct()
-    unchanged = previous.join(changed, pair, "left_anti")
-    return unchanged.unionByName(interactions(cleaned_events.join(changed, pair, "left_semi")))
+    import pyarrow as pa
+
+    pairs = changed.select(_PAIR).group_by(list(_PAIR)).aggregate([])
+    unchanged = previous.join(pairs, list(_PAIR), join_type="left anti")
+    anew = interactions(events.join(pairs, list(_PAIR), join_type="left semi"))
+    return pa.concat_tables([unchanged.select(anew.column_names), anew])
