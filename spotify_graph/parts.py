@@ -163,9 +163,7 @@ def save(rows: pa.Table, folder: Path) -> str:
     return str(file)
 
 
-def shuffle(
-    whole: Part, read: Callable[[Part], pa.Table], key: str, count: int, folder: Path, run: Run
-) -> list[Part]:
+def shuffle(whole: Part, read: Callable[[Part], pa.Table], key: str, count: int, folder: Path, run: Run) -> list[Part]:
     """Rows divided anew: for each bucket a part with all rows whose key is in it.
 
     Args:

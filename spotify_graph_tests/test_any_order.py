@@ -78,14 +78,31 @@ def test_interactions_brought_up_to_date_file_by_file_are_those_of_all_files(
     logs: Logs = {}
     rows = counting.interactions(cleaned([]))
     for file, content in steps:
-        changed = [(file, logs.pop(file, [])), (file, content or [])]
+        went, came = cleaned([(file, logs.pop(file, []))]), cleaned([(file, content or [])])
+        stayed = cleaned(logs.items())
         if content is not None:
             logs[file] = content
-        rows = counting.updated(rows, cleaned(changed), cleaned(logs.items()))
+        added = counting.without(came, pa.concat_tables([stayed, went]))
+        removed = counting.without(went, pa.concat_tables([stayed, came]))
+        changes = counting.change(rows, added, removed, cleaned(logs.items()))
+        assert is_exact(changes, rows)
+        rows = counting.changed(rows, changes)
     order = [(key, "ascending") for key in counting.KEYS]
     found = rows.sort_by(order)
     assert found.equals(counting.interactions(cleaned(logs.items())).sort_by(order))
     assert {tuple(row[key] for key in counting.KEYS): row["count"] for row in found.to_pylist()} == counted(logs)
+
+
+def is_exact(changes: pa.Table, before: pa.Table) -> bool:
+    """Whether changes have the old values that there were, and no row that changes nothing."""
+    old = {
+        tuple(row[key] for key in counting.KEYS): [row[name] for name in counting.VALUES] for row in before.to_pylist()
+    }
+    for row in changes.to_pylist():
+        was, is_ = [row[name] for name in counting.OLD_VALUES], [row[name] for name in counting.VALUES]
+        if was == is_ or was != old.get(tuple(row[key] for key in counting.KEYS), [None] * 3):
+            return False
+    return True
 
 
 def contents_of(platform: Platform) -> tuple[list[dict[str, object]], list[dict[str, object]]]:

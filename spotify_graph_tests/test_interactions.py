@@ -43,4 +43,3 @@ def test_interactions_count_each_distinct_event_once(seed: int) -> None:
     events = pa.Table.from_pylist([dict(zip(SCHEMA.names, row, strict=True)) for row in log], SCHEMA)
     rows = [tuple(row.values()) for row in interactions(events).to_pylist()]
     assert sorted(rows) == sorted((*key, len(ts), min(ts), max(ts)) for key, ts in times.items())
-

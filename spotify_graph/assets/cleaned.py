@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -266,7 +267,7 @@ def interactions(
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """One row for each user, track and event type, over the event files that the gates let through.
 
-    Only the pairs of user and track that files which came, changed or went have events of are counted anew.
+    What came and what went since the last version is counted, and added to it and taken from it.
     """
     now, started = datetime.now(UTC), monotonic()
     lake, ledger = _lake_and_ledger(USER_EVENTS)
@@ -281,9 +282,9 @@ def interactions(
         yield from gate.results(gate.aged(current.verdict, now, gates), "interactions")
         return
     anew = before is None or config.full or before.about.get("code") != _COUNTS
-    changed = None if before is None or anew else _changed(lake, before, in_force)
-    version, counted = _counted(lake, spark, in_force.values(), before, changed, about)
-    how = "all" if changed is None else f"{len(changed)} versions of files"
+    turnover = None if before is None or anew else _turnover(lake, before, in_force)
+    version, counted = _counted(lake, spark, list(in_force.values()), before, turnover, about)
+    how = "all" if turnover is None else f"{len(turnover.came) + len(turnover.went)} versions of files"
     told = {"events": sum(it.events for it in counted)}
     yield made("interactions", version.path, {**about, "counted_anew": how, **shown(version, started, **told)})
     newest = max((it.newest for it in counted if it.newest is not None), default=None)
@@ -298,36 +299,53 @@ def interactions(
     yield from (gate.of_version(finding, "interactions", version.name) for finding in findings)
 
 
+@dataclass(frozen=True)
+class _Turnover:
+    """The versions of files that came, went and stayed since a version of the interactions."""
+
+    came: list[LakeVersion]
+    went: list[LakeVersion]
+    stayed: list[LakeVersion]
+
+
+def _turnover(lake: Lake, before: LakeVersion, in_force: Mapping[str, LakeVersion]) -> _Turnover | None:
+    """What became of files since; None where one that went is not in the lake any more."""
+    sources: dict[str, str] = before.about["sources"]
+    stays = {file: sources.get(file) == version.name for file, version in in_force.items()}
+    went = {file: name for file, name in sources.items() if file not in in_force or in_force[file].name != name}
+    try:
+        return _Turnover(
+            came=[version for file, version in in_force.items() if not stays[file]],
+            went=[lake.version(f"cleaned_events/{file}", name) for file, name in went.items()],
+            stayed=[version for file, version in in_force.items() if stays[file]],
+        )
+    except FileNotFoundError:
+        return None
+
+
 def _counted(
     lake: Lake,
     spark: SparkResource,
-    in_force: Iterable[LakeVersion],
+    in_force: list[LakeVersion],
     before: LakeVersion | None,
-    changed: list[LakeVersion] | None,
+    turnover: _Turnover | None,
     about: Mapping[str, Any],
 ) -> tuple[LakeVersion, list[counting.Counted]]:
     """The next version of the interactions, bucket by bucket of their users: counted anew, or as far as they changed."""
-    in_force = list(in_force)
     rows = sum(version.rows for version in in_force)
     run, count = spark.over(rows), buckets.count_for(rows)
-    whole, events, columns_ = _all(in_force), arrow(*_EVENTS), arrow(*_INTERACTIONS)
+    events, columns_ = arrow(*_EVENTS), arrow(*_INTERACTIONS)
     with scratch(lake.root) as folder:
 
-        def of_users(users: Any = None) -> list[Part]:
-            return shuffle(whole, partial(counting.read, events, users), "user_id", count, folder, run)
+        def divided_(versions: list[LakeVersion]) -> list[Part]:
+            return shuffle(_all(versions), partial(counting.read, events, None), "user_id", count, folder, run)
 
-        if before is None or changed is None:
-            tasks = [partial(counting.count, events, part) for part in of_users()]
-        else:
-            pairs = _all(changed).read(events, ["user_id", "track_id"])
-            pairs = pairs.group_by(pairs.column_names).aggregate([])
-            known = partial(Part.read, schema=columns_)
-            kept = shuffle(before.part, known, "user_id", count, folder, run)
-            of_changed = of_users(pairs["user_id"].unique())
-            tasks = [
-                partial(counting.recount, events, columns_, part, pairs, anew)
-                for part, anew in zip(kept, of_changed, strict=True)
-            ]
+        if before is None or turnover is None:
+            anew = [partial(counting.count, events, part) for part in divided_(in_force)]
+            return lake.write_parts("interactions", anew, about, run=run, buckets=count)
+        kept = shuffle(before.part, partial(Part.read, schema=columns_), "user_id", count, folder, run)
+        files = map(counting.Files, *map(divided_, (turnover.came, turnover.went, turnover.stayed)))
+        tasks = [partial(counting.change, events, columns_, *each) for each in zip(kept, files, strict=True)]
         return lake.write_parts("interactions", tasks, about, run=run, buckets=count)
 
 
@@ -387,17 +405,6 @@ def _up_to_date(lake: Lake, asset: str, about: Mapping[str, Any]) -> LakeVersion
         return None
     same = all(passed.about.get(name) == about.get(name) for name in ("sources", "examined", "settings", "code"))
     return passed if same else None
-
-
-def _changed(lake: Lake, before: LakeVersion, in_force: Mapping[str, LakeVersion]) -> list[LakeVersion] | None:
-    """The versions of files that came or went since; None where one that went is not in the lake any more."""
-    sources: dict[str, str] = before.about["sources"]
-    came = [version for file, version in in_force.items() if sources.get(file) != version.name]
-    went = {file: name for file, name in sources.items() if file not in in_force or in_force[file].name != name}
-    try:
-        return came + [lake.version(f"cleaned_events/{file}", name) for file, name in went.items()]
-    except FileNotFoundError:
-        return None
 
 
 def _sources(in_force: Mapping[str, LakeVersion], entries: Mapping[str, Entry]) -> dict[str, Any]:

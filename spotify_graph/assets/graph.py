@@ -129,9 +129,7 @@ GRAPH_ASSETS: dict[str, GraphAsset] = {}
 """Every asset that `graph_asset` has made, by its name."""
 
 
-def graph_asset(
-    table: GraphTable, watch: Watch | None = None
-) -> Callable[[Callable[..., Rows]], dg.AssetsDefinition]:
+def graph_asset(table: GraphTable, watch: Watch | None = None) -> Callable[[Callable[..., Rows]], dg.AssetsDefinition]:
     """Makes the function that computes a table's rows into the asset that stages, publishes and verifies them."""
     is_node = isinstance(table, NodeType)
 

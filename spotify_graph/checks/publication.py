@@ -59,9 +59,7 @@ def no_drop(table: NodeType, snapshot: Snapshot, before: Publication | None, lak
     return gate.with_advice(finding, snapshot.version) if finding.refuses else finding
 
 
-def mended(
-    neo4j: Neo4jResource, table: GraphTable, root: Path, *, thorough: bool = False
-) -> list[Changes]:
+def mended(neo4j: Neo4jResource, table: GraphTable, root: Path, *, thorough: bool = False) -> list[Changes]:
     """Mends what somebody else changed since a table, and the nodes that it needs, were published.
 
     With nodes that were deleted went what models say of them: it is restored here, because models are made at night.

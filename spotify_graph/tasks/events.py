@@ -54,9 +54,7 @@ def judge(now: datetime, placeholders: Sequence[str], buckets: int, folder: Path
         good=divide(cleaning.good_events(judged), "user_id", buckets, folder),
         bad=save(cleaning.rejected(judged), folder),
         with_placeholders=cleaning.with_placeholders(judged).slice(0, gates.SAMPLE).to_pylist(),
-        examples={
-            reason: cleaning.example(raw, judged, reason) for reason in cleaning.EVENT_REASONS if counts[reason]
-        },
+        examples={reason: cleaning.example(raw, judged, reason) for reason in cleaning.EVENT_REASONS if counts[reason]},
     )
 
 

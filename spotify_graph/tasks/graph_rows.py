@@ -34,7 +34,9 @@ def edges(schema: pa.Schema, event_type: EventType, part: Part) -> pa.Table:
     """The relationships of a part of the interactions."""
     import pyarrow.compute as pc
 
-    return graph_tables.interaction_edges(part.read(schema, where=pc.field("event_type") == event_type.name), event_type)
+    return graph_tables.interaction_edges(
+        part.read(schema, where=pc.field("event_type") == event_type.name), event_type
+    )
 
 
 def of_model(version: str, part: Part) -> pa.Table:

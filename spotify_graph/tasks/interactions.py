@@ -1,4 +1,4 @@
-"""What is done to a bucket of users: their events are counted, all of them or only what changed."""
+"""What is done to a bucket of users: their events are counted, all of them or only those that come and go."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ class Counted:
         events: how many there are.
         newest: when the newest one happened, in microseconds since 1970; None where there is none.
         broken: from `rules.broken`.
+        changes: from `interactions.change`; None where all events were counted.
     """
 
     events: int
     newest: int | None
     broken: Mapping[str, rules.Broken]
+    changes: pa.Table | None = None
 
 
 def read(schema: pa.Schema, users: pa.Array | None, part: Part) -> pa.Table:
@@ -49,27 +51,52 @@ def count(schema: pa.Schema, events: Part) -> tuple[pa.Table, Counted]:
     return _counted(counting.interactions(read(schema, None, events)))
 
 
-def recount(
-    schema: pa.Schema, columns: pa.Schema, before: Part, changed: pa.Table, events: Part
-) -> tuple[pa.Table, Counted]:
-    """The interactions of a bucket, from what they were and the events of those users who have others now.
+@dataclass(frozen=True)
+class Files:
+    """A bucket's events, by what became of the files that they are in.
+
+    Attributes:
+        came: those of files that are new, or whose content is.
+        went: those of files that left, or of the content that they had.
+        stayed: those of all other files.
+    """
+
+    came: Part
+    went: Part
+    stayed: Part
+
+
+def change(schema: pa.Schema, columns: pa.Schema, before: Part, files: Files) -> tuple[pa.Table, Counted]:
+    """The interactions of a bucket, from what they were and what came and went.
 
     Args:
         schema: the columns of cleaned events.
         columns: the columns of interactions.
         before: the bucket's interactions before.
-        changed: the pairs of user and track of what came or went, in this bucket or in others; each once.
-        events: the bucket's events; those of other users may be left out.
+        files: the bucket's events.
     """
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    of_users = read(schema, pc.unique(changed["user_id"]), events)
-    return _counted(counting.updated(before.read(columns), changed, of_users))
+    came, went = read(schema, None, files.came), read(schema, None, files.went)
+    times = pc.unique(pa.concat_tables([came, went])["event_ts"])
+    # The same event has the same time: few of the others have to be looked at.
+    meanwhile = (pc.field("event_ts") >= pc.min(times)) & (pc.field("event_ts") <= pc.max(times))
+    others = files.stayed.read(schema, EVENT_VALUES, meanwhile & pc.field("event_ts").isin(times))
+    added = counting.without(came, pa.concat_tables([others, went]))
+    removed = counting.without(went, pa.concat_tables([others, came]))
+    # The first and the last of what stays are asked for only where something goes.
+    users = pc.unique(removed["user_id"])
+    now = [read(schema, users, part) for part in (files.stayed, files.came) if len(users)]
+    previous = before.read(columns)
+    changes = counting.change(previous, added, removed, pa.concat_tables(now) if now else removed)
+    return _counted(counting.changed(previous, changes), changes)
 
 
-def _counted(rows: pa.Table) -> tuple[pa.Table, Counted]:
+def _counted(rows: pa.Table, changes: pa.Table | None = None) -> tuple[pa.Table, Counted]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
     newest = pc.max(rows["last_ts"].cast(pa.int64())).as_py()
-    return rows, Counted(pc.sum(rows["count"]).as_py() or 0, newest, rules.broken(rules.of_interactions(), rows))
+    broken = rules.broken(rules.of_interactions(), rows)
+    return rows, Counted(pc.sum(rows["count"]).as_py() or 0, newest, broken, changes)
