@@ -129,7 +129,7 @@ def tasks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> st
     if request.param != "in this process":
         request.getfixturevalue("spark")
         monkeypatch.setenv("SPOTIFY_GRAPH_IN_PROCESS_ROWS", "0")
-        monkeypatch.setattr(buckets, "count_for", lambda rows: 4)
+        monkeypatch.setattr(buckets, "count_for", lambda _rows: 4)
     return str(request.param)
 
 

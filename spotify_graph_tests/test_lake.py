@@ -11,7 +11,6 @@ from pyspark.sql import functions as F
 
 from spotify_graph.io_managers.lake import GROUP_BYTES, Lake, LakeTable
 
-
 N = pa.schema({"n": pa.int64()})
 
 

@@ -1,7 +1,7 @@
 """The group cleaned: good rows with their types, bad rows with their reasons, and the interactions."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -331,22 +331,27 @@ def _counted(
     turnover: _Turnover | None,
     about: Mapping[str, Any],
 ) -> tuple[LakeVersion, list[counting.Counted]]:
-    """The next version of the interactions, bucket by bucket of their users: counted anew, or as far as they changed."""
-    rows = sum(version.rows for version in in_force)
-    run, count = spark.over(rows), buckets.count_for(rows)
+    """The next version of the interactions, by bucket of their users: counted anew, or as far as they changed."""
     events, columns_ = arrow(*_EVENTS), arrow(*_INTERACTIONS)
+    count = buckets.count_for(sum(version.rows for version in in_force))
+    new = in_force if turnover is None else turnover.came + turnover.went
+    run = spark.over(sum(version.rows for version in new))
     with scratch(lake.root) as folder:
 
-        def divided_(versions: list[LakeVersion]) -> list[Part]:
-            return shuffle(_all(versions), partial(counting.read, events, None), "user_id", count, folder, run)
+        def by_user(rows: Part, read: Callable[[Part], Any]) -> list[Part]:
+            return shuffle(rows, read, "user_id", count, folder, run)
 
+        whole = partial(counting.read, events)
         if before is None or turnover is None:
-            anew = [partial(counting.count, events, part) for part in divided_(in_force)]
-            return lake.write_parts("interactions", anew, about, run=run, buckets=count)
-        kept = shuffle(before.part, partial(Part.read, schema=columns_), "user_id", count, folder, run)
-        files = map(counting.Files, *map(divided_, (turnover.came, turnover.went, turnover.stayed)))
-        tasks = [partial(counting.change, events, columns_, *each) for each in zip(kept, files, strict=True)]
-        return lake.write_parts("interactions", tasks, about, run=run, buckets=count)
+            tasks = [partial(counting.count, events, part) for part in by_user(_all(in_force), whole)]
+            return lake.write_parts("interactions", tasks, about, run=run, buckets=count)
+        came, went, stayed = map(_all, (turnover.came, turnover.went, turnover.stayed))
+        touched = counting.touched(events, came, went)
+        of_stayed = partial(counting.read_touched, events, touched)
+        files = map(counting.Files, by_user(came, whole), by_user(went, whole), by_user(stayed, of_stayed))
+        known = by_user(before.part, partial(Part.read, schema=columns_))
+        changes = [partial(counting.change, events, columns_, *each) for each in zip(known, files, strict=True)]
+        return lake.write_parts("interactions", changes, about, run=run, buckets=count)
 
 
 def read(root: Path) -> dict[str, LakeTable]:

@@ -1,14 +1,14 @@
 """The Parquet lake: each asset's versions, one of them current.
 
 `<root>/<asset>/<version>/*.parquet`, with what is known of the version in `_about.json` beside them, its files among
-it, and `<root>/<asset>/CURRENT`, which holds the current version's name. The entries of an asset that is partitioned by landed
-file are named `<asset>/<file>`. Versions are never changed: who holds a version's name reads the same rows for ever.
+it, and `<root>/<asset>/CURRENT`, which holds the current version's name. The entries of an asset that is partitioned by
+landed file are named `<asset>/<file>`. Versions are never changed: who holds a version's name reads the same rows for ever.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime

@@ -32,23 +32,48 @@ class Counted:
     changes: pa.Table | None = None
 
 
-def read(schema: pa.Schema, users: pa.Array | None, part: Part) -> pa.Table:
-    """The events of some users, or of all.
+def read(schema: pa.Schema, part: Part) -> pa.Table:
+    """The events of a part of the cleaned ones."""
+    return part.read(schema, EVENT_VALUES)
 
-    Args:
-        schema: the columns of cleaned events.
-        users: whose events; None means everybody's.
-        part: cleaned events.
+
+@dataclass(frozen=True)
+class Touched:
+    """Of which events others matter where some come and some go.
+
+    Attributes:
+        times: when they happened: only an event of the same time can be the same.
+        users: who has events that go: of these, what stays may be the first now, or the last.
     """
+
+    times: pa.Array
+    users: pa.Array
+
+
+def touched(schema: pa.Schema, came: Part, went: Part) -> Touched:
+    """What is touched by the events of files that came and went."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    wanted = None if users is None else pc.field("user_id").isin(users)
+    times = pa.concat_tables(part.read(schema, ["event_ts"]) for part in (came, went))
+    return Touched(pc.unique(times["event_ts"]), pc.unique(went.read(schema, ["user_id"])["user_id"]))
+
+
+def read_touched(schema: pa.Schema, touched: Touched, part: Part) -> pa.Table:
+    """The events of a part of the cleaned ones that matter for others."""
+    import pyarrow.compute as pc
+
+    # Row groups of other times are not read: files are sorted by time.
+    meanwhile = (pc.field("event_ts") >= pc.min(touched.times)) & (pc.field("event_ts") <= pc.max(touched.times))
+    wanted = meanwhile & pc.field("event_ts").isin(touched.times)
+    if len(touched.users):
+        wanted |= pc.field("user_id").isin(touched.users)
     return part.read(schema, EVENT_VALUES, wanted)
 
 
 def count(schema: pa.Schema, events: Part) -> tuple[pa.Table, Counted]:
     """The interactions of a bucket, from all its events."""
-    return _counted(counting.interactions(read(schema, None, events)))
+    return _counted(counting.interactions(read(schema, events)))
 
 
 @dataclass(frozen=True)
@@ -76,20 +101,13 @@ def change(schema: pa.Schema, columns: pa.Schema, before: Part, files: Files) ->
         files: the bucket's events.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    came, went = read(schema, None, files.came), read(schema, None, files.went)
-    times = pc.unique(pa.concat_tables([came, went])["event_ts"])
-    # The same event has the same time: few of the others have to be looked at.
-    meanwhile = (pc.field("event_ts") >= pc.min(times)) & (pc.field("event_ts") <= pc.max(times))
-    others = files.stayed.read(schema, EVENT_VALUES, meanwhile & pc.field("event_ts").isin(times))
+    came, went = read(schema, files.came), read(schema, files.went)
+    others = read_touched(schema, touched(schema, files.came, files.went), files.stayed)
     added = counting.without(came, pa.concat_tables([others, went]))
     removed = counting.without(went, pa.concat_tables([others, came]))
-    # The first and the last of what stays are asked for only where something goes.
-    users = pc.unique(removed["user_id"])
-    now = [read(schema, users, part) for part in (files.stayed, files.came) if len(users)]
     previous = before.read(columns)
-    changes = counting.change(previous, added, removed, pa.concat_tables(now) if now else removed)
+    changes = counting.change(previous, added, removed, pa.concat_tables([others, came]))
     return _counted(counting.changed(previous, changes), changes)
 
 
