@@ -95,6 +95,41 @@ def materialize(selection: str, rebuild: bool) -> None:
         sys.exit(1)
 
 
+@main.command("import")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.option(
+    "--user", metavar="NAME", help="Whose it is. Else names of folders or archives say it, one for each person."
+)
+@click.option(
+    "--mapping", metavar="FILE.toml", help="What the columns of another log mean: a file, or one that is ready."
+)
+@click.option("--replace", "afresh", is_flag=True, help="Drop what was imported before for these people.")
+@as_json
+def import_(path: Path, user: str | None, mapping: str | None, afresh: bool, as_json: bool) -> None:
+    """Take in listening histories in PATH, such as Spotify's downloads: they go into the landing folder."""
+    from spotify_graph.imports import door, report
+
+    settings = Settings.load()
+    with console.err.status("") as status:
+        done = door.imported(settings, path, user=user, mapped_by=mapping, replace=afresh, say=status.update)
+    if as_json:
+        console.document(done.document())
+    else:
+        console.heading("Files")
+        console.records(done.file_rows(), report.FILE_COLUMNS, as_json=False)
+        console.heading(f"Histories, in {settings.landing}")
+        console.records(done.user_rows(), report.USER_COLUMNS, as_json=False)
+        if done.others:
+            console.say(f"{done.others:,} other files, such as playlists, are not read.")
+        for note in done.notes:
+            console.say(note)
+        console.say("`spotify-graph materialize` takes them into the graph.")
+    for line in done.refusals:
+        console.say(f"spotify-graph: {line}")
+    if not done.complete:
+        sys.exit(1)
+
+
 @main.command()
 def demo() -> None:
     """Generate sample logs if nothing has landed, materialize everything, and show what came out."""

@@ -44,6 +44,8 @@ class Settings(BaseSettings):
     Attributes:
         home: `SPOTIFY_GRAPH_HOME`, the folder of everything that the platform writes.
         landing: `SPOTIFY_GRAPH_LANDING`, the folder that logs land in.
+        exports: `SPOTIFY_GRAPH_EXPORTS`, the folder that people's listening histories are put into.
+        incognito: `SPOTIFY_GRAPH_INCOGNITO`, what becomes of plays in private sessions when a history is imported.
         neo4j_uri: `NEO4J_URI`, an existing server; None means a local one, started on demand.
         neo4j_username: `NEO4J_USERNAME`.
         neo4j_password: `NEO4J_PASSWORD`.
@@ -70,6 +72,8 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(), validation_alias="SPOTIFY_GRAPH_HOME")
     landing: Path = Field(Path(), validation_alias="SPOTIFY_GRAPH_LANDING")
+    exports: Path = Field(Path(), validation_alias="SPOTIFY_GRAPH_EXPORTS")
+    incognito: Literal["leave", "take"] = Field("leave", validation_alias="SPOTIFY_GRAPH_INCOGNITO")
     neo4j_uri: str | None = Field(None, validation_alias="NEO4J_URI")
     neo4j_username: str = Field("neo4j", validation_alias="NEO4J_USERNAME")
     neo4j_password: SecretStr | None = Field(None, validation_alias="NEO4J_PASSWORD")
@@ -84,7 +88,7 @@ class Settings(BaseSettings):
     genre_separator: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_GENRE_SEPARATOR")
     failure_webhook: SecretStr | None = Field(None, validation_alias="SPOTIFY_GRAPH_FAILURE_WEBHOOK")
 
-    @field_validator("home", "landing", "java_home")
+    @field_validator("home", "landing", "exports", "java_home")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         try:
@@ -97,7 +101,7 @@ class Settings(BaseSettings):
     def _fit_for_all(cls, path: Path) -> Path:
         return _fit(path, _UNFIT)
 
-    @field_validator("landing")
+    @field_validator("landing", "exports")
     @classmethod
     def _fit_to_be_shown(cls, path: Path) -> Path:
         # Only Python looks into it, which takes every character for itself.
@@ -123,8 +127,9 @@ class Settings(BaseSettings):
     @classmethod
     def _default_folders(cls, values: dict[str, object]) -> dict[str, object]:
         home = values.get("SPOTIFY_GRAPH_HOME") or PROJECT_ROOT / ".spotify_graph"
-        landing = values.get("SPOTIFY_GRAPH_LANDING") or Path(str(home)) / "landing"
-        return values | {"SPOTIFY_GRAPH_HOME": home, "SPOTIFY_GRAPH_LANDING": landing}
+        inside = {"SPOTIFY_GRAPH_LANDING": "landing", "SPOTIFY_GRAPH_EXPORTS": "exports"}
+        folders = {name: values.get(name) or Path(str(home)) / folder for name, folder in inside.items()}
+        return values | {"SPOTIFY_GRAPH_HOME": home, **folders}
 
     @property
     def dagster_home(self) -> Path:

@@ -1,9 +1,12 @@
+import errno
+import os
 from collections.abc import Iterator
 
 import pytest
+from neo4j import ManagedTransaction
 
 from spotify_graph.local.neo4j import LocalNeo4j
-from spotify_graph.neo4j_io import ledger
+from spotify_graph.neo4j_io import ledger, transaction
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.verification import verify_published
 from spotify_graph_tests.emptied import DATABASE
@@ -63,3 +66,17 @@ def test_bad_data_is_not_tried_again(graph: Graph, cut: Graph, wire: CutWire) ->
     assert graph.homes() == []
     # The last transaction, that of the batch, never came to its commit.
     assert wire.commits == 2 * wire.cuts
+
+
+def test_what_fails_because_a_connection_is_cut_while_it_is_opened_is_tried_again_and_no_other_fault_of_the_system(
+    graph: Graph,
+) -> None:
+    faults = [errno.ENOTCONN, errno.ENOSPC]
+
+    def work(tx: ManagedTransaction) -> None:
+        fault = faults.pop(0)
+        raise OSError(fault, os.strerror(fault))
+
+    with graph.driver.session(database=DATABASE) as session, pytest.raises(OSError, match="No space left"):
+        transaction.write(session, work)
+    assert faults == []

@@ -7,6 +7,7 @@ be done. All work of this package may be done twice, so it is simply run again.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -74,4 +75,8 @@ def _repeated(run: Callable[[], _T]) -> _T:
             return run()
         except IncompleteCommit:
             continue
+        except OSError as error:
+            # Of a connection that is cut while it is opened, the driver passes the system's own error on.
+            if error.errno != errno.ENOTCONN:
+                raise
     return run()
