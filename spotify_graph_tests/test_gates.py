@@ -1,12 +1,13 @@
 """Each gate by itself: where its line is, what it says, and that it says nothing it should not."""
 
+import pickle
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+import pyarrow as pa
 import pytest
-from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
+from spotify_graph.assets.schema import arrow
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
 from spotify_graph.errors import UserError
@@ -22,23 +23,27 @@ GATES = Gates(rejected_error=0.05, rejected_warn=0.005, duplicates_warn=0.1, dro
     ("rejected", "passed", "blocking"),
     [(0, True, True), (5, True, True), (6, False, False), (50, False, False), (51, False, True), (1000, False, True)],
 )
-def test_rejected_rows_are_tolerated_then_warned_of_then_refused(
-    spark: SparkSession, rejected: int, passed: bool, blocking: bool
-) -> None:
-    row = ("user_events.csv", 2, "a\tb\x1b[31m", ["malformed_row"])
-    rows = spark.createDataFrame([row], "file string, line long, raw string, reasons array<string>")
+def test_rejected_rows_are_tolerated_then_warned_of_then_refused(rejected: int, passed: bool, blocking: bool) -> None:
+    row = {"file": "user_events.csv", "line": 2, "raw": "a\tb\x1b[31m", "reasons": ["malformed_row"]}
+    rows = pa.Table.from_pylist([row])
     finding = gate.rejected_share(1000, rejected, {"malformed_row": rejected, "bad_encoding": 0}, GATES, rows)
     assert (finding.passed, finding.blocking) == (passed, blocking)
     assert f"{rejected:,} of 1,000 rows rejected" in finding.description
     assert finding.details["by_reason"] == ({"malformed_row": rejected} if rejected else {})
     if not passed:
         [shown] = finding.details["sample"]
-        assert "\x1b" not in shown
-        assert r"a\tb\x1b[31m" in shown
+        assert shown == r"file='user_events.csv', line=2, raw='a\tb\x1b[31m', reasons=['malformed_row']"
 
 
-def test_no_rows_are_no_reason_to_refuse(spark: SparkSession) -> None:
-    nothing = spark.createDataFrame([], "raw string")
+def test_a_few_rejected_rows_are_shown_and_not_at_length() -> None:
+    rows = pa.table({"raw": ["x" * 5000] * 9})
+    finding = gate.rejected_share(9, 9, {"malformed_row": 9}, GATES, rows)
+    assert len(finding.details["sample"]) == gate.SAMPLE
+    assert all(len(shown) < 150 for shown in finding.details["sample"])
+
+
+def test_no_rows_are_no_reason_to_refuse() -> None:
+    nothing = pa.schema([("raw", pa.string())]).empty_table()
     assert gate.rejected_share(0, 0, {}, GATES, nothing).passed
     assert gate.duplicate_share(0, 0, GATES).passed
     assert gate.uncatalogued_share(0, 0, GATES, list).passed
@@ -84,44 +89,93 @@ def test_old_news_are_a_warning_that_blocks_nothing() -> None:
     assert gate.freshness(None, NOW, GATES).passed
 
 
-def test_the_schema_gate_names_each_column_that_is_not_as_declared(spark: SparkSession) -> None:
-    declared = [dg.TableColumn("id", "string"), dg.TableColumn("n", "long"), dg.TableColumn("tags", "array<string>")]
-    good = spark.createDataFrame([("a", None, None)], "id string, n long, tags array<string>")
-    assert gate.schema(good, declared).passed
-    for bad, culprit in (
-        (good.withColumn("n", F.col("n").cast("int")), "n"),
-        (good.drop("tags"), "tags"),
-        (good.withColumn("more", F.lit(1)), "more"),
-    ):
-        finding = gate.schema(bad, declared)
-        assert finding.refuses
-        assert culprit in finding.description
+DECLARED = [("id", "string", ""), ("n", "long", ""), ("tags", "array<string>", "")]
 
 
-def test_rules_of_rows_are_counted_and_offenders_sampled(spark: SparkSession) -> None:
-    rows = spark.sql("""
-        SELECT * FROM VALUES
-          ('u1', 't1', 'play', 1L, TIMESTAMP '2026-01-01', TIMESTAMP '2026-01-02'),
-          ('u1', 't1', 'dance', 1L, TIMESTAMP '2026-01-01', TIMESTAMP '2026-01-01'),
-          ('', 't1', 'play', 0L, TIMESTAMP '2026-01-02', TIMESTAMP '2026-01-01'),
-          (NULL, 't1', 'play', NULL, NULL, TIMESTAMP '2026-01-01')
-        AS (user_id, track_id, event_type, count, first_ts, last_ts)""")
+@pytest.mark.parametrize(
+    ("found", "faults"),
+    [
+        (arrow(*DECLARED), ""),
+        (arrow(*reversed(DECLARED)), ""),
+        (arrow(*DECLARED[:2], ("tags", "array<int>", "")), "tags is of type list<item: int32>, not list<item: string>"),
+        (arrow(DECLARED[0], ("n", "int", ""), DECLARED[2]), "n is of type int32, not int64"),
+        (arrow(*DECLARED[:2]), "tags is missing"),
+        (arrow(*DECLARED, ("more\x1b", "int", "")), r"more\x1b is not declared"),
+        (arrow(*DECLARED, DECLARED[0]), "id is there twice"),
+        (arrow(("ID", "string", ""), *DECLARED[1:]), "id is missing; ID is not declared"),
+    ],
+)
+def test_the_schema_gate_names_each_column_that_is_not_as_declared(found: pa.Schema, faults: str) -> None:
+    finding = gate.schema(found, [dg.TableColumn(name, type_) for name, type_, _ in DECLARED])
+    assert finding.refuses == bool(faults)
+    assert finding.description == (faults or "3 columns as declared")
+
+
+def test_a_declared_column_has_its_arrow_type() -> None:
+    types = ["string", "int", "long", "double", "boolean", "timestamp", "array<string>"]
+    assert arrow(*((type_, type_, "") for type_ in types)).types == [
+        pa.string(), pa.int32(), pa.int64(), pa.float64(), pa.bool_(), pa.timestamp("us", "UTC"), pa.list_(pa.string()),
+    ]  # fmt: skip
+    with pytest.raises(ValueError, match="decimal"):
+        arrow(("n", "array<decimal>", ""))
+
+
+def at(*times: str | None) -> pa.Array:
+    return pa.array(times, pa.string()).cast(pa.timestamp("us")).cast(pa.timestamp("us", "UTC"))
+
+
+INTERACTIONS = pa.table(
+    {
+        "user_id": ["u1", "u1", "", None],
+        "track_id": ["t1"] * 4,
+        "event_type": ["play", "dance", "play", "play"],
+        "count": pa.array([1, 1, 0, None], pa.int64()),
+        "first_ts": at("2026-01-01", "2026-01-01", "2026-01-02", None),
+        "last_ts": at("2026-01-02", "2026-01-01", "2026-01-01", "2026-01-01"),
+    }
+)
+BROKEN = {"keys_present": 2, "event_types_allowed": 1, "counts_positive": 2, "times_in_order": 2}
+"""How many of the interactions break each rule."""
+
+
+def test_rules_of_rows_are_counted_and_offenders_sampled() -> None:
     wanted = rules.of_interactions()
-    counts = rows.agg(*rules.broken_counts(wanted)).collect()[0].asDict()
-    assert counts == {"keys_present": 2, "event_types_allowed": 1, "counts_positive": 2, "times_in_order": 2}
-    findings = {finding.check: finding for finding in rules.findings(wanted, counts, rows)}
+    found = rules.broken(wanted, INTERACTIONS)
+    assert {name: it.count for name, it in found.items()} == BROKEN
+    findings = {finding.check: finding for finding in rules.findings(wanted, found)}
     assert all(finding.refuses for finding in findings.values())
     [offender] = findings["event_types_allowed"].details["sample"]
-    assert "dance" in offender
+    assert offender.startswith(
+        "user_id='u1', track_id='t1', event_type='dance', count=1, first_ts='2026-01-01 00:00:00"
+    )
+    good = rules.broken(wanted, INTERACTIONS.slice(0, 1))
+    assert all(finding.passed for finding in rules.findings(wanted, good))
 
 
-def test_events_have_times_that_can_be(spark: SparkSession) -> None:
-    rows = spark.sql("""
-        SELECT 'u' user_id, 't' track_id, 'play' event_type, at event_ts FROM VALUES
-          (TIMESTAMP '1999-12-31 23:59:59'), (TIMESTAMP '2000-01-01'), (TIMESTAMP '2026-01-03 12:00:00'),
-          (TIMESTAMP '2026-01-03 12:00:01'), (NULL) AS (at)""")
-    counts = rows.agg(*rules.broken_counts(rules.of_events(NOW))).collect()[0].asDict()
-    assert counts == {"keys_present": 0, "event_types_allowed": 0, "times_in_range": 3}
+def test_what_is_broken_in_parts_adds_up_and_rules_can_be_sent_to_where_the_parts_are() -> None:
+    wanted = pickle.loads(pickle.dumps(rules.of_interactions()))  # noqa: S301
+    whole = pa.concat_tables([INTERACTIONS] * 4)
+    parts = [rules.broken(wanted, whole.slice(start, 3)) for start in range(0, len(whole), 3)]
+    found = {name: sum((part[name] for part in parts), rules.Broken()) for name in BROKEN}
+    assert found == rules.broken(wanted, whole)
+    assert {name: (it.count, len(it.examples)) for name, it in found.items()} == {
+        name: (4 * count, min(4 * count, gate.SAMPLE)) for name, count in BROKEN.items()
+    }
+
+
+def test_events_have_times_that_can_be() -> None:
+    times = at("1999-12-31 23:59:59", "2000-01-01", "2026-01-03 12:00:00", "2026-01-03 12:00:01", None)
+    far = pa.array([10**18], pa.int64()).cast(times.type)  # no time of Python's
+    rows = pa.table({"event_ts": pa.chunked_array([times, far])})
+    for name, value in (("user_id", "u"), ("track_id", "t"), ("event_type", "play")):
+        rows = rows.append_column(name, pa.array([value] * len(rows)))
+    found = rules.broken(rules.of_events(NOW), rows)
+    assert {name: it.count for name, it in found.items()} == {
+        "keys_present": 0, "event_types_allowed": 0, "times_in_range": 4,
+    }  # fmt: skip
+    assert [row["event_ts"] for row in found["times_in_range"].examples][:3] == [
+        "1999-12-31 23:59:59.000000", "2026-01-03 12:00:01.000000", None,
+    ]  # fmt: skip
 
 
 def test_an_accepted_refusal_is_shown_as_passed_with_the_reason_and_what_was_found() -> None:

@@ -14,7 +14,6 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from pyspark.sql import SparkSession
 
 from spotify_graph.errors import UserError
 from spotify_graph.transforms.landing import (
@@ -24,7 +23,6 @@ from spotify_graph.transforms.landing import (
     digest,
     inspect,
     landed_files,
-    raw_schema,
     raw_text,
     read_landed,
     unknown_columns,
@@ -266,30 +264,27 @@ def test_a_file_without_rows_has_the_columns_all_the_same(tmp_path: Path) -> Non
     assert raw.column_names == ["file", "line", "malformed", "bad_encoding", "raw", *TRACKS.all_columns]
 
 
-def test_columns_that_are_not_known_are_left_aside_and_a_rows_text_keeps_them(
-    tmp_path: Path, spark: SparkSession
-) -> None:
+def test_columns_that_are_not_known_are_left_aside_and_a_rows_text_keeps_them(tmp_path: Path) -> None:
     rows = ["x,u1,t1,play,2024-01-01 00:00:00,s1,mobile,\u00e9,", f"{EVENT},1", ' ,"u2",t1,play,,,,"a, b", ']
     header = "ip,USER_ID,track_id,event_type,event_ts,session_id,Device,note,ip"
     file = write(tmp_path / "user_events.csv", "\n".join([header, *rows]))
     assert reason(file) is None
     assert list(unknown_columns(file, USER_EVENTS)) == ["ip", "note", "ip"]
-    raw = spark.createDataFrame(read_landed(file, USER_EVENTS).read_all(), raw_schema(USER_EVENTS))
-    found = raw.select("malformed", "user_id", "device", raw_text(USER_EVENTS).alias("text")).collect()
-    assert [tuple(row) for row in found] == [
+    raw = read_landed(file, USER_EVENTS).read_all()
+    found = (*(raw[name] for name in ("malformed", "user_id", "device")), raw_text(raw, USER_EVENTS))
+    assert list(zip(*(column.to_pylist() for column in found), strict=True)) == [
         (False, "u1", "mobile", rows[0]),
         (True, None, None, rows[1]),
         (False, "u2", "", rows[2]),
     ]
 
 
-def test_columns_are_taken_by_name_and_the_raw_text_is_exact(tmp_path: Path, spark: SparkSession) -> None:
+def test_columns_are_taken_by_name_and_the_raw_text_is_exact(tmp_path: Path) -> None:
     write(tmp_path / "tracks_1.csv", 'track_id,artist,album,duration_ms,genre\r\nt1, A ,,1,"g"\r\n\r\nt2,A\r\n')
     write(tmp_path / "tracks_2.csv", "\ufeffgenre,title,track_id,duration_ms,album,artist\ng,,t3,,al,ar\n")
     write(tmp_path / "tracks_3.csv", b'track_id,artist,album,duration_ms,genre,title\nt4,\xe9,al,5,g,"two\nlines"')
-    tables = [read_landed(file, TRACKS).read_all() for file in landed_files(tmp_path, TRACKS)]
-    raw = spark.createDataFrame(pa.concat_tables(tables), raw_schema(TRACKS))
-    rows = raw.select("*", raw_text(TRACKS).alias("text")).orderBy("file", "line").collect()
+    raw = pa.concat_tables(read_landed(file, TRACKS).read_all() for file in landed_files(tmp_path, TRACKS))
+    rows = raw.append_column("text", raw_text(raw, TRACKS)).to_pylist()
     assert [tuple(row[name] for name in ("file", "line", "malformed", "bad_encoding", "text")) for row in rows] == [
         ("tracks_1.csv", 2, False, False, 't1, A ,,1,"g"'),
         ("tracks_1.csv", 4, True, False, "t2,A"),

@@ -1,9 +1,16 @@
 """What assets of the lake declare of themselves: whose they are, and their columns."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
+
+from spotify_graph.transforms.arrow_types import arrow_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 OWNERS = ["team:data-platform"]
 
@@ -24,3 +31,11 @@ def table_columns(declared: Columns) -> list[dg.TableColumn]:
 def ddl(declared: Columns) -> str:
     """Columns as Spark's DDL."""
     return ", ".join(f"{name} {spark_type}" for name, spark_type, _ in declared)
+
+
+def arrow(*declared: tuple[str, str, str]) -> pa.Schema:
+    """Columns as an Arrow schema."""
+    # Imported where it is used: with NumPy it takes half a second, and definitions are loaded often.
+    import pyarrow as pa
+
+    return pa.schema([(name, arrow_type(spark_type)) for name, spark_type, _ in declared])

@@ -3,15 +3,15 @@
 None of them reads data again; the sample of offenders is asked for only where there are some.
 """
 
+from __future__ import annotations
+
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from pyspark.sql import DataFrame
-from pyspark.sql.types import DataType
 
 from spotify_graph.graph_model import GraphTable, NodeType
 from spotify_graph.io_managers.intake import way_on
@@ -21,9 +21,12 @@ from spotify_graph.neo4j_io.errors import shown as examples
 from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.verification import Verification
 from spotify_graph.resources.gates import Gates
+from spotify_graph.transforms.arrow_types import arrow_type
 from spotify_graph.transforms.landing import BadFile
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from spotify_graph.transforms.evaluation.metrics import Mean
 
 SAMPLE = 5
@@ -158,7 +161,7 @@ def rejected_share(
     rejected: int,
     by_reason: Mapping[str, int],
     gates: Gates,
-    rows: DataFrame,
+    rows: pa.Table,
     example: Callable[[str], object] | None = None,
 ) -> Finding:
     """Whether a file's share of rejected rows is tolerable: an error over one threshold, a warning over another.
@@ -189,7 +192,7 @@ def rejected_share(
     if common:
         problem += f", all for {common}" + (f", such as '{shown(example(common))}'" if example else "")
     problem += "; `spotify-graph rejects` shows them"
-    return _finding(REJECTED_SHARE, False, problem, details, lambda: rows.take(SAMPLE), blocking=error)
+    return _finding(REJECTED_SHARE, False, problem, details, lambda: rows.slice(0, SAMPLE).to_pylist(), blocking=error)
 
 
 def duplicate_share(read: int, duplicates: int, gates: Gates) -> Finding:
@@ -274,23 +277,24 @@ def uncatalogued_share(events: int, uncatalogued: int, gates: Gates, sample: Sam
     return _finding(UNCATALOGUED_SHARE, share <= gates.uncatalogued_warn, found, details, sample)
 
 
-def schema(frame: DataFrame, columns: Iterable[dg.TableColumn]) -> Finding:
-    """Whether a DataFrame has exactly the declared columns; looks at names and types alone, and runs no Spark job."""
-    # Imported where it is used: it brings pandas, which takes a second.
-    import pandera.pyspark as pa
-    from pandera.config import ValidationDepth, config_context
+def schema(found: pa.Schema, declared: Sequence[dg.TableColumn]) -> Finding:
+    """Whether columns are exactly the declared ones, in any order; whether they hold nulls is not asked."""
+    types = {column.name: arrow_type(column.type) for column in declared}
+    faults = [
+        *(f"{name} is missing" for name in types if name not in found.names),
+        *(f"{name} is not declared" for name in dict.fromkeys(found.names) if name not in types),
+        *(f"{name} is there twice" for name in types if found.names.count(name) > 1),
+        *(
+            f"{field.name} is of type {field.type}, not {types[field.name]}"
+            for field in found
+            if field.name in types and field.type != types[field.name]
+        ),
+    ]
+    described = "; ".join(map(shown, faults)) if faults else f"{len(types)} columns as declared"
+    return _finding(SCHEMA, not faults, described)
 
-    types = {column.name: cast("Any", DataType.fromDDL(column.type)) for column in columns}
-    fields = {name: pa.Column(type_, nullable=True) for name, type_ in types.items()}
-    declared: Any = pa.DataFrameSchema(fields, strict=True)
-    with config_context(validation_enabled=True, validation_depth=ValidationDepth.SCHEMA_ONLY):
-        errors = declared.validate(frame).pandera.errors
-    faults = [fault["error"] for found in errors.get("SCHEMA", {}).values() for fault in found]
-    found = "; ".join(map(shown, faults)) if faults else f"{len(types)} columns as declared"
-    return _finding(SCHEMA, not faults, found)
 
-
-def not_worse(improvement: "Mean | None") -> Finding:
+def not_worse(improvement: Mean | None) -> Finding:
     """Whether a retrained model holds its own against the published one, on the same held-out days.
 
     Args:
@@ -355,8 +359,14 @@ def _rows(count: int, table: GraphTable) -> str:
 
 
 def shown(value: object) -> str:
-    """A value on one line, escaped and not at length."""
-    text = repr(value) if not isinstance(value, str) else repr(value)[1:-1]
+    """A value on one line, escaped and not at length; of a row, which is a mapping, each column with its value."""
+    match value:
+        case str():
+            text = repr(value)[1:-1]
+        case Mapping():
+            text = ", ".join(f"{name}={it!r}" for name, it in value.items())
+        case _:
+            text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 

@@ -1,12 +1,12 @@
-"""The gates on single rows, as Spark conditions: counted in the pass that makes the rows."""
+"""The gates on single rows, as Arrow kernels: counted in the pass that makes the rows, part by part."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from functools import reduce
-from operator import and_
-
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from functools import partial, reduce
+from typing import TYPE_CHECKING
 
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks.gates import Gate
@@ -14,55 +14,113 @@ from spotify_graph.graph_model import EVENT_TYPES
 from spotify_graph.io_managers.verdicts import Finding
 from spotify_graph.transforms.cleaning import in_range
 
-Rules = Mapping[Gate, Column]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# PyArrow is imported where it is used: with NumPy it takes half a second, and definitions are loaded often.
+
+Rule = Callable[["pa.Table"], "pa.Array | pa.ChunkedArray"]
+"""Says of each row whether something holds; null counts as broken. It can be pickled."""
+
+Rules = Mapping[Gate, Rule]
 """What must hold of every row, by gate."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """The rows that break a rule; of several parts they add up.
+
+    Attributes:
+        count: how many there are.
+        examples: a few of them, at most `gates.SAMPLE`, as dicts with times as text.
+    """
+
+    count: int = 0
+    examples: tuple[Mapping[str, object], ...] = ()
+
+    def __add__(self, other: Broken) -> Broken:
+        return Broken(self.count + other.count, (*self.examples, *other.examples)[: gate.SAMPLE])
 
 
 def of_events(now: datetime) -> Rules:
     """Rules of cleaned events, which were judged at `now`."""
     return {
-        gate.KEYS_PRESENT: _present("user_id", "track_id"),
-        gate.EVENT_TYPES_ALLOWED: _allowed_type(),
-        gate.TIMES_IN_RANGE: in_range("event_ts", now),
+        gate.KEYS_PRESENT: partial(_present, ("user_id", "track_id")),
+        gate.EVENT_TYPES_ALLOWED: _type_allowed,
+        gate.TIMES_IN_RANGE: partial(_time_in_range, now),
     }
 
 
 def of_catalogue() -> Rules:
     """Rules of cleaned tracks."""
-    return {gate.KEYS_PRESENT: _present("track_id")}
+    return {gate.KEYS_PRESENT: partial(_present, ("track_id",))}
 
 
 def of_interactions() -> Rules:
     """Rules of interactions."""
     return {
-        gate.KEYS_PRESENT: _present("user_id", "track_id"),
-        gate.EVENT_TYPES_ALLOWED: _allowed_type(),
-        gate.COUNTS_POSITIVE: F.col("count") >= 1,
-        gate.TIMES_IN_ORDER: F.col("first_ts") <= F.col("last_ts"),
+        gate.KEYS_PRESENT: partial(_present, ("user_id", "track_id")),
+        gate.EVENT_TYPES_ALLOWED: _type_allowed,
+        gate.COUNTS_POSITIVE: _count_positive,
+        gate.TIMES_IN_ORDER: _times_in_order,
     }
 
 
-def broken_counts(rules: Rules) -> list[Column]:
-    """Aggregates for `DataFrame.observe`: the rows that break each rule, by the gate's name."""
-    return [F.count_if(_broken(rule)).alias(it.name) for it, rule in rules.items()]
+def broken(rules: Rules, rows: pa.Table) -> dict[str, Broken]:
+    """The rows that break each rule, by the gate's name."""
+    return {it.name: _broken(rule, rows) for it, rule in rules.items()}
 
 
-def findings(rules: Rules, counts: Mapping[str, int], rows: DataFrame) -> list[Finding]:
-    """What the gates find, from `broken_counts` of the rows."""
-
-    def offenders(rule: Column) -> gate.Sample:
-        return lambda: rows.where(_broken(rule)).take(gate.SAMPLE)
-
-    return [gate.none_broken(it, counts[it.name], offenders(rule)) for it, rule in rules.items()]
+def findings(rules: Rules, found: Mapping[str, Broken]) -> list[Finding]:
+    """What the gates find, from what is `broken` in all parts of the rows."""
+    return [_finding(it, found[it.name]) for it in rules]
 
 
-def _broken(rule: Column) -> Column:
-    return ~F.coalesce(rule, F.lit(False))
+def _finding(it: Gate, rows: Broken) -> Finding:
+    return gate.none_broken(it, rows.count, lambda: rows.examples)
 
 
-def _present(*keys: str) -> Column:
-    return reduce(and_, (F.col(key).isNotNull() & (F.col(key) != "") for key in keys))
+def _broken(rule: Rule, rows: pa.Table) -> Broken:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    offends = pc.invert(pc.fill_null(rule(rows), False))
+    count = pc.sum(offends).as_py() or 0
+    if not count:
+        return Broken()
+    few = rows.filter(offends).slice(0, gate.SAMPLE)
+    for at, field in enumerate(few.schema):
+        if pa.types.is_timestamp(field.type):
+            # Python cannot hold every time that Arrow can.
+            text = few[field.name].cast(pa.timestamp(field.type.unit)).cast(pa.string())
+            few = few.set_column(at, field.name, text)
+    return Broken(count, tuple(few.to_pylist()))
 
 
-def _allowed_type() -> Column:
-    return F.col("event_type").isin([event.name for event in EVENT_TYPES])
+def _present(keys: Sequence[str], rows: pa.Table) -> pa.ChunkedArray:
+    import pyarrow.compute as pc
+
+    return reduce(pc.and_, (pc.not_equal(rows[key], "") for key in keys))
+
+
+def _type_allowed(rows: pa.Table) -> pa.ChunkedArray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.is_in(rows["event_type"], pa.array([event.name for event in EVENT_TYPES]))
+
+
+def _time_in_range(now: datetime, rows: pa.Table) -> pa.ChunkedArray:
+    return in_range(rows["event_ts"], now)
+
+
+def _count_positive(rows: pa.Table) -> pa.ChunkedArray:
+    import pyarrow.compute as pc
+
+    return pc.greater_equal(rows["count"], 1)
+
+
+def _times_in_order(rows: pa.Table) -> pa.ChunkedArray:
+    import pyarrow.compute as pc
+
+    return pc.less_equal(rows["first_ts"], rows["last_ts"])

@@ -1,21 +1,23 @@
 """The input contract: which raw records are good, what they say, and every reason why the others are rejected.
 
+Pure functions over Arrow tables, whole or in parts: in process, or in Spark's tasks.
 Trimmed means without Unicode white space at both ends. Ids keep their case.
 """
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from functools import reduce
-from operator import or_
+from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
-from pyspark.sql.pandas.functions import arrow_udf
-from pyspark.sql.types import ArrayType, StringType
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from typing import TYPE_CHECKING
 
 from spotify_graph.graph_model import EVENT_TYPES
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, raw_text
-from spotify_graph.transforms.names import INVISIBLE, SEVERAL, visible
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, raw_text
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# PyArrow is imported where it is used: with NumPy it takes half a second, and definitions are loaded often.
 
 EVENT_REASONS = (
     "malformed_row",
@@ -40,6 +42,8 @@ TRACK_REASONS = (
 """Why a row of tracks is rejected, in the order in which the reasons are listed."""
 EVENT_VALUES = ("user_id", "track_id", "event_type", "event_ts", "session_id", "device")
 """The columns that make two rows the same event."""
+TRACK_VALUES = ("track_id", "title", "artist", "album", "duration_ms", "genre")
+"""The columns of a track."""
 
 _COLUMN_OF = {
     "unknown_event_type": "event_type",
@@ -51,19 +55,9 @@ _COLUMN_OF = {
 _ID_BYTES = 512
 _NAME_BYTES = 4096
 _EARLIEST = "2000-01-01 00:00:00"
-_WHITE_SPACE = (  # of Unicode's property White_Space
-    "\t\n\v\f\r \u0085\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
-)
-_PLAIN = r"^[!-~]*\z"
-"""Nothing but ASCII's visible characters."""
-_CONTROL = r"\p{Cc}"
-_CONTROL_IN_TEXT = r"[\p{Cc}&&[^\p{IsWhite_Space}]]"
-_ISO_8601 = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d(:\d\d([.,]\d{1,9})?)?([Zz]|[+-]\d\d(:?\d\d)?)?\z"
-_ISO_8601_IN_FULL = r"^\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)?\z"
 
 
-def judge_events(raw: DataFrame, now: datetime, placeholders: Sequence[str] = ()) -> DataFrame:
+def judge_events(raw: pa.Table, now: datetime, placeholders: Sequence[str] = ()) -> pa.Table:
     """Reads the values of user events and finds what is wrong with them.
 
     Args:
@@ -72,49 +66,46 @@ def judge_events(raw: DataFrame, now: datetime, placeholders: Sequence[str] = ()
         placeholders: what stands for a missing id, session or device, such as NULL.
 
     Returns:
-        One row for each record: file, line, raw (the record's text; null for a good row), reasons (those of
-        EVENT_REASONS that apply; empty for a good row), placeholders (the columns that held one), and the values as far
-        as they could be read: user_id, track_id, event_type, event_ts (timestamp), session_id and device (null where
-        empty).
+        One row for each record, in their order: file, line, raw (the record's text; null for a good row), reasons
+        (those of EVENT_REASONS that apply; empty for a good row), placeholders (the columns that held one, with commas
+        between them; empty where none did), and the values as far as they could be read: user_id, track_id,
+        event_type, event_ts (microseconds, UTC), session_id and device (null where empty).
     """
-    text = F.concat_ws("", *EVENT_VALUES)
-    # One look at a row's whole text says of nearly all of them that there is nothing to trim.
-    marked = raw.withColumn("plain", text.rlike(_PLAIN))
-    plain = F.col("plain")
-    values = {name: F.when(plain, F.col(name)).otherwise(_trimmed(name)) for name in EVENT_VALUES}
-    trimmed = marked.select(
-        "file", "line", "malformed", "bad_encoding", "plain", raw_text(USER_EVENTS).alias("raw"), *_named(values)
-    )
-    present = _without_placeholders(trimmed, ("user_id", "track_id", "session_id", "device"), placeholders)
-    read = present.withColumns({"event_type": F.lower("event_type"), "time": _timestamp("event_ts")})
-    time_in_range = in_range("time", now)
-    faults = {
-        "missing_user_id": F.col("user_id") == "",
-        "missing_track_id": F.col("track_id") == "",
-        "unknown_event_type": ~F.col("event_type").isin([event.name for event in EVENT_TYPES]),
-        "bad_event_ts": F.col("event_ts").isNotNull() & F.col("time").isNull(),
-        "event_ts_out_of_range": ~time_in_range,
-        # Of the text as it is by then: trimmed.
-        "control_character": ~plain & text.rlike(_CONTROL),
-        "id_too_long": _longer_than(_ID_BYTES, "user_id", "track_id", "session_id"),
-    }
-    return _judged(
-        read,
-        faults,
-        EVENT_REASONS,
-        {
-            "user_id": F.col("user_id"),
-            "track_id": F.col("track_id"),
-            "event_type": F.col("event_type"),
-            # Python cannot hold every time that Spark can.
-            "event_ts": F.when(time_in_range, F.col("time")),
-            "session_id": _non_empty("session_id"),
-            "device": _non_empty("device"),
-        },
-    )
+    import pyarrow.compute as pc
+
+    from spotify_graph.transforms import fields
+
+    types = [event.name for event in EVENT_TYPES]
+
+    def judged(records: pa.RecordBatch) -> pa.RecordBatch:
+        text = {name: fields.trimmed(records[name]) for name in EVENT_VALUES}
+        held = _take_out(placeholders, text, ("user_id", "track_id", "session_id", "device"))
+        text["event_type"] = pc.utf8_lower(text["event_type"])
+        times = fields.times(text["event_ts"])
+        time_in_range = in_range(times, now)
+        faults = {
+            "missing_user_id": pc.equal(text["user_id"], ""),
+            "missing_track_id": pc.equal(text["track_id"], ""),
+            "unknown_event_type": pc.invert(fields.is_one_of(text["event_type"], types)),
+            "bad_event_ts": pc.is_null(times),
+            "event_ts_out_of_range": pc.invert(time_in_range),
+            "control_character": _any_of(fields.has_control(column) for column in text.values()),
+            "id_too_long": _any_of(
+                fields.is_longer(text[name], _ID_BYTES) for name in ("user_id", "track_id", "session_id")
+            ),
+        }
+        values = {
+            **text,
+            # Python cannot hold every time that Arrow can.
+            "event_ts": pc.if_else(time_in_range, times, None),
+            **{name: fields.non_empty(text[name]) for name in ("session_id", "device")},
+        }
+        return _judged(records, USER_EVENTS, EVENT_REASONS, faults, held, values)
+
+    return _in_batches(raw, judged)
 
 
-def judge_tracks(raw: DataFrame, placeholders: Sequence[str] = (), genre_separator: str | None = None) -> DataFrame:
+def judge_tracks(raw: pa.Table, placeholders: Sequence[str] = (), genre_separator: str | None = None) -> pa.Table:
     """Reads the values of catalogue rows and finds what is wrong with them.
 
     Args:
@@ -123,231 +114,254 @@ def judge_tracks(raw: DataFrame, placeholders: Sequence[str] = (), genre_separat
         genre_separator: what stands between the genres of a field; None where a field is one genre.
 
     Returns:
-        One row for each record: file, line, raw (the record's text; null for a good row), reasons (those of
-        TRACK_REASONS that apply; empty for a good row), placeholders (the columns that held one), and the values as far
-        as they could be read, null where empty: track_id, title and album (trimmed), artist and genre (NFC, trimmed,
-        each run of inner white space one space, without invisible characters; of several genres with `names.SEVERAL`
-        between them), duration_ms (long).
+        One row for each record, in their order: file, line, raw (the record's text; null for a good row), reasons
+        (those of TRACK_REASONS that apply; empty for a good row), placeholders (the columns that held one, with commas
+        between them; empty where none did), and the values as far as they could be read, null where empty: track_id,
+        title and album (trimmed), artist and genre (NFC, trimmed, each run of inner white space one space, without
+        invisible characters; of several genres with `names.SEVERAL` between them), duration_ms (int64).
     """
-    trimmed = raw.select(
-        "file",
-        "line",
-        "malformed",
-        "bad_encoding",
-        raw_text(TRACKS).alias("raw"),
-        *_named({name: _trimmed(name) for name in ("track_id", "title", "album", "duration_ms")}),
-        *_named({name: _name(name) for name in ("artist", "genre")}),
-    )
+    import pyarrow.compute as pc
+
+    from spotify_graph.transforms import fields
+
     names = ("title", "artist", "album", "genre")
-    trimmed = _without_placeholders(trimmed, ("track_id", *names, "duration_ms"), placeholders)
-    if genre_separator is not None:
-        trimmed = trimmed.withColumn("genre", _genres("genre", genre_separator, placeholders))
-    duration = F.when(F.col("duration_ms").rlike(r"^[0-9]+\z"), F.col("duration_ms").try_cast("long"))
-    faults = {
-        "missing_track_id": F.col("track_id") == "",
-        "control_character": F.concat_ws("", "track_id", "duration_ms").rlike(_CONTROL)
-        | F.concat_ws("", *names).rlike(_CONTROL_IN_TEXT),
-        "id_too_long": _longer_than(_ID_BYTES, "track_id")
-        | _longer_than(_NAME_BYTES, "title", "artist", "album")
-        | F.exists(F.split("genre", SEVERAL), lambda genre: F.octet_length(genre) > _NAME_BYTES),
-        "bad_duration_ms": (F.col("duration_ms") != "") & (F.coalesce(duration, F.lit(0)) <= 0),
-    }
-    return _judged(
-        trimmed,
-        faults,
-        TRACK_REASONS,
-        {
-            "track_id": F.col("track_id"),
-            **{name: _non_empty(name) for name in ("title", "artist", "album")},
+
+    def judged(records: pa.RecordBatch) -> pa.RecordBatch:
+        text = {
+            name: (fields.names if name in {"artist", "genre"} else fields.trimmed)(records[name])
+            for name in TRACK_VALUES
+        }
+        held = _take_out(placeholders, text, ("track_id", *names, "duration_ms"))
+        if genre_separator is not None:
+            text["genre"] = fields.genres(text["genre"], genre_separator, placeholders)
+        duration = fields.whole_number(text["duration_ms"])
+        faults = {
+            "missing_track_id": pc.equal(text["track_id"], ""),
+            "control_character": _any_of(
+                fields.has_control(text[name], white_space=name not in names) for name in TRACK_VALUES
+            ),
+            "id_too_long": _any_of(
+                [
+                    fields.is_longer(text["track_id"], _ID_BYTES),
+                    *(fields.is_longer(text[name], _NAME_BYTES) for name in ("title", "artist", "album")),
+                    fields.has_longer_genre(text["genre"], _NAME_BYTES),
+                ]
+            ),
+            "bad_duration_ms": pc.and_(
+                pc.not_equal(text["duration_ms"], ""), pc.less_equal(pc.fill_null(duration, 0), 0)
+            ),
+        }
+        values = {
+            "track_id": text["track_id"],
+            **{name: fields.non_empty(text[name]) for name in ("title", "artist", "album")},
             "duration_ms": duration,
-            "genre": _non_empty("genre"),
-        },
-    )
+            "genre": fields.non_empty(text["genre"]),
+        }
+        return _judged(records, TRACKS, TRACK_REASONS, faults, held, values)
+
+    return _in_batches(raw, judged)
 
 
-def counts(reasons: tuple[str, ...]) -> list[Column]:
-    """Aggregates over judged rows, for `DataFrame.observe` or `DataFrame.agg`: counts come with the pass that is made.
+def counts(judged: pa.Table, reasons: Sequence[str]) -> dict[str, int]:
+    """What is counted of judged rows; of several parts the counts add up.
 
     Args:
+        judged: judged rows.
         reasons: EVENT_REASONS or TRACK_REASONS.
 
     Returns:
-        rows_read, good, rejected, placeholders (rows that held one), and one column for each reason, by its name.
+        rows_read, good, rejected, placeholders (rows that held one), and one count for each reason, by its name.
     """
-    return [
-        F.count(F.lit(1)).alias("rows_read"),
-        F.count_if(_is_good()).alias("good"),
-        F.count_if(~_is_good()).alias("rejected"),
-        F.count_if(_holds_placeholder()).alias("placeholders"),
-        *(F.count_if(F.array_contains("reasons", reason)).alias(reason) for reason in reasons),
-    ]
+    import pyarrow.compute as pc
+
+    good = pc.sum(_is_good(judged)).as_py() or 0
+    listed = {it["values"]: it["counts"] for it in pc.value_counts(pc.list_flatten(judged["reasons"])).to_pylist()}
+    return {
+        "rows_read": judged.num_rows,
+        "good": good,
+        "rejected": judged.num_rows - good,
+        "placeholders": pc.sum(_holds_placeholder(judged)).as_py() or 0,
+        **{reason: listed.get(reason, 0) for reason in reasons},
+    }
 
 
-def rejected(judged: DataFrame) -> DataFrame:
+def rejected(judged: pa.Table) -> pa.Table:
     """The rejected rows: file, line, raw, reasons."""
-    return judged.where(~_is_good()).select("file", "line", "raw", "reasons")
+    import pyarrow.compute as pc
+
+    return judged.select(["file", "line", "raw", "reasons"]).filter(pc.invert(_is_good(judged)))
 
 
-def with_placeholders(judged: DataFrame) -> DataFrame:
+def with_placeholders(judged: pa.Table) -> pa.Table:
     """The rows that held placeholders: line, and placeholders, the columns' names."""
-    return judged.where(_holds_placeholder()).select("line", "placeholders")
+    return judged.select(["line", "placeholders"]).filter(_holds_placeholder(judged))
 
 
-def example(raw: DataFrame, judged: DataFrame, reason: str) -> str:
+def example(raw: pa.Table, judged: pa.Table, reason: str) -> str:
     """A value that was rejected for a reason: what the column holds that the reason is about, or else the row's text.
 
     Args:
-        raw: the records of one file.
+        raw: the records of one file, or of a part of it.
         judged: the same, judged; a row of them is rejected for the reason.
         reason: one of EVENT_REASONS or TRACK_REASONS.
     """
-    row = rejected(judged).where(F.array_contains("reasons", reason)).take(1)[0]
+    import pyarrow.compute as pc
+
+    rows = rejected(judged)
+    reasons = pc.index(pc.list_flatten(rows["reasons"]), reason).as_py()
+    row = rows.slice(pc.list_parent_indices(rows["reasons"])[reasons].as_py(), 1).to_pylist()[0]
     column = _COLUMN_OF.get(reason)
-    return str(row["raw"] if column is None else raw.where(F.col("line") == row["line"]).take(1)[0][column])
+    return str(row["raw"] if column is None else raw.filter(pc.equal(raw["line"], row["line"]))[column][0])
 
 
 COPIES = "copies"
 """The column that says how many good rows became one."""
 
 
-def clean_events(judged: DataFrame) -> DataFrame:
-    """The good events, each once for each file: file, EVENT_VALUES and COPIES."""
-    return judged.where(_is_good()).groupBy("file", *EVENT_VALUES).agg(F.count(F.lit(1)).alias(COPIES))
+def clean_events(judged: pa.Table) -> pa.Table:
+    """The good events, each once for each file.
+
+    Args:
+        judged: judged rows, of whole files: of a file that was judged in parts, all of them.
+
+    Returns:
+        file, EVENT_VALUES and COPIES, sorted by event_ts.
+    """
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    rows = judged.select(["file", *EVENT_VALUES])
+    times = pc.fill_null(rows["event_ts"].cast(pa.int64()), 0).to_numpy()
+    good = np.flatnonzero(_is_good(judged).to_numpy())
+    good = good[np.argsort(times[good], kind="stable")]
+    # Equal events have equal times, and few others have.
+    same_as_next = np.flatnonzero(np.diff(times[good]) == 0)
+    suspects = np.union1d(same_as_next, same_as_next + 1)
+    suspected = rows.take(good[suspects]).append_column("at", pa.array(suspects, pa.int64()))
+    equal = suspected.group_by(rows.column_names, use_threads=False).aggregate([("at", "min"), ("at", "count")])
+    copies = np.ones(len(good), np.int64)
+    copies[suspects] = 0
+    copies[equal["at_min"].to_numpy()] = equal["at_count"].to_numpy()
+    return rows.take(good[copies > 0]).append_column(COPIES, pa.array(copies[copies > 0]))
 
 
-def clean_tracks(judged: DataFrame) -> DataFrame:
+def clean_tracks(judged: pa.Table) -> pa.Table:
     """The catalogue: of each track_id's good rows the one of the last file by name and in it of the last line.
 
     Returns:
-        track_id, title, artist, album, duration_ms, genre, file and line that they come from, and COPIES.
+        track_id, title, artist, album, duration_ms, genre, file and line that they come from, and COPIES; sorted by
+        file and line.
     """
-    values = ("title", "artist", "album", "duration_ms", "genre")
-    row = F.struct("file", "line", *values)
-    newest = (
-        judged.where(_is_good())
-        .groupBy("track_id")
-        .agg(F.max_by(row, F.struct("file", "line")).alias("row"), F.count(F.lit(1)).alias(COPIES))
+    import pyarrow as pa
+
+    rows = judged.select([*TRACK_VALUES, "file", "line"]).filter(_is_good(judged))
+    rows = rows.sort_by([("file", "ascending"), ("line", "ascending")])
+    placed = rows.select(["track_id"]).append_column("at", pa.arange(0, rows.num_rows))
+    tracks = (
+        placed.group_by("track_id", use_threads=False).aggregate([("at", "max"), ("at", "count")]).sort_by("at_max")
     )
-    return newest.select("track_id", *(f"row.{name}" for name in (*values, "file", "line")), COPIES)
+    return rows.take(tracks["at_max"]).append_column(COPIES, tracks["at_count"])
 
 
-def kept_counts() -> list[Column]:
-    """Aggregates over `clean_events` or `clean_tracks`: what is kept, counted apart from what is judged.
+def kept_counts(rows: pa.Table) -> dict[str, int]:
+    """What is kept, counted apart from what is judged; of several files the counts add up.
+
+    Args:
+        rows: of `clean_events` or `clean_tracks`.
 
     Returns:
         kept, and duplicates: good rows beyond the first of their kind.
     """
-    return [
-        F.count(F.lit(1)).alias("kept"),
-        F.coalesce(F.sum(F.col(COPIES) - 1), F.lit(0)).alias("duplicates"),
-    ]
+    import pyarrow.compute as pc
+
+    return {"kept": rows.num_rows, "duplicates": (pc.sum(rows[COPIES]).as_py() or 0) - rows.num_rows}
 
 
-def in_range(name: str, now: datetime) -> Column:
-    """Whether the time in a column is one that an event can have: after 1999, and at most a day ahead of `now`."""
-    latest = (now + timedelta(days=1)).isoformat()
-    return F.col(name).between(F.lit(_EARLIEST).cast("timestamp"), F.lit(latest).cast("timestamp"))
+def in_range(times: pa.Array | pa.ChunkedArray, now: datetime) -> pa.Array | pa.ChunkedArray:
+    """Whether a time is one that an event can have: after 1999, and at most a day ahead of `now`. Null stays null."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    earliest = datetime.fromisoformat(_EARLIEST).replace(tzinfo=UTC)
+    first, last = pa.scalar(earliest, times.type), pa.scalar(now + timedelta(days=1), times.type)
+    return pc.and_(pc.greater_equal(times, first), pc.less_equal(times, last))
+
+
+def _in_batches(raw: pa.Table, judged: Callable[[pa.RecordBatch], pa.RecordBatch]) -> pa.Table:
+    import pyarrow as pa
+
+    batches = raw.to_batches() or [pa.RecordBatch.from_pylist([], raw.schema)]
+    return pa.Table.from_batches(map(judged, batches))
+
+
+def _take_out(placeholders: Sequence[str], text: dict[str, pa.Array], columns: Sequence[str]) -> pa.Array:
+    """Empties the fields that hold a placeholder, and gives the names of their columns."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from spotify_graph.transforms import fields
+
+    nothing = pa.scalar("", pa.string())
+    names = pa.repeat(nothing, len(text[columns[0]]))
+    for name in columns if placeholders else ():
+        holds = fields.is_one_of(text[name], placeholders)
+        # Few columns hold any.
+        if pc.any(holds).as_py():
+            text[name] = pc.if_else(holds, nothing, text[name])
+            names = pc.binary_join_element_wise(names, pc.if_else(holds, pa.scalar(f", {name}"), nothing), "")
+    return pc.utf8_slice_codeunits(names, len(", "))
 
 
 def _judged(
-    rows: DataFrame, faults: dict[str, Column], reasons: tuple[str, ...], values: dict[str, Column]
-) -> DataFrame:
-    # A malformed row has no values: each of the other faults is null.
-    faults = {**faults, "malformed_row": F.col("malformed"), "bad_encoding": F.col("bad_encoding")}
-    seen = rows.withColumns({f"is_{reason}": F.coalesce(faults[reason], F.lit(False)) for reason in reasons})
-    listed = F.array_compact(F.array(*(F.when(F.col(f"is_{reason}"), F.lit(reason)) for reason in reasons)))
-    # Most rows are good, and need no list made.
-    is_bad = reduce(or_, (F.col(f"is_{reason}") for reason in reasons))
-    found = F.when(is_bad, listed).otherwise(F.array().cast(ArrayType(StringType())))
-    return seen.select("file", "line", "raw", found.alias("reasons"), "placeholders", *_named(values)).withColumn(
-        "raw", F.when(~_is_good(), F.col("raw"))
-    )
+    records: pa.RecordBatch,
+    table: LandedTable,
+    reasons: Sequence[str],
+    faults: Mapping[str, pa.Array],
+    placeholders: pa.Array,
+    values: Mapping[str, pa.Array],
+) -> pa.RecordBatch:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-
-def _is_good() -> Column:
-    return F.size("reasons") == 0
-
-
-def _named(columns: dict[str, Column]) -> list[Column]:
-    return [column.alias(name) for name, column in columns.items()]
-
-
-def _trimmed(name: str) -> Column:
-    return F.btrim(F.col(name), F.lit(_WHITE_SPACE))
-
-
-def _name(name: str) -> Column:
-    return F.btrim(F.regexp_replace(_spelled(name), r"\p{IsWhite_Space}+", " "), F.lit(" "))
-
-
-def _without_placeholders(rows: DataFrame, columns: Sequence[str], placeholders: Sequence[str]) -> DataFrame:
-    """The rows with nothing where a column holds a placeholder, and these columns' names in a column `placeholders`."""
-    if not placeholders:
-        return rows.withColumn("placeholders", F.lit(""))
-    held = {name: F.col(name).isin(*placeholders) for name in columns}
-    names = F.concat_ws(", ", *(F.when(holds, F.lit(name)) for name, holds in held.items()))
-    return rows.withColumns(
+    everywhere = {"malformed_row": records["malformed"], "bad_encoding": records["bad_encoding"]}
+    is_bad = pc.fill_null(_any_of([*faults.values(), *everywhere.values()]), False)
+    bad = records.filter(is_bad)
+    # A malformed record has no fields, so nothing else is wrong with them.
+    has_fields = pc.invert(bad["malformed"])
+    of_bad = {reason: pc.and_kleene(fault.filter(is_bad), has_fields) for reason, fault in faults.items()}
+    of_bad |= {reason: fault.filter(is_bad) for reason, fault in everywhere.items()}
+    applies = np.column_stack([pc.fill_null(of_bad[reason], False) for reason in reasons])
+    lengths = np.zeros(len(records), np.int32)
+    lengths[is_bad] = applies.sum(axis=1)
+    listed = pa.array(reasons, pa.string()).take(pa.array(applies.nonzero()[1]))
+    return pa.RecordBatch.from_pydict(
         {
-            "placeholders": F.when(reduce(or_, held.values()), names).otherwise(""),
-            **{name: F.when(holds, "").otherwise(F.col(name)) for name, holds in held.items()},
+            "file": records["file"],
+            "line": records["line"],
+            "raw": pc.replace_with_mask(pa.nulls(len(records), pa.string()), is_bad, raw_text(bad, table)),
+            "reasons": pa.ListArray.from_arrays(np.concatenate([[0], lengths.cumsum()]).astype(np.int32), listed),
+            "placeholders": placeholders,
+            **values,
         }
     )
 
 
-def _holds_placeholder() -> Column:
-    return F.col("placeholders") != ""
-
-
-def _genres(name: str, separator: str, placeholders: Sequence[str]) -> Column:
-    """The genres in a column, each once, with SEVERAL between them.
-
-    At commas the field may be a list as Python or JSON writes it: without its brackets, and its items' quotes.
-    """
-    is_list = separator == ","
-    field = F.regexp_replace(name, r"^\[(.*)\]\z", "$1") if is_list else F.col(name)
-
-    def genre(part: Column) -> Column:
-        trimmed = F.btrim(part, F.lit(" "))
-        return F.btrim(F.regexp_replace(trimmed, r"""^(["'])(.*)\1\z""", "$2"), F.lit(" ")) if is_list else trimmed
-
-    parts = F.transform(F.split(field, rf"\Q{separator}\E"), genre)
-    return F.array_join(F.array_distinct(F.filter(parts, lambda part: ~part.isin("", *placeholders))), SEVERAL)
-
-
-def _non_empty(name: str) -> Column:
-    return F.when(F.col(name) != "", F.col(name))
-
-
-def _longer_than(limit: int, *names: str) -> Column:
-    return reduce(or_, (F.octet_length(name) > limit for name in names))
-
-
-def _timestamp(name: str) -> Column:
-    """The ISO 8601 time in a column, UTC unless it has an offset; null where it is none, such as on 30 February."""
-    text = F.col(name)
-    # Spark's cast takes seconds and offsets in full only.
-    in_full = F.upper(F.translate(text, ",", "."))
-    for short, full in (
-        (r"^(.{16})(?!:)", "$1:00"),
-        (r"([+-]\d\d)\z", "$1:00"),
-        (r"([+-]\d\d)(\d\d)\z", "$1:$2"),
-    ):
-        in_full = F.regexp_replace(in_full, short, full)
-    return F.when(text.rlike(_ISO_8601_IN_FULL), text).when(text.rlike(_ISO_8601), in_full).try_cast("timestamp")
-
-
-def _spelled(name: str) -> Column:
-    """The name in NFC, without invisible characters."""
-    # Imported where it is used: with NumPy it takes half a second, and definitions are loaded often.
-    import pyarrow as pa
+def _is_good(judged: pa.Table) -> pa.ChunkedArray:
     import pyarrow.compute as pc
 
-    def spelled(text: pa.Array) -> pa.Array:
-        # Few names have any.
-        if pc.any(pc.match_substring_regex(text, INVISIBLE)).as_py():
-            text = pa.array([name if name is None else visible(name) for name in text.to_pylist()], pa.string())
-        return pc.utf8_normalize(text, "NFC")
+    return pc.equal(pc.list_value_length(judged["reasons"]), 0)
 
-    udf = arrow_udf(spelled, StringType())  # type: ignore[call-overload]  # its stub demands the default
-    found: Column = udf(F.col(name))
-    return found
+
+def _holds_placeholder(judged: pa.Table) -> pa.ChunkedArray:
+    import pyarrow.compute as pc
+
+    return pc.not_equal(judged["placeholders"], "")
+
+
+def _any_of(faults: Iterable[pa.Array]) -> pa.Array:
+    import pyarrow.compute as pc
+
+    # A column that the file lacks is null, and hides no fault of another.
+    return reduce(pc.or_kleene, faults)

@@ -21,10 +21,6 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F
-from pyspark.sql.types import BooleanType, LongType, StringType, StructField, StructType
-
 from spotify_graph.errors import UserError
 
 if TYPE_CHECKING:
@@ -430,7 +426,7 @@ def read_landed(path: Path, table: LandedTable) -> pa.RecordBatchReader:
     """
     import pyarrow as pa
 
-    return pa.RecordBatchReader.from_batches(_arrow_schema(table), _records(path, table))
+    return pa.RecordBatchReader.from_batches(raw_schema(table), _records(path, table))
 
 
 def _records(path: Path, table: LandedTable) -> Iterator[pa.RecordBatch]:
@@ -442,31 +438,30 @@ def _records(path: Path, table: LandedTable) -> Iterator[pa.RecordBatch]:
             yield _as_table(batch, path.name, header, table)
 
 
-def raw_text(table: LandedTable) -> Column:
-    """The exact text of a raw record, as a column over `read_landed`'s."""
-    # concat_ws skips nulls: an optional column that the file lacks.
-    return F.coalesce(F.col("raw"), F.concat_ws(",", *table.all_columns))
+def raw_text(records: pa.Table | pa.RecordBatch, table: LandedTable) -> pa.ChunkedArray | pa.Array:
+    """The exact text of raw records, of `read_landed`."""
+    import pyarrow.compute as pc
+
+    first, *others = (records[name] for name in table.all_columns)
+    # An optional column that the file lacks is null, and has no comma. A row of nothing but nulls would be left out.
+    fields = (pc.fill_null(first, ""), *others)
+    return pc.coalesce(records["raw"], pc.binary_join_element_wise(*fields, ",", null_handling="skip"))
 
 
-def raw_schema(table: LandedTable) -> StructType:
+def raw_schema(table: LandedTable) -> pa.Schema:
     """The columns of `read_landed`."""
-    return StructType(
-        [
-            StructField("file", StringType()),
-            StructField("line", LongType()),
-            StructField("malformed", BooleanType()),
-            StructField("bad_encoding", BooleanType()),
-            StructField("raw", StringType()),
-            *(StructField(column, StringType()) for column in table.all_columns),
-        ]
-    )
-
-
-def _arrow_schema(table: LandedTable) -> pa.Schema:
     import pyarrow as pa
 
-    kinds = {"line": pa.int64(), "malformed": pa.bool_(), "bad_encoding": pa.bool_()}
-    return pa.schema([(field.name, kinds.get(field.name, pa.string())) for field in raw_schema(table)])
+    return pa.schema(
+        [
+            ("file", pa.string()),
+            ("line", pa.int64()),
+            ("malformed", pa.bool_()),
+            ("bad_encoding", pa.bool_()),
+            ("raw", pa.string()),
+            *((column, pa.string()) for column in table.all_columns),
+        ]
+    )
 
 
 def _as_table(batch: pa.RecordBatch, file: str, header: Sequence[str], table: LandedTable) -> pa.RecordBatch:
