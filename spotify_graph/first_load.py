@@ -13,7 +13,7 @@ from spotify_graph.local import jars
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import bulk, constraints, ledger, transaction, verification
 from spotify_graph.neo4j_io.ledger import Publication
-from spotify_graph.neo4j_io.running import Run
+from spotify_graph.neo4j_io.running import Runner
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import connect
@@ -49,7 +49,7 @@ def is_due(settings: Settings, landed_bytes: int, say: Callable[[str], None]) ->
 
 def load(
     settings: Settings,
-    over: Callable[[int], Run],
+    over: Callable[[int], Runner],
     gates: Gates,
     say: Callable[[str], None],
     working: Callable[[str], None],

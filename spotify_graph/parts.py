@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
 from spotify_graph.neo4j_io import buckets
-from spotify_graph.neo4j_io.running import Run
+from spotify_graph.neo4j_io.running import Runner
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -163,7 +163,7 @@ def save(rows: pa.Table, folder: Path) -> str:
     return str(file)
 
 
-def shuffle(whole: Part, read: Callable[[Part], pa.Table], key: str, count: int, folder: Path, run: Run) -> list[Part]:
+def shuffle(whole: Part, read: Callable[[Part], pa.Table], key: str, count: int, folder: Path, run: Runner) -> list[Part]:
     """Rows divided anew: for each bucket a part with all rows whose key is in it.
 
     Args:

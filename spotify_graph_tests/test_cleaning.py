@@ -19,6 +19,7 @@ from spotify_graph.transforms.cleaning import (
     clean_tracks,
     counts,
     example,
+    good_events,
     judge_events,
     judge_tracks,
     kept_counts,
@@ -214,7 +215,7 @@ def test_a_good_row_keeps_no_text(events: pa.Table) -> None:
 
 
 def test_good_events_are_cleaned_and_kept_once_for_each_file_sorted_by_time(events: pa.Table) -> None:
-    cleaned = clean_events(events)
+    cleaned = clean_events(good_events(events))
     assert times(cleaned["event_ts"]) == sorted(times(cleaned["event_ts"]))
     rows = cleaned.set_column(4, "event_ts", cleaned["event_ts"].cast(pa.timestamp("us"))).drop([COPIES]).to_pylist()
     expected = {values for _, values in CLEANED}
@@ -225,7 +226,7 @@ def test_good_events_are_cleaned_and_kept_once_for_each_file_sorted_by_time(even
 
 
 def test_what_is_read_is_cleaned_a_duplicate_or_rejected(events: pa.Table) -> None:
-    seen, kept = counts(events, EVENT_REASONS), kept_counts(clean_events(events))
+    seen, kept = counts(events, EVENT_REASONS), kept_counts(clean_events(good_events(events)))
     distinct = len({values for _, values in CLEANED})
     assert kept == {"kept": 2 * distinct, "duplicates": 3 * len(CLEANED) - 2 * distinct}
     assert seen["good"] == 3 * len(CLEANED)
@@ -243,7 +244,7 @@ def test_a_file_in_parts_says_what_it_says_as_a_whole(raw_events: pa.Table, even
     parts = [judge_events(raw_events.slice(at, rows), NOW) for at in range(0, len(raw_events), rows)]
     assert pa.concat_tables(parts).equals(events)
     good = [part.filter(pc.equal(pc.list_value_length(part["reasons"]), 0)) for part in parts]
-    assert clean_events(pa.concat_tables(good)).equals(clean_events(events))
+    assert clean_events(good_events(pa.concat_tables(good))).equals(clean_events(good_events(events)))
     whole = counts(events, EVENT_REASONS)
     assert {name: sum(counts(part, EVENT_REASONS)[name] for part in parts) for name in whole} == whole
 
@@ -260,7 +261,7 @@ def test_equal_events_are_one_and_nothing_is_equal_to_nothing(tmp_path: Path) ->
     ]
     lines = [",".join(USER_EVENTS.columns), *map(quoted, rows)]
     raw = raw_of(tmp_path, USER_EVENTS, {"user_events.csv": "\n".join(lines).encode()})
-    found = clean_events(judge_events(raw, NOW))
+    found = clean_events(good_events(judge_events(raw, NOW)))
     assert list(
         zip(times(found["event_ts"]), *(found[name].to_pylist() for name in ("device", COPIES)), strict=True)
     ) == [
@@ -274,8 +275,8 @@ def test_equal_events_are_one_and_nothing_is_equal_to_nothing(tmp_path: Path) ->
 def test_nothing_to_judge_has_the_columns_all_the_same(events: pa.Table) -> None:
     nothing = judge_events(raw_schema(USER_EVENTS).empty_table(), NOW, PLACEHOLDERS)
     assert nothing.schema.equals(events.schema)
-    assert clean_events(nothing).schema.equals(clean_events(events).schema)
-    assert kept_counts(clean_events(nothing)) == {"kept": 0, "duplicates": 0}
+    assert clean_events(good_events(nothing)).schema.equals(clean_events(good_events(events)).schema)
+    assert kept_counts(clean_events(good_events(nothing))) == {"kept": 0, "duplicates": 0}
     assert set(counts(nothing, EVENT_REASONS).values()) == {0}
     tracks = judge_tracks(raw_schema(TRACKS).empty_table(), PLACEHOLDERS, ",")
     assert clean_tracks(tracks).num_rows == 0
@@ -431,7 +432,7 @@ def test_a_placeholder_is_a_missing_value_and_is_counted(tmp_path: Path) -> None
     }
     assert rejected(judged)["reasons"].to_pylist() == [["missing_track_id"]]
     log = judge_events(raw[USER_EVENTS], NOW, PLACEHOLDERS)
-    assert [tuple(row.values()) for row in clean_events(log).select(["session_id", "device", COPIES]).to_pylist()] == [
+    assert [tuple(row.values()) for row in clean_events(good_events(log)).select(["session_id", "device", COPIES]).to_pylist()] == [
         (None, None, len(words)),
         ("s", "mobile", 1),
     ]

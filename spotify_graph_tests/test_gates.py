@@ -26,7 +26,7 @@ GATES = Gates(rejected_error=0.05, rejected_warn=0.005, duplicates_warn=0.1, dro
 def test_rejected_rows_are_tolerated_then_warned_of_then_refused(rejected: int, passed: bool, blocking: bool) -> None:
     row = {"file": "user_events.csv", "line": 2, "raw": "a\tb\x1b[31m", "reasons": ["malformed_row"]}
     rows = pa.Table.from_pylist([row])
-    finding = gate.rejected_share(1000, rejected, {"malformed_row": rejected, "bad_encoding": 0}, GATES, rows)
+    finding = gate.rejected_share(1000, rejected, {"malformed_row": rejected, "bad_encoding": 0}, GATES, rows.to_pylist)
     assert (finding.passed, finding.blocking) == (passed, blocking)
     assert f"{rejected:,} of 1,000 rows rejected" in finding.description
     assert finding.details["by_reason"] == ({"malformed_row": rejected} if rejected else {})
@@ -37,14 +37,14 @@ def test_rejected_rows_are_tolerated_then_warned_of_then_refused(rejected: int, 
 
 def test_a_few_rejected_rows_are_shown_and_not_at_length() -> None:
     rows = pa.table({"raw": ["x" * 5000] * 9})
-    finding = gate.rejected_share(9, 9, {"malformed_row": 9}, GATES, rows)
+    finding = gate.rejected_share(9, 9, {"malformed_row": 9}, GATES, rows.to_pylist)
     assert len(finding.details["sample"]) == gate.SAMPLE
     assert all(len(shown) < 150 for shown in finding.details["sample"])
 
 
 def test_no_rows_are_no_reason_to_refuse() -> None:
     nothing = pa.schema([("raw", pa.string())]).empty_table()
-    assert gate.rejected_share(0, 0, {}, GATES, nothing).passed
+    assert gate.rejected_share(0, 0, {}, GATES, nothing.to_pylist).passed
     assert gate.duplicate_share(0, 0, GATES).passed
     assert gate.uncatalogued_share(0, 0, GATES, list).passed
 

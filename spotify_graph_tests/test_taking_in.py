@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 
 import dagster as dg
 import pytest
@@ -93,7 +92,7 @@ def test_a_changed_rule_makes_files_stale_and_has_them_taken_in_again_also_one_t
     assert states(platform) == before
 
     edit("spotify_graph.transforms.cleaning")
-    monkeypatch.setattr("spotify_graph.transforms.cleaning._EARLIEST", datetime(2026, 1, 1, tzinfo=UTC))
+    monkeypatch.setattr("spotify_graph.transforms.cleaning._EARLIEST", "2026-01-01 00:00:00")
     assert {state for state, _ in states(platform).values()} == {"stale"}
     platform.run(*FILES)
     after = states(platform)

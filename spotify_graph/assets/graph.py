@@ -27,7 +27,7 @@ from spotify_graph.neo4j_io import checksum, ledger, staging
 from spotify_graph.neo4j_io.errors import PublicationError, StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
-from spotify_graph.neo4j_io.running import Run, in_process
+from spotify_graph.neo4j_io.running import Runner, in_process
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.parts import scratch
 from spotify_graph.resources.gates import Gates
@@ -58,7 +58,7 @@ class Work:
         folder: for what tasks hand to others; goes when the rows are staged.
     """
 
-    over: Callable[[int], Run]
+    over: Callable[[int], Runner]
     folder: Path
 
 
@@ -75,7 +75,7 @@ class Rows:
     """
 
     parts: Sequence[Callable[[], "pa.Table"]]
-    run: Run = in_process
+    run: Runner = in_process
     buckets: int = 1
     counts: Mapping[str, int] = field(default_factory=dict)
     sample: Callable[[], Sequence[object]] = tuple
@@ -175,7 +175,7 @@ def stage(
     before: Publication | None,
     gates: Gates,
     lake: Path,
-    over: Callable[[int], Run],
+    over: Callable[[int], Runner],
 ) -> tuple[Snapshot | None, Verdict]:
     """Computes and stages a table's rows, and runs the gates that must hold before they are published.
 

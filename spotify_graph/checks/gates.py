@@ -161,7 +161,7 @@ def rejected_share(
     rejected: int,
     by_reason: Mapping[str, int],
     gates: Gates,
-    rows: pa.Table,
+    sample: Sample,
     example: Callable[[str], object] | None = None,
 ) -> Finding:
     """Whether a file's share of rejected rows is tolerable: an error over one threshold, a warning over another.
@@ -171,7 +171,7 @@ def rejected_share(
         rejected: how many of them are rejected.
         by_reason: how many for each reason.
         gates: the thresholds.
-        rows: the rejected rows.
+        sample: fetches a few rejected rows.
         example: fetches a value that was rejected for a reason, where all rejected rows share it.
     """
     share = _share(rejected, read)
@@ -192,7 +192,7 @@ def rejected_share(
     if common:
         problem += f", all for {common}" + (f", such as '{shown(example(common))}'" if example else "")
     problem += "; `spotify-graph rejects` shows them"
-    return _finding(REJECTED_SHARE, False, problem, details, lambda: rows.slice(0, SAMPLE).to_pylist(), blocking=error)
+    return _finding(REJECTED_SHARE, False, problem, details, lambda: sample()[:SAMPLE], blocking=error)
 
 
 def duplicate_share(read: int, duplicates: int, gates: Gates) -> Finding:

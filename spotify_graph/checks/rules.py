@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial, reduce
@@ -69,6 +69,14 @@ def of_interactions() -> Rules:
 def broken(rules: Rules, rows: pa.Table) -> dict[str, Broken]:
     """The rows that break each rule, by the gate's name."""
     return {it.name: _broken(rule, rows) for it, rule in rules.items()}
+
+
+def added(parts: Iterable[Mapping[str, Broken]]) -> dict[str, Broken]:
+    """What is `broken` in all parts of the rows."""
+    total: dict[str, Broken] = {}
+    for part in parts:
+        total |= {name: total.get(name, Broken()) + rows for name, rows in part.items()}
+    return total
 
 
 def findings(rules: Rules, found: Mapping[str, Broken]) -> list[Finding]:

@@ -22,8 +22,9 @@ from pyspark.sql import functions as F
 
 from spotify_graph.io_managers import verdicts
 from spotify_graph.io_managers.verdicts import Verdict, read_json, write_json
-from spotify_graph.neo4j_io.running import Run, in_process
+from spotify_graph.neo4j_io.running import Runner, in_process
 from spotify_graph.parts import Part, save
+from spotify_graph.transforms.arrow_types import arrow_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -119,7 +120,7 @@ class Lake:
         parts: Sequence[Callable[[], tuple[pa.Table, T]]],
         about: Mapping[str, Any] | None = None,
         *,
-        run: Run = in_process,
+        run: Runner = in_process,
         buckets: int = 1,
     ) -> tuple[LakeVersion, list[T]]:
         """Computes a new version part by part, a file for each; otherwise like `write`.
@@ -291,17 +292,8 @@ def arrow_schema(ddl: str) -> pa.Schema:
     """The columns that Spark's DDL declares, for Arrow."""
     import pyarrow as pa
 
-    types = {
-        "string": pa.string(),
-        "long": pa.int64(),
-        "int": pa.int32(),
-        "double": pa.float64(),
-        "boolean": pa.bool_(),
-        "timestamp": pa.timestamp("us", tz="UTC"),
-        "array<string>": pa.list_(pa.string()),
-    }
     declared = [column.split(" ") for column in ddl.split(", ")]
-    return pa.schema([(name, types[type_]) for name, type_ in declared])
+    return pa.schema([(name, arrow_type(type_)) for name, type_ in declared])
 
 
 def _write_part(folder: Path, part: Callable[[], tuple[pa.Table, T]]) -> tuple[str, int, T]:

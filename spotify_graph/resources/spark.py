@@ -11,7 +11,7 @@ from pydantic import Field, PrivateAttr
 from pyspark.sql import SparkSession
 
 from spotify_graph.local.spark import MEMORY
-from spotify_graph.neo4j_io.running import Run, in_process
+from spotify_graph.neo4j_io.running import Runner, in_process
 from spotify_graph.resources import session
 from spotify_graph.settings import IN_PROCESS_ROWS, Settings
 
@@ -66,7 +66,7 @@ class SparkResource(PySparkResource):
             self._session = session.build(Settings.load(), self._properties)
         return self._session
 
-    def over(self, rows: int) -> Run:
+    def over(self, rows: int) -> Runner:
         """What runs the tasks that work on so many rows together: this process, or Spark's executors."""
         if rows <= self.in_process_rows:
             return in_process

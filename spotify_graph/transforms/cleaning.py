@@ -218,32 +218,34 @@ COPIES = "copies"
 """The column that says how many good rows became one."""
 
 
-def clean_events(judged: pa.Table) -> pa.Table:
+def good_events(judged: pa.Table) -> pa.Table:
+    """The good events: file and EVENT_VALUES."""
+    return judged.select(["file", *EVENT_VALUES]).filter(_is_good(judged))
+
+
+def clean_events(good: pa.Table) -> pa.Table:
     """The good events, each once for each file.
 
     Args:
-        judged: judged rows, of whole files: of a file that was judged in parts, all of them.
+        good: `good_events` of whole files: of a file that was judged in parts, all of them.
 
     Returns:
         file, EVENT_VALUES and COPIES, sorted by event_ts.
     """
     import numpy as np
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    rows = judged.select(["file", *EVENT_VALUES])
-    times = pc.fill_null(rows["event_ts"].cast(pa.int64()), 0).to_numpy()
-    good = np.flatnonzero(_is_good(judged).to_numpy())
-    good = good[np.argsort(times[good], kind="stable")]
+    times = good["event_ts"].cast(pa.int64()).to_numpy()
+    order = np.argsort(times, kind="stable")
     # Equal events have equal times, and few others have.
-    same_as_next = np.flatnonzero(np.diff(times[good]) == 0)
+    same_as_next = np.flatnonzero(np.diff(times[order]) == 0)
     suspects = np.union1d(same_as_next, same_as_next + 1)
-    suspected = rows.take(good[suspects]).append_column("at", pa.array(suspects, pa.int64()))
-    equal = suspected.group_by(rows.column_names, use_threads=False).aggregate([("at", "min"), ("at", "count")])
-    copies = np.ones(len(good), np.int64)
+    suspected = good.take(order[suspects]).append_column("at", pa.array(suspects, pa.int64()))
+    equal = suspected.group_by(good.column_names, use_threads=False).aggregate([("at", "min"), ("at", "count")])
+    copies = np.ones(len(order), np.int64)
     copies[suspects] = 0
     copies[equal["at_min"].to_numpy()] = equal["at_count"].to_numpy()
-    return rows.take(good[copies > 0]).append_column(COPIES, pa.array(copies[copies > 0]))
+    return good.take(order[copies > 0]).append_column(COPIES, pa.array(copies[copies > 0]))
 
 
 def clean_tracks(judged: pa.Table) -> pa.Table:
