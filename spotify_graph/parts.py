@@ -70,7 +70,7 @@ class Part:
             [fragment] = rows.get_fragments()
             some = fragment.subset(row_group_ids=self.row_groups)
             rows = ds.FileSystemDataset([some], rows.schema, parquet, fragment.filesystem)
-        return rows.to_table(columns=columns, filter=where)
+        return rows.to_table(columns=list(columns or rows.schema.names), filter=where)
 
 
 def divided(whole: Part) -> list[Part]:
@@ -163,7 +163,9 @@ def save(rows: pa.Table, folder: Path) -> str:
     return str(file)
 
 
-def shuffle(whole: Part, read: Callable[[Part], pa.Table], key: str, count: int, folder: Path, run: Runner) -> list[Part]:
+def shuffle(
+    whole: Part, read: Callable[[Part], pa.Table], key: str, count: int, folder: Path, run: Runner
+) -> list[Part]:
     """Rows divided anew: for each bucket a part with all rows whose key is in it.
 
     Args:

@@ -432,7 +432,10 @@ def test_a_placeholder_is_a_missing_value_and_is_counted(tmp_path: Path) -> None
     }
     assert rejected(judged)["reasons"].to_pylist() == [["missing_track_id"]]
     log = judge_events(raw[USER_EVENTS], NOW, PLACEHOLDERS)
-    assert [tuple(row.values()) for row in clean_events(good_events(log)).select(["session_id", "device", COPIES]).to_pylist()] == [
+    assert [
+        tuple(row.values())
+        for row in clean_events(good_events(log)).select(["session_id", "device", COPIES]).to_pylist()
+    ] == [
         (None, None, len(words)),
         ("s", "mobile", 1),
     ]

@@ -138,7 +138,7 @@ def clean_events(
         version, cleaned = lake.write_parts(f"cleaned_events/{file}", clean, about, run=run, buckets=count)
         rejected = [partial(of_events.as_it_is, arrow(*_REJECTED), it.bad) for it in judged]
         bad_rows, _ = lake.write_parts(f"rejected_events/{file}", rejected)
-    counts = _added(*(it.counts for it in (*judged, *cleaned)))
+    counts = _added(*(it.counts for it in judged), *(it.counts for it in cleaned))
     by_reason = {reason: counts[reason] for reason in cleaning.EVENT_REASONS}
     found = {"rows_read": counts["rows_read"], "rejected": counts["rejected"], **by_reason}
     yield made("rejected_events", bad_rows.path, {**found, **shown(bad_rows, started)})
@@ -332,6 +332,8 @@ def _counted(
     about: Mapping[str, Any],
 ) -> tuple[LakeVersion, list[counting.Counted]]:
     """The next version of the interactions, by bucket of their users: counted anew, or as far as they changed."""
+    import pyarrow as pa
+
     events, columns_ = arrow(*_EVENTS), arrow(*_INTERACTIONS)
     count = buckets.count_for(sum(version.rows for version in in_force))
     new = in_force if turnover is None else turnover.came + turnover.went
@@ -351,7 +353,10 @@ def _counted(
         files = map(counting.Files, by_user(came, whole), by_user(went, whole), by_user(stayed, of_stayed))
         known = by_user(before.part, partial(Part.read, schema=columns_))
         changes = [partial(counting.change, events, columns_, *each) for each in zip(known, files, strict=True)]
-        return lake.write_parts("interactions", changes, about, run=run, buckets=count)
+        about = {**about, "before": before.name}
+        version, counted = lake.write_parts("interactions", changes, about, run=run, buckets=count)
+        lake.keep_changes(version, pa.concat_tables(it.changes for it in counted if it.changes))
+        return version, counted
 
 
 def read(root: Path) -> dict[str, LakeTable]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import Any
 
 import dagster as dg
 
@@ -19,9 +19,6 @@ from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.recommender import Recommender
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _COLUMNS = (
     (
@@ -60,7 +57,7 @@ def recommendation_evaluation(
     cleaned_events: LakeTable,
     cleaned_tracks: LakeTable,
     interactions: LakeTable,
-) -> Iterator[dg.Output["pa.Table"] | dg.MaterializeResult["pa.Table"] | dg.AssetCheckResult]:
+) -> Iterator[dg.Output[Any] | dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """How good the recommendations are on days that the models have not seen, and the parameters that are best.
 
     Parameters are tuned on a validation window, and everything is measured on a later test window.

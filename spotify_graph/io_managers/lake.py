@@ -2,7 +2,8 @@
 
 `<root>/<asset>/<version>/*.parquet`, with what is known of the version in `_about.json` beside them, its files among
 it, and `<root>/<asset>/CURRENT`, which holds the current version's name. The entries of an asset that is partitioned by
-landed file are named `<asset>/<file>`. Versions are never changed: who holds a version's name reads the same rows for ever.
+landed file are named `<asset>/<file>`. Versions are never changed: who holds a version's name reads the same rows for
+ever.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ GROUP_BYTES = 16 << 20
 _CURRENT = "CURRENT"
 _PASSED = "PASSED"
 _ABOUT = "_about.json"
+_CHANGES = "_changes.parquet"
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,13 @@ class LakeVersion:
     def rows(self) -> int:
         """How many rows it has."""
         return int(self.about["rows"])
+
+    def changes_since(self, before: str) -> pa.Table | None:
+        """What makes it of the version before it, as its writer kept it; None where that is another one or not kept."""
+        import pyarrow.parquet as pq
+
+        file = self.path / _CHANGES
+        return pq.read_table(file) if self.about.get("before") == before and file.exists() else None
 
     @property
     def verdict(self) -> Verdict | None:
@@ -146,6 +155,14 @@ class Lake:
             }
             write_json(version / _ABOUT, known)
         return self.version(name, version.name), [counted for _, _, counted in written]
+
+    def keep_changes(self, version: LakeVersion, changes: pa.Table) -> None:
+        """Keeps with a version what makes it of the one before, which its `about` names as `before`."""
+        import pyarrow.parquet as pq
+
+        new = version.path / f"{_CHANGES}.new"
+        pq.write_table(changes, new)
+        new.replace(version.path / _CHANGES)
 
     def write_table(self, name: str, rows: pa.Table, about: Mapping[str, Any] | None = None) -> LakeVersion:
         """Writes rows that are in memory as a new version of an entry; otherwise like `write`."""

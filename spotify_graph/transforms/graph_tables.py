@@ -17,6 +17,7 @@ from spotify_graph.graph_model import (
     EventType,
     GraphTable,
 )
+from spotify_graph.transforms.interactions import OLD_VALUES, VALUES
 from spotify_graph.transforms.names import SEVERAL
 
 if TYPE_CHECKING:
@@ -46,6 +47,23 @@ def user_nodes(events: pa.Table) -> pa.Table:
     devices = pa.ListArray.from_arrays(pa.concat_arrays([pa.array([0], pa.int32()), ends]), named)
     renamed = users.rename_columns({"event_ts_min_min": "first_seen", "event_ts_max_max": "last_seen"})
     return _in_model(_with(renamed, devices=devices), USER)
+
+
+def seen_of(users: pa.Table) -> pa.Table:
+    """Events that `user_nodes` would make the same users of: what is known of users, for further events to be added."""
+    import pyarrow as pa
+
+    devices = users["devices"].combine_chunks()
+    of_devices = users.select(["user_id", "first_seen"]).take(devices.value_parent_indices())
+    columns = ["user_id", "event_ts"]
+    nothing = pa.nulls(users.num_rows, pa.string())
+    return pa.concat_tables(
+        [
+            users.select(["user_id", "first_seen"]).rename_columns(columns).append_column("device", nothing),
+            users.select(["user_id", "last_seen"]).rename_columns(columns).append_column("device", nothing),
+            of_devices.rename_columns(columns).append_column("device", devices.flatten()),
+        ]
+    )
 
 
 def heard(interactions: pa.Table) -> pa.Table:
@@ -103,6 +121,23 @@ def genre_nodes(cleaned_tracks: pa.Table) -> pa.Table:
 def interaction_edges(interactions: pa.Table, event_type: EventType) -> pa.Table:
     """One row for each user and track with events of the type, as in its relationship type."""
     return _in_model(interactions.filter(_field("event_type") == event_type.name), event_type.relationship)
+
+
+def changed_edges(changes: pa.Table, event_type: EventType) -> tuple[pa.Table, pa.Table]:
+    """What changed interactions change in the relationships of a type.
+
+    Args:
+        changes: `interactions.change`.
+        event_type: the type.
+
+    Returns:
+        The relationships that are changed or gone, as they were; and those that are changed or new, as they are.
+    """
+    of_type = changes.filter(_field("event_type") == event_type.name)
+    were = of_type.filter(_field("old_count").is_valid()).drop_columns(list(VALUES))
+    are = of_type.filter(_field("count").is_valid())
+    were = were.rename_columns({old: name for old, name in zip(OLD_VALUES, VALUES, strict=True)})
+    return _in_model(were, event_type.relationship), _in_model(are, event_type.relationship)
 
 
 def by_edges(cleaned_tracks: pa.Table) -> pa.Table:
