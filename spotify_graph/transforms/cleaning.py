@@ -80,7 +80,7 @@ def judge_events(raw: pa.Table, now: datetime, placeholders: Sequence[str] = ())
     def judged(records: pa.RecordBatch) -> pa.RecordBatch:
         text = {name: fields.trimmed(records[name]) for name in EVENT_VALUES}
         held = _take_out(placeholders, text, ("user_id", "track_id", "session_id", "device"))
-        text["event_type"] = pc.utf8_lower(text["event_type"])
+        text["event_type"] = fields.lower(text["event_type"])
         times = fields.times(text["event_ts"])
         time_in_range = in_range(times, now)
         faults = {
@@ -235,11 +235,16 @@ def clean_events(judged: pa.Table) -> pa.Table:
     times = pc.fill_null(rows["event_ts"].cast(pa.int64()), 0).to_numpy()
     good = np.flatnonzero(_is_good(judged).to_numpy())
     good = good[np.argsort(times[good], kind="stable")]
-    # Equal events have equal times, and few others have.
-    same_as_next = np.flatnonzero(np.diff(times[good]) == 0)
-    suspects = np.union1d(same_as_next, same_as_next + 1)
-    suspected = rows.take(good[suspects]).append_column("at", pa.array(suspects, pa.int64()))
-    equal = suspected.group_by(rows.column_names, use_threads=False).aggregate([("at", "min"), ("at", "count")])
+    # Equal events have equal times: where a time is there once, nothing need be compared.
+    equals_next = np.diff(times[good]) == 0
+    suspects = np.flatnonzero(np.append(equals_next, False) | np.append(False, equals_next))
+    suspected = rows.take(good[suspects])
+    # Numbers are grouped several times faster than text.
+    values = [
+        pc.dictionary_encode(column.combine_chunks(), null_encoding="encode").indices for column in suspected.columns
+    ]
+    numbered = pa.table([*values, pa.array(suspects, pa.int64())], [*suspected.column_names, "at"])
+    equal = numbered.group_by(rows.column_names, use_threads=False).aggregate([("at", "min"), ("at", "count")])
     copies = np.ones(len(good), np.int64)
     copies[suspects] = 0
     copies[equal["at_min"].to_numpy()] = equal["at_count"].to_numpy()
