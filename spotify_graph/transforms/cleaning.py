@@ -55,6 +55,7 @@ _COLUMN_OF = {
 _ID_BYTES = 512
 _NAME_BYTES = 4096
 _EARLIEST = "2000-01-01 00:00:00"
+_BATCH_ROWS = 100_000
 
 
 def judge_events(raw: pa.Table, now: datetime, placeholders: Sequence[str] = ()) -> pa.Table:
@@ -296,7 +297,9 @@ def in_range(times: pa.Array | pa.ChunkedArray, now: datetime) -> pa.Array | pa.
 def _in_batches(raw: pa.Table, judged: Callable[[pa.RecordBatch], pa.RecordBatch]) -> pa.Table:
     import pyarrow as pa
 
-    batches = raw.to_batches() or [pa.RecordBatch.from_pylist([], raw.schema)]
+    # A kernel costs as much for a few rows as for thousands; many rows at once take much memory.
+    batches = raw.combine_chunks().to_batches(max_chunksize=_BATCH_ROWS)
+    batches = batches or [pa.RecordBatch.from_pylist([], raw.schema)]
     return pa.Table.from_batches(map(judged, batches))
 
 
