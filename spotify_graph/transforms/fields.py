@@ -21,7 +21,8 @@ _CONTROL = r"\p{Cc}"
 _CONTROL_BUT_NO_WHITE_SPACE = r"[\x00-\x08\x0e-\x1f\x7f-\x{84}\x{86}-\x{9f}]"
 _MONTH, _HOUR, _MINUTE = r"(?:0[1-9]|1[0-2])", r"(?:[01]\d|2[0-3])", r"[0-5]\d"
 _DAY_OF_ANY_YEAR = rf"(?:{_MONTH}-(?:0[1-9]|1\d|2[0-8])|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
-_IN_FULL = rf"^\d{{4}}-{_DAY_OF_ANY_YEAR}[ T]{_HOUR}:{_MINUTE}:{_MINUTE}(?:\.\d{{1,6}})?Z?\z"
+_IN_FULL_ZONE = rf"Z|[+-](?:0\d|1[0-7]):{_MINUTE}"
+_IN_FULL = rf"^\d{{4}}-{_DAY_OF_ANY_YEAR}[ T]{_HOUR}:{_MINUTE}:{_MINUTE}(?:\.\d{{1,6}})?(?:{_IN_FULL_ZONE})?\z"
 _ISO_8601 = (
     rf"^(?P<year>\d{{4}})-(?P<month>{_MONTH})-(?P<day>0[1-9]|[12]\d|3[01])[ T](?P<hour>{_HOUR}):(?P<minute>{_MINUTE})"
     rf"(?::(?P<second>{_MINUTE})(?:[.,](?P<fraction>\d{{1,9}}))?)?"
@@ -34,6 +35,12 @@ _LARGEST_LONG = str(2**63 - 1)
 def trimmed(text: pa.Array) -> pa.Array:
     """The text without Unicode white space at both ends."""
     return pc.utf8_trim(text, _WHITE_SPACE)
+
+
+def lower(text: pa.Array) -> pa.Array:
+    """The text in lower case."""
+    # Arrow takes the dot off this letter, and would make another word's letters ASCII's.
+    return pc.utf8_lower(pc.replace_substring(text, "\u0130", "i\u0307"))
 
 
 def non_empty(text: pa.Array) -> pa.Array:
@@ -126,7 +133,8 @@ def parsed_times(text: pa.Array) -> pa.Array:
     fields = pc.extract_regex(text, _ISO_8601)
 
     def number(digits: pa.Array) -> npt.NDArray[np.int64]:
-        return pc.utf8_lpad(digits, 1, "0").cast(pa.int64()).to_numpy()
+        numbers: npt.NDArray[np.int64] = pc.utf8_lpad(digits, 1, "0").cast(pa.int64()).to_numpy()
+        return numbers
 
     year, month, day, hour, minute, second, offset_hour, offset_minute = (
         number(fields.field(name))
@@ -148,7 +156,7 @@ def parsed_times(text: pa.Array) -> pa.Array:
 
 
 def _cast(text: pa.Array) -> pa.Array:
-    has_zone = pc.ends_with(text, "Z")
-    if pc.all(has_zone).as_py() is False:
+    if pc.all(pc.ends_with(text, "Z")).as_py() is False:
+        has_zone = pc.match_substring_regex(text, rf"(?:{_IN_FULL_ZONE})\z")
         text = pc.if_else(has_zone, text, pc.binary_join_element_wise(text, "Z", ""))
     return text.cast(TIME)

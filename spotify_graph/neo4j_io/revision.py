@@ -1,0 +1,96 @@
+"""Revisions: a snapshot that is staged as what differs from one before it, at the cost of what differs.
+
+What adds up is added up: rows, nulls, checksum and fingerprint are those of the snapshot before, without the rows that
+were, with the rows that are. The rows themselves are written whole only when somebody asks for their files, or when
+much differs by then.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from spotify_graph.graph_model import GraphTable
+from spotify_graph.neo4j_io import difference, part, staging
+from spotify_graph.neo4j_io.errors import EXAMPLES, StagingError
+from spotify_graph.neo4j_io.staging import Snapshot
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MAX_REVISIONS = 16
+"""After so many revisions of one another, a snapshot is written whole."""
+_MAX_SHARE = 0.1
+"""A snapshot is written whole, too, where this share of its rows differs from files that are whole."""
+
+
+def revise(base: Snapshot, were: pa.Table, are: pa.Table, table: GraphTable) -> Snapshot:
+    """Stages what a table becomes from a snapshot of it, and audits what is new.
+
+    Args:
+        base: the snapshot before, with `sums`.
+        were: the rows that are changed or gone, as they are in the base; others of the base may be among them, if they
+            are among the rows that are, too.
+        are: the rows that are changed or new, as they are now.
+        table: what they are rows of.
+
+    Raises:
+        StagingError: columns are missing or of another type, or a row breaks a rule; nothing is left.
+    """
+    were, are = part.selected(were, table), part.selected(are, table)
+    for rows in (were, are):
+        _must_have_keys_once(rows, table)
+    lost, gained = part.measure(were, table), part.measure(are, table)
+    staging.audit(gained, table)
+    path = base.sibling(staging.new_version())
+    found = difference.compare(difference.Base(were), are, table)
+    checksum, nulls = Counter(base.checksum), Counter(base.nulls)
+    checksum.subtract(lost.checksum)
+    checksum.update(gained.checksum)
+    nulls.subtract(lost.nulls)
+    nulls.update(gained.nulls)
+    assert base.sums  # noqa: S101 the caller's promise
+    sums = [(it - out + in_) % 2**64 for it, out, in_ in zip(base.sums, lost.sums, gained.sums, strict=True)]
+    rows = base.rows - lost.rows + gained.rows
+    try:
+        written = difference.write(found, path)
+        revised = replace(
+            base,
+            path=path,
+            rows=rows,
+            fingerprint=staging.fingerprint(rows, sums, table),
+            nulls=dict(nulls),
+            created=datetime.now(UTC).isoformat(),
+            files={},
+            checksum=dict(checksum),
+            sums=sums,
+            base=base.version,
+            revisions=base.revisions + 1,
+            revised_rows=base.revised_rows + lost.rows + gained.rows,
+            differs={
+                kind: {str(file.relative_to(path)): each.count for file in each.files}
+                for kind, each in vars(written).items()
+                if each.count
+            },
+        )
+        revised.save()
+        if revised.revisions >= MAX_REVISIONS or revised.revised_rows > _MAX_SHARE * rows:
+            return revised.written_whole()
+    except BaseException:
+        shutil.rmtree(path, ignore_errors=True)
+        raise
+    return revised
+
+
+def _must_have_keys_once(rows: pa.Table, table: GraphTable) -> None:
+    import pyarrow.compute as pc
+
+    names = [key.name for key in table.keys]
+    copies = rows.group_by(names).aggregate([([], "count_all")])
+    twice = copies.filter(pc.field("count_all") > 1).select(names).slice(0, EXAMPLES)
+    if twice.num_rows:
+        examples = [tuple(row.values()) for row in twice.to_pylist()]
+        raise StagingError(table.asset, f"more than one row with the same {' and '.join(names)}", examples)
