@@ -4,7 +4,7 @@ from functools import partial
 
 import dagster as dg
 
-from spotify_graph.assets.graph import Rows, Work, graph_asset
+from spotify_graph.assets.graph import MANY_ROWS, Differs, Published, Rows, Work, graph_asset
 from spotify_graph.graph_model import BY, EVENT_TYPES, IN_GENRE, EventType
 from spotify_graph.io_managers.lake import LakeTable
 from spotify_graph.tasks import graph_rows
@@ -12,7 +12,13 @@ from spotify_graph.transforms import graph_tables
 
 
 def _interaction_edges(event_type: EventType) -> dg.AssetsDefinition:
-    @graph_asset(event_type.relationship)
+    def revise(published: Published, interactions: LakeTable) -> Differs | None:
+        changes = interactions.changes_since(published.versions["interactions"])
+        if changes is None or changes.num_rows > MANY_ROWS:
+            return None
+        return Differs(*graph_tables.changed_edges(changes, event_type))
+
+    @graph_asset(event_type.relationship, revise=revise)
     def edges(work: Work, interactions: LakeTable) -> Rows:
         of_part = partial(graph_rows.edges, interactions.schema, event_type)
         parts = [partial(of_part, part) for part in interactions.parts]

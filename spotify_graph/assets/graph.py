@@ -23,7 +23,7 @@ from spotify_graph.io_managers.lake import LakeTable
 from spotify_graph.io_managers.neo4j import GraphSnapshot
 from spotify_graph.io_managers.retries import transient_errors_retried
 from spotify_graph.io_managers.verdicts import Finding, Verdict, read_json, write_json
-from spotify_graph.neo4j_io import checksum, ledger, staging
+from spotify_graph.neo4j_io import checksum, ledger, revision, staging
 from spotify_graph.neo4j_io.errors import PublicationError, StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
@@ -37,6 +37,9 @@ from spotify_graph.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+MANY_ROWS = 100_000
+"""Where more rows differ, a table is computed whole: they are held in memory, and the whole costs little more."""
 
 _MADE_FROM = "_made_from.json"
 
@@ -82,6 +85,36 @@ class Rows:
 
 
 @dataclass(frozen=True)
+class Differs:
+    """What makes a table's rows of those that are published.
+
+    Attributes:
+        were: the rows that are changed or gone, as they are published.
+        are: the rows that are changed or new.
+        counts: what a further gate looks at, of all rows.
+        sample: gives a few rows to show what it found.
+    """
+
+    were: "pa.Table"
+    are: "pa.Table"
+    counts: Mapping[str, int] = field(default_factory=dict)
+    sample: Callable[[], Sequence[object]] = tuple
+
+
+@dataclass(frozen=True)
+class Published:
+    """What is published of a table, and what it was made from.
+
+    Attributes:
+        snapshot: the rows.
+        versions: the versions of the inputs, by their names.
+    """
+
+    snapshot: Snapshot
+    versions: Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
 class Watch:
     """A further gate on an asset of the graph.
 
@@ -102,11 +135,14 @@ class GraphAsset:
         table: the table.
         compute: gives the rows from those of other assets, which its parameters name but for the first, its work.
         watch: a further gate, or None.
+        revise: gives what differs from what is published, its first parameter, at the cost of that; or None where it
+            can't. None for a table that is always computed whole.
     """
 
     table: GraphTable
     compute: Callable[..., Rows]
     watch: Watch | None
+    revise: Callable[..., Differs | None] | None
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -129,12 +165,14 @@ GRAPH_ASSETS: dict[str, GraphAsset] = {}
 """Every asset that `graph_asset` has made, by its name."""
 
 
-def graph_asset(table: GraphTable, watch: Watch | None = None) -> Callable[[Callable[..., Rows]], dg.AssetsDefinition]:
+def graph_asset(
+    table: GraphTable, watch: Watch | None = None, revise: Callable[..., Differs | None] | None = None
+) -> Callable[[Callable[..., Rows]], dg.AssetsDefinition]:
     """Makes the function that computes a table's rows into the asset that stages, publishes and verifies them."""
     is_node = isinstance(table, NodeType)
 
     def decorate(compute: Callable[..., Rows]) -> dg.AssetsDefinition:
-        asset = GRAPH_ASSETS[table.asset] = GraphAsset(table, compute, watch)
+        asset = GRAPH_ASSETS[table.asset] = GraphAsset(table, compute, watch, revise)
 
         @dg.asset(
             name=table.asset,
@@ -201,21 +239,41 @@ def stage(
                 snapshot = Snapshot.load(version.parent)
                 snapshot.check(table)
                 return snapshot, verdict
-    with scratch(lake) as folder:
-        rows = asset.compute(Work(over, folder), **inputs)
-        try:
-            snapshot = staging.stage(rows.parts, table, root, run=rows.run, buckets=rows.buckets)
-        except StagingError as error:
-            return None, Verdict((gate.keys_unique(error),))
+    found: Rows | Differs | None = None
+    try:
+        published = _published(asset, before, root)
+        if asset.revise and published and (found := asset.revise(published, **inputs)):
+            snapshot = revision.revise(published.snapshot, found.were, found.are, table)
+        else:
+            with scratch(lake) as folder:
+                found = rows = asset.compute(Work(over, folder), **inputs)
+                snapshot = staging.stage(rows.parts, table, root, run=rows.run, buckets=rows.buckets)
+    except StagingError as error:
+        return None, Verdict((gate.keys_unique(error),))
     findings = [gate.keys_unique(None)]
     if isinstance(table, NodeType):
         findings.append(publication.no_drop(table, snapshot, before, lake, gates))
     if asset.watch:
-        findings.append(asset.watch.find(rows.counts, gates, rows.sample))
+        findings.append(asset.watch.find(found.counts, gates, found.sample))
     verdict = Verdict(tuple(findings))
     if verdict.holds:
         _keep(snapshot.path, verdict, made_from)
     return snapshot, verdict
+
+
+def _published(asset: GraphAsset, entry: Publication | None, root: Path) -> Published | None:
+    """What is surely published of a table, where it was computed by the code of now."""
+    if entry is None or entry.status is not ledger.Status.PUBLISHED:
+        return None
+    folder = root / asset.table.asset / entry.version
+    made_from = read_json(folder / _MADE_FROM)
+    if made_from is None or made_from["code"] != asset.code:
+        return None
+    with suppress(FileNotFoundError, PublicationError):
+        snapshot = Snapshot.load(folder)
+        snapshot.check(asset.table)
+        return Published(snapshot, made_from["versions"]) if snapshot.sums and snapshot.keys else None
+    return None
 
 
 def _publish(

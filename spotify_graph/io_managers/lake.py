@@ -29,6 +29,7 @@ from spotify_graph.transforms.arrow_types import arrow_type
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
 T = TypeVar("T")
 
@@ -295,9 +296,27 @@ class LakeTable:
         """In how many buckets of their first column the rows are divided: as many as the finest version has."""
         return max((version.buckets for version in self.versions), default=1)
 
-    def read(self) -> pa.Table:
-        """All rows, in memory."""
-        return self.part.read(self.schema)
+    def read(self, columns: Sequence[str] | None = None, where: pc.Expression = None) -> pa.Table:
+        """The rows, in memory.
+
+        Args:
+            columns: those that are wanted; None means all.
+            where: a condition on the rows.
+        """
+        return self.part.read(self.schema, columns, where)
+
+    def changes_since(self, before: Sequence[str]) -> pa.Table | None:
+        """What makes it of an earlier version, as its writer kept it; None where that was not the one before."""
+        if len(self.versions) != 1 or len(before) != 1:
+            return None
+        return self.versions[0].changes_since(before[0])
+
+    def came_since(self, before: Sequence[str]) -> Part | None:
+        """The rows of the versions that came since there were others; None where some of those went."""
+        if not set(before) <= set(self.names):
+            return None
+        came = [version for version in self.versions if version.name not in before]
+        return Part(tuple(str(file) for version in came for file in version.files))
 
     def frame(self, spark: SparkSession) -> DataFrame:
         """All rows, for Spark; by their schema, which it would need a job to find."""

@@ -186,6 +186,18 @@ def export(table: GraphTable) -> str:
     )
 
 
+def find(table: GraphTable) -> str:
+    """Returns some rows of a table, those with the keys of a batch: `row`, as `export` has it. Parameters: the keys."""
+    if isinstance(table, NodeType):
+        row = ", ".join([_value(f"n.{quoted(table.key.name)}", table.key), *_read("n", table.properties)])
+        return f"{_ROWS} {_match_node(table)} RETURN [{row}] AS row"
+    start, end = table.start.node, table.end.node
+    keys = [_value(f"s.{quoted(start.key.name)}", start.key), _value(f"e.{quoted(end.key.name)}", end.key)]
+    keys += [_version("r", table.version)] if table.version else []
+    row = ", ".join([*keys, *_read("r", table.properties)])
+    return f"{_ROWS} {_match_ends(table)} MATCH (s)-[r:{quoted(table.type)}]->(e) RETURN [{row}] AS row"
+
+
 def _keyed(table: GraphTable) -> str:
     if isinstance(table, NodeType):
         return _has_key("n", table)

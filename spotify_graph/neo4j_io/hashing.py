@@ -76,7 +76,7 @@ def _of_texts(texts: pa.Array) -> Hashes:
         hashes[short] = mixed(hashes[short] ^ word)
     for i in np.flatnonzero(lengths > _LONG):
         text = data[starts[i] : starts[i] + lengths[i]]
-        hashes[i] = int.from_bytes(blake2b(text, digest_size=_WORD).digest(), "little")
+        hashes[i] = int.from_bytes(blake2b(text.tobytes(), digest_size=_WORD).digest(), "little")
     return hashes
 
 

@@ -68,6 +68,7 @@ class Publication:
         model_version: the version of the model whose rows these are, or None where the table is not versioned.
         before: while it is under way, the versions before it, of which the graph may hold rows; None afterwards.
         kept: the checksum of what the graph holds besides, which somebody else made, or None where that is nothing.
+        revises: the version before it, where that was verified and only what differs was written; or None.
     """
 
     asset: str
@@ -85,6 +86,7 @@ class Publication:
     model_version: str | None = None
     before: list[str] | None = None
     kept: dict[str, int] | None = None
+    revises: str | None = None
 
     @property
     def kept_rows(self) -> int:
@@ -233,6 +235,7 @@ def finish(
     deleted: int,
     *,
     kept: Mapping[str, int] | None = None,
+    revises: str | None = None,
     finished_at: datetime | None = None,
 ) -> None:
     """Records that the graph now equals the claimed snapshot.
@@ -244,6 +247,7 @@ def finish(
         changed: how many rows it changed.
         deleted: how many rows it deleted.
         kept: the checksum of what the graph holds besides, or None where that is nothing.
+        revises: the verified version before it, where only what differs from that was written.
         finished_at: when the content was published, where that was before.
 
     Raises:
@@ -251,6 +255,7 @@ def finish(
     """
     # A checksum's numbers may be beyond the 64 bits of the database's.
     done = _done(inserted, changed, deleted) | {"before": None, "kept": json.dumps(kept) if kept else None}
+    done |= {"revises": revises}
     _end(session, mine, done | ({"finished_at": finished_at} if finished_at else {}))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spotify_graph.graph_model import GraphTable, NodeType, RelationshipType
-from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction, verification
+from spotify_graph.neo4j_io import constraints, ledger, transaction, verification
 from spotify_graph.neo4j_io.alignment import Alignment, Foreign, Found, left_over, work_folder
 from spotify_graph.neo4j_io.errors import EXAMPLES, EndsMissingError, PublicationError
 from spotify_graph.neo4j_io.publication import BATCH_ROWS
@@ -88,14 +88,7 @@ def is_in_doubt(
         return False
     if thorough or entry.verified_at is None or (entry.kept and not keep):
         return True
-    return _count(session, table) != entry.rows + entry.kept_rows
-
-
-def _count(session: Session, table: GraphTable) -> int:
-    def counts(tx: ManagedTransaction) -> list[int]:
-        return [tx.run(statement).single(strict=True)["count"] for statement in cypher.quick_counts(table)]
-
-    return min(transaction.read(session, counts))
+    return verification.quick_count(session, table) != entry.rows + entry.kept_rows
 
 
 def mend(

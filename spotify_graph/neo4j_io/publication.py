@@ -119,7 +119,16 @@ def publish(
             alignment.write(todo, foreign.relationships)
         inserted, doubled = todo.inserted.count + todo.doubled.count, todo.doubled.count
         deleted = todo.deleted.count + doubled + (0 if foreign.kept else foreign.found.rows)
-        ledger.finish(session, mine, inserted, todo.changed.count, deleted, kept=foreign.kept)
+        revises = published and previous and previous.verified_at and snapshot.base == published.version
+        ledger.finish(
+            session,
+            mine,
+            inserted,
+            todo.changed.count,
+            deleted,
+            kept=foreign.kept,
+            revises=snapshot.base if revises else None,
+        )
     return PublicationResult(
         version=snapshot.version,
         rows=snapshot.rows,

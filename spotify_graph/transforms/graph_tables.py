@@ -136,7 +136,7 @@ def changed_edges(changes: pa.Table, event_type: EventType) -> tuple[pa.Table, p
     of_type = changes.filter(_field("event_type") == event_type.name)
     were = of_type.filter(_field("old_count").is_valid()).drop_columns(list(VALUES))
     are = of_type.filter(_field("count").is_valid())
-    were = were.rename_columns({old: name for old, name in zip(OLD_VALUES, VALUES, strict=True)})
+    were = were.rename_columns(dict(zip(OLD_VALUES, VALUES, strict=True)))
     return _in_model(were, event_type.relationship), _in_model(are, event_type.relationship)
 
 
