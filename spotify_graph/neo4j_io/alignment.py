@@ -11,15 +11,12 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
-
 from spotify_graph.graph_model import GraphTable, NodeType
-from spotify_graph.neo4j_io import checksum, cypher, ledger, transaction
-from spotify_graph.neo4j_io.difference import Difference, Rows, compare, compare_in_memory, of_export, of_snapshot
+from spotify_graph.neo4j_io import checksum, cypher, difference, ledger, transaction
+from spotify_graph.neo4j_io.difference import Difference, Rows
 from spotify_graph.neo4j_io.errors import EXAMPLES
-from spotify_graph.neo4j_io.rows import read, read_whole
-from spotify_graph.neo4j_io.staging import IN_MEMORY_ROWS, Snapshot
+from spotify_graph.neo4j_io.rows import read
+from spotify_graph.neo4j_io.staging import Snapshot
 
 if TYPE_CHECKING:
     from neo4j import Driver, Session
@@ -67,7 +64,6 @@ class Alignment:
         table: the table.
         snapshot: what it should hold.
         mine: the publication's claim.
-        spark: computes the difference.
         folder: an empty folder to work in.
         batch_rows: how many rows one transaction writes.
         progress: is told how it goes on, or None.
@@ -79,7 +75,6 @@ class Alignment:
     table: GraphTable
     snapshot: Snapshot
     mine: ledger.Claim
-    spark: SparkSession
     folder: Path
     batch_rows: int
     progress: Progress | None = None
@@ -87,12 +82,8 @@ class Alignment:
     def with_snapshot(self, published: Snapshot) -> Difference:
         """The difference from what the database surely holds."""
         if not published.rows:
-            return Difference(inserted=Rows(self.snapshot.path, self.snapshot.rows))
-        folder = self.folder / "difference"
-        if max(published.rows, self.snapshot.rows) <= IN_MEMORY_ROWS:
-            return compare_in_memory(read_whole(published.path), read_whole(self.snapshot.path), self.table, folder)
-        base = of_snapshot(published.read(self.spark))
-        return compare(base, self.snapshot.read(self.spark), self.table, folder)
+            return self._everything()
+        return difference.from_snapshot(published, self.snapshot, self.table, self.folder / "difference")
 
     def with_database(self, ours: Sequence[Snapshot], *, keep: bool) -> tuple[Difference, Foreign]:
         """The difference from what the database itself holds, and what of that nobody published.
@@ -111,19 +102,19 @@ class Alignment:
             transaction.write(self.session, ledger.doubt_relationships)
             keyless = self._keyless(self.table, relationships, keep=keep)
         if contents.is_empty(self.session, self.table):
-            everything = Difference(inserted=Rows(self.snapshot.path, self.snapshot.rows))
-            return everything, Foreign(keyless, relationships)
-        exported = self.folder / "exported.parquet"
-        contents.export(self.session, self.table, exported)
-        there = self.spark.read.parquet(str(exported))
-        staged = self.snapshot.read(self.spark)
-        base = of_export(there, self.table, [staged, *(snapshot.read(self.spark) for snapshot in ours)])
-        todo = compare(base, staged, self.table, self.folder / "difference")
+            return self._everything(), Foreign(keyless, relationships)
+        # A key of another type, which the model had before, is no row's now.
+        width = len(self.table.keys)
+        ours = [it for it in ours if list(it.columns.values())[:width] == [str(key.type) for key in self.table.keys]]
+        buckets = min(it.buckets for it in (self.snapshot, *ours))
+        exported = contents.export(self.session, self.table, self.folder / "exported", buckets)
+        todo, strangers = difference.from_export(exported, self.snapshot, ours, self.table, self.folder / "difference")
         foreign = self.found(todo.foreign)
         found = Found(keyless.rows + foreign.rows, (*keyless.examples, *foreign.examples)[:EXAMPLES])
         if not keep:
             return todo, Foreign(found, relationships)
-        kept = self._checksum(there, todo.foreign)
+        nameless = self._keyless_checksum()
+        kept = {name: number + nameless[name] for name, number in strangers.items()}
         found = replace(found, rows=kept["count"])
         return replace(todo, foreign=Rows()), Foreign(found, kept=kept if found.rows else None)
 
@@ -139,17 +130,15 @@ class Alignment:
         all_ = (todo.foreign, todo.deleted, todo.doubled, todo.inserted, todo.doubled, todo.changed)
         total, done = sum(rows.count for rows in all_), 0
         target = (self.session, self.table, self.mine)
-        created = loader.create(
-            self.driver, self.database, self.table, self.mine, todo.inserted.folder, self.batch_rows
-        )
+        created = loader.create(self.driver, self.database, self.table, self.mine, todo.inserted.files, self.batch_rows)
         with closing(created):
             for rows in chain(
-                loader.delete(*target, todo.foreign.folder, self.batch_rows, relationships),
-                loader.delete(*target, todo.deleted.folder, self.batch_rows),
-                loader.delete(*target, todo.doubled.folder, self.batch_rows),
+                loader.delete(*target, todo.foreign.files, self.batch_rows, relationships),
+                loader.delete(*target, todo.deleted.files, self.batch_rows),
+                loader.delete(*target, todo.doubled.files, self.batch_rows),
                 created,
-                loader.upsert(*target, todo.doubled.folder, self.batch_rows),
-                loader.upsert(*target, todo.changed.folder, self.batch_rows),
+                loader.upsert(*target, todo.doubled.files, self.batch_rows),
+                loader.upsert(*target, todo.changed.files, self.batch_rows),
             ):
                 done += rows
                 if self.progress:
@@ -157,11 +146,11 @@ class Alignment:
 
     def found(self, rows: Rows) -> Found:
         """Rows with the keys of a few."""
-        if rows.folder is None:
+        if not rows.count:
             return Found()
         # Which version of a model a relationship is of says nothing to a reader.
         width = min(len(self.table.keys), 2)
-        some = next(batch for batch in read(rows.folder, width, EXAMPLES) if batch.num_rows).to_pylist()
+        some = next(batch for batch in read(rows.files, width, EXAMPLES) if batch.num_rows).to_pylist()
         return Found(rows.count, tuple(tuple(row.values()) for row in some))
 
     def _keyless(self, node: NodeType, relationships: Counter[str], *, keep: bool) -> Found:
@@ -177,21 +166,17 @@ class Alignment:
             rows = loader.delete_without_key(self.session, node, self.mine, self.batch_rows, relationships)
         return Found(rows, tuple(map(tuple, some)))
 
-    def _checksum(self, there: DataFrame, foreign: Rows) -> dict[str, int]:
-        """The checksum of foreign rows, and of what no row can name."""
+    def _keyless_checksum(self) -> dict[str, int]:
+        """The checksum of what no row can name."""
         statement = cypher.checksum(self.table, keyless=True)
         aggregates = transaction.read(
             self.session, lambda tx: tx.run(statement, codes=checksum.CODES).single(strict=True).data()
         )
-        known = checksum.readable(self.table, aggregates)
-        if foreign.folder is None:
-            return known
-        names = [f"c{i}" for i in range(len(self.table.keys))]
-        rows = there.join(self.spark.read.parquet(str(foreign.folder)).select(*names), names, "left_semi")
-        sums = checksum.aggregates(self.table, "c{}".format, checksum.SPARK)
-        found = rows.agg(*(F.expr(sum_).alias(name) for name, sum_ in sums.items())).collect()[0].asDict()
-        of_rows = checksum.readable(self.table, found)
-        return {name: number + of_rows[name] for name, number in known.items()}
+        return checksum.readable(self.table, aggregates)
+
+    def _everything(self) -> Difference:
+        """The difference from nothing."""
+        return Difference(inserted=Rows(tuple(self.snapshot.paths()), self.snapshot.rows))
 
 
 def left_over(snapshot: Snapshot, entry: ledger.Publication | None) -> list[Snapshot]:

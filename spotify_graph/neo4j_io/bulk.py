@@ -54,7 +54,7 @@ def write_input(tables: Sequence[tuple[GraphTable, Snapshot]], folder: Path) -> 
         snapshot.check(table)
         file = folder / f"{table.asset}.csv"
         with pyarrow.csv.CSVWriter(file, _schema(table)) as writer:
-            for batch in read(snapshot.path, len(table.columns), _ROWS):
+            for batch in read(snapshot.paths(), len(table.columns), _ROWS):
                 writer.write_batch(_texts(table, batch))
         option, name = ("nodes", table.label) if isinstance(table, NodeType) else ("relationships", table.type)
         arguments.append(f"--{option}={name}={file}")

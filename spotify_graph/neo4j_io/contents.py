@@ -1,6 +1,7 @@
 """What the database itself holds of a table, as Parquet: the base of a difference where no snapshot can be trusted."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -9,19 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from neo4j import ManagedTransaction, Session
 
-from spotify_graph.graph_model import GraphTable, PropertyType
+from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import cypher, transaction
+from spotify_graph.neo4j_io.buckets import split
+from spotify_graph.neo4j_io.rows import arrow_type
 
 _FETCH_ROWS = 100_000
-
-_ARROW_TYPES = {
-    PropertyType.STRING: pa.string(),
-    PropertyType.INTEGER: pa.int64(),
-    PropertyType.FLOAT: pa.float64(),
-    PropertyType.BOOLEAN: pa.bool_(),
-    PropertyType.ZONED_DATETIME: pa.timestamp("us", tz="UTC"),
-    PropertyType.STRING_LIST: pa.list_(pa.string()),
-}
 
 
 def is_empty(session: Session, table: GraphTable) -> bool:
@@ -29,24 +23,45 @@ def is_empty(session: Session, table: GraphTable) -> bool:
     return transaction.read(session, lambda tx: tx.run(cypher.any_of(table)).single()) is None
 
 
-def export(session: Session, table: GraphTable, file: Path) -> None:
+def schema(table: GraphTable) -> pa.Schema:
+    """The columns of an export: the table's, named c0, c1, ... in order, and `intact`.
+
+    That says whether every property is absent or of the model's type. A value of another type is null.
+    """
+    fields = [(f"c{i}", arrow_type(column.type)) for i, column in enumerate(table.columns)]
+    return pa.schema([*fields, ("intact", pa.bool_())])
+
+
+def export(session: Session, table: GraphTable, folder: Path, buckets: int) -> list[Path]:
     """Writes what the database holds of a table, in memory that does not grow with it.
 
-    The Parquet file's columns are the table's, named c0, c1, ... in order, and `intact`: whether every property is
-    absent or of the model's type. A value of another type is null. A relationship that exists twice is there twice.
+    A relationship that exists twice is there twice.
+
+    Args:
+        session: a session of the database.
+        table: the table.
+        folder: where the files go.
+        buckets: in how many buckets to divide the rows.
+
+    Returns:
+        A Parquet file for each bucket, with the columns of `schema`.
     """
-    fields = [(f"c{i}", _ARROW_TYPES[column.type]) for i, column in enumerate(table.columns)]
-    schema = pa.schema([*fields, ("intact", pa.bool_())])
+    columns = schema(table)
+    folder.mkdir()
+    files = [folder / f"{bucket:05d}.parquet" for bucket in range(buckets)]
 
     def stream(tx: ManagedTransaction) -> None:
         rows = (row for record in tx.run(cypher.export(table)) for row in record["rows"])
-        with pq.ParquetWriter(file, schema) as writer:
+        with ExitStack() as opened:
+            writers = [opened.enter_context(pq.ParquetWriter(file, columns)) for file in files]
             for chunk in _chunks(rows):
-                columns = zip(*chunk, strict=True)
-                arrays = [_array(values, field.type) for values, field in zip(columns, schema, strict=True)]
-                writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+                values = zip(*chunk, strict=True)
+                arrays = [_array(each, field.type) for each, field in zip(values, columns, strict=True)]
+                for bucket, some in split(pa.Table.from_arrays(arrays, schema=columns), buckets).items():
+                    writers[bucket].write_table(some)
 
     transaction.read(session, stream)
+    return files
 
 
 def _chunks(rows: Iterable[list[Any]]) -> Iterator[list[list[Any]]]:

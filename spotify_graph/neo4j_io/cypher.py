@@ -5,7 +5,7 @@ on. Times travel as integers, microseconds since 1970, because temporal values a
 """
 
 from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType, RelationshipType
-from spotify_graph.neo4j_io.checksum import CYPHER, aggregates
+from spotify_graph.neo4j_io.checksum import aggregates
 
 _ROWS = "UNWIND range(0, size($c0) - 1) AS i"
 
@@ -18,7 +18,7 @@ _YEAR_1_S = 62_135_596_800
 
 
 def quoted(identifier: str) -> str:
-    """An identifier in backticks, safe whatever it contains; Spark SQL quotes in the same way."""
+    """An identifier in backticks, safe whatever it contains."""
     return "`" + identifier.replace("`", "``") + "`"
 
 
@@ -81,7 +81,7 @@ def checksum(table: GraphTable, *, keyless: bool = False) -> str:
     # Each property is read once: to read them is most of the work.
     read = ", ".join(f"{value} AS c{i}" for i, value in enumerate(values))
     typed = (f"CASE WHEN {_is(f'c{i}', column)} THEN c{i} END AS c{i}" for i, column in enumerate(table.columns))
-    found = aggregates(table, "c{}".format, CYPHER)
+    found = aggregates(table, "c{}".format)
     returned = ", ".join(f"{expression} AS {name}" for name, expression in found.items())
     which = f"MATCH {_pattern(table)} {f'WHERE NOT ({_keyed(table)}) ' * keyless}"
     return f"{which}WITH {read} WITH {', '.join(typed)} RETURN {returned}"

@@ -1,23 +1,35 @@
-"""The difference of two sets of rows: what to delete, to insert and to change so that the one becomes the other."""
+"""The difference of two sets of rows: what to delete, to insert and to change so that the one becomes the other.
+
+It is found bucket by bucket: what is held in memory does not grow with the table.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import reduce
-from operator import or_
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyspark.sql import DataFrame, Observation
-from pyspark.sql import functions as F
-
 from spotify_graph.graph_model import GraphTable
+from spotify_graph.neo4j_io import checksum
+from spotify_graph.neo4j_io.rows import read_whole, schema
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
-_KINDS = _DELETED, _INSERTED, _CHANGED, _DOUBLED, _FOREIGN = "deleted", "inserted", "changed", "doubled", "foreign"
+    from spotify_graph.neo4j_io.staging import Snapshot
+
+    Places = NDArray[np.int64]
+    Which = NDArray[np.bool_]
+
+# PyArrow is imported where it is used: definitions, which need none, are loaded often.
+
+_DELETED, _INSERTED, _CHANGED, _DOUBLED, _FOREIGN = "deleted", "inserted", "changed", "doubled", "foreign"
+
+_PLACE = "place"
 
 
 @dataclass(frozen=True)
@@ -25,11 +37,11 @@ class Rows:
     """Rows in Parquet.
 
     Attributes:
-        folder: where they are, or None where there are none.
+        files: where they are.
         count: how many there are.
     """
 
-    folder: Path | None = None
+    files: tuple[Path, ...] = ()
     count: int = 0
 
 
@@ -52,123 +64,203 @@ class Difference:
     foreign: Rows = Rows()
 
 
-def of_snapshot(rows: DataFrame) -> DataFrame:
-    """A snapshot's rows as a base: its keys are unique and its values have their types."""
-    return _numbered(rows).withColumns({"intact": F.lit(True), "copies": F.lit(1), "ours": F.lit(True)})
-
-
-def of_export(rows: DataFrame, table: GraphTable, ours: Sequence[DataFrame]) -> DataFrame:
-    """Exported rows as a base: one for each key, with how often it is there.
+def from_snapshot(old: Snapshot, new: Snapshot, table: GraphTable, folder: Path) -> Difference:
+    """Writes what turns the rows of one snapshot into those of another, with the columns named c0, c1, ... in order.
 
     Args:
-        rows: what was exported.
-        table: what they are rows of.
-        ours: the snapshots, one at least, that tell which rows were published; others are foreign.
-    """
-    keys = [f"c{i}" for i in range(len(table.keys))]
-    others = [f"c{i}" for i in range(len(table.keys), len(table.columns))]
-    first = [F.first(name).alias(name) for name in others]
-    grouped = rows.groupBy(*keys).agg(*first, F.bool_and("intact").alias("intact"), F.count(F.lit(1)).alias("copies"))
-    known = reduce(DataFrame.union, (_numbered(each).select(*keys) for each in ours)).distinct()
-    return grouped.join(known.withColumn("known", F.lit(True)), keys, "left").withColumn(
-        "ours", F.col("known").isNotNull()
-    )
-
-
-def compare(base: DataFrame, staged: DataFrame, table: GraphTable, folder: Path) -> Difference:
-    """Writes what turns the base into the staged rows, with the columns named c0, c1, ... in the table's order.
-
-    Args:
-        base: what there is, from `of_snapshot` or `of_export`.
-        staged: what there should be, with the table's columns.
+        old: the rows that there are.
+        new: the rows that there should be.
         table: what they are rows of.
         folder: where the difference goes.
     """
-    old = base.withColumn("there", F.lit(True)).alias("old")
-    new = _numbered(staged).withColumn("there", F.lit(True)).alias("new")
-    names = [f"c{i}" for i in range(len(table.columns))]
-    keys, others = names[: len(table.keys)], names[len(table.keys) :]
-    same_key = [F.col(f"old.{name}") == F.col(f"new.{name}") for name in keys]
-    differs = reduce(
-        or_, (~F.col(f"old.{name}").eqNullSafe(F.col(f"new.{name}")) for name in others), ~F.col("old.intact")
-    )
-    change = (
-        F.when(F.col("new.there").isNull() & F.col("old.ours"), _DELETED)
-        .when(F.col("new.there").isNull(), _FOREIGN)
-        .when(F.col("old.there").isNull(), _INSERTED)
-        .when(F.col("old.copies") > 1, _DOUBLED)
-        .when(differs, _CHANGED)
-    )
-    counts = Observation()
-    (
-        old.join(new, same_key, "full_outer")
-        .select(
-            *(F.coalesce(F.col(f"new.{name}"), F.col(f"old.{name}")).alias(name) for name in keys),
-            *(F.col(f"new.{name}").alias(name) for name in others),
-            change.alias("change"),
-        )
-        .where("change IS NOT NULL")
-        .observe(counts, *(F.count_if(F.col("change") == kind).alias(kind) for kind in _KINDS))
-        .write.partitionBy("change")
-        .parquet(str(folder))
-    )
-    found = counts.get
-    return Difference(**{kind: Rows(folder / f"change={kind}", rows) for kind, rows in found.items() if rows})
+    buckets = min(old.buckets, new.buckets)
+    written = _Writer(folder)
+    for bucket in range(buckets):
+        written.add(compare(Base(old.read(bucket, buckets)), new.read(bucket, buckets), table))
+    return written.difference()
 
 
-def compare_in_memory(old: pa.Table, new: pa.Table, table: GraphTable, folder: Path) -> Difference:
-    """Does the work of `compare` for two snapshots that fit into memory, where starting Spark's jobs takes longest.
+def from_export(
+    exported: Sequence[Path], new: Snapshot, ours: Sequence[Snapshot], table: GraphTable, folder: Path
+) -> tuple[Difference, dict[str, int]]:
+    """Does the work of `from_snapshot` for what was exported from the database.
 
     Args:
-        old: the rows that there are, with the table's columns in its order, whatever their names.
-        new: the rows that there should be, likewise.
+        exported: a file for each bucket, of not more buckets than any of the snapshots has, with the columns of
+            `contents.schema`.
+        new: the rows that there should be.
+        ours: further snapshots that tell which rows were published; others are foreign.
         table: what they are rows of.
         folder: where the difference goes.
+
+    Returns:
+        The difference, and the checksum of the foreign rows.
+    """
+    from spotify_graph.neo4j_io import contents
+
+    written, foreign = _Writer(folder), Counter(checksum.of_rows(table, schema(table).empty_table()))
+    for bucket, file in enumerate(exported):
+        there, staged = read_whole([file], contents.schema(table)), new.read(bucket, len(exported))
+        found = compare(_one_of_each_key(there, table), staged, table)
+        strangers = found[_DELETED]
+        if strangers.num_rows:
+            keys = strangers.column_names
+            for snapshot in ours:
+                known = snapshot.read(bucket, len(exported), len(keys)).rename_columns(keys)
+                strangers = strangers.join(known, keys, join_type="left anti")
+            found |= {
+                _DELETED: found[_DELETED].join(strangers, keys, join_type="left anti"),
+                _FOREIGN: strangers,
+            }
+            places = _numbered(there.select(keys)).join(strangers, keys, join_type="left semi")[_PLACE]
+            foreign.update(checksum.of_rows(table, there.take(places).drop_columns("intact")))
+        written.add(found)
+    return written.difference(), dict(foreign)
+
+
+@dataclass(frozen=True)
+class Base:
+    """Rows that there are, one for each key.
+
+    Attributes:
+        rows: the rows, with the table's columns in its order, whatever their names.
+        intact: which of them have the model's types, or None for all.
+        doubled: which of them are there more than once, or None for none.
+    """
+
+    rows: pa.Table
+    intact: Which | None = None
+    doubled: Which | None = None
+
+
+def compare(base: Base, staged: pa.Table, table: GraphTable) -> dict[str, pa.Table]:
+    """Finds what turns the base into the staged rows, in memory.
+
+    Args:
+        base: what there is.
+        staged: what there should be, with the table's columns in its order, whatever their names.
+        table: what they are rows of.
+
+    Returns:
+        The rows of each kind of change that there is, with the columns named c0, c1, ... in order.
     """
     import numpy as np
-    import pyarrow as pa
-    import pyarrow.compute as pc
 
     names = [f"c{i}" for i in range(len(table.columns))]
     keys, others = names[: len(table.keys)], names[len(table.keys) :]
-    old, new = old.rename_columns(names), new.rename_columns(names)
-    there, wanted = (
-        rows.select(keys).append_column(side, pa.array(np.arange(rows.num_rows)))
-        for side, rows in (("old", old), ("new", new))
-    )
-    pairs = there.join(wanted, keys, join_type="full outer").sort_by("new")
-    kept = pairs.filter(pc.field("old").is_valid() & pc.field("new").is_valid())
-    before, after = old.take(kept["old"]), new.take(kept["new"])
-    every = pa.array(np.ones(kept.num_rows, dtype=bool))
-    same = reduce(pc.and_, (_same(before[name], after[name]) for name in others), every)
-    found = {
-        _DELETED: pairs.filter(pc.field("new").is_null()).select(keys),
-        _INSERTED: new.take(pairs.filter(pc.field("old").is_null())["new"]),
-        _CHANGED: after.filter(pc.invert(same)),
+    old, new = base.rows.rename_columns(names), staged.rename_columns(names)
+    before, after = _same_keys(old.select(keys), new.select(keys))
+    gone, added = np.ones(old.num_rows, bool), np.ones(new.num_rows, bool)
+    gone[before] = added[after] = False
+    same = np.ones(len(before), bool) if base.intact is None else base.intact[before]
+    for name in others:
+        same &= _same(old[name].take(before), new[name].take(after))
+    doubled = np.zeros(len(before), bool) if base.doubled is None else base.doubled[before]
+    return {
+        _DELETED: old.select(keys).filter(gone),
+        _INSERTED: new.filter(added),
+        _CHANGED: new.take(np.sort(after[~same & ~doubled])),
+        _DOUBLED: new.take(np.sort(after[doubled])),
     }
-    return Difference(**{kind: _written(rows, folder / f"change={kind}") for kind, rows in found.items()})
 
 
-def _same(old: pa.ChunkedArray, new: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+@dataclass
+class _Writer:
+    """Writes changes, and knows where they are."""
+
+    folder: Path
+    written: dict[str, Rows] = field(default_factory=dict)
+
+    def add(self, found: Mapping[str, pa.Table]) -> None:
+        import pyarrow.parquet as pq
+
+        for kind, rows in found.items():
+            if not rows.num_rows:
+                continue
+            before = self.written.get(kind, Rows())
+            file = self.folder / f"change={kind}" / f"{len(before.files):05d}.parquet"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(rows, file)
+            self.written[kind] = Rows((*before.files, file), before.count + rows.num_rows)
+
+    def difference(self) -> Difference:
+        return Difference(**self.written)
+
+
+def _one_of_each_key(exported: pa.Table, table: GraphTable) -> Base:
+    keys = exported.column_names[: len(table.keys)]
+    grouped = _numbered(exported).group_by(keys).aggregate([(_PLACE, "min"), ("intact", "all"), ([], "count_all")])
+    return Base(
+        exported.take(grouped[f"{_PLACE}_min"]).drop_columns("intact"),
+        grouped["intact_all"].to_numpy(),
+        grouped["count_all"].to_numpy() > 1,
+    )
+
+
+def _same_keys(old: pa.Table, new: pa.Table) -> tuple[Places, Places]:
+    """The places of the keys that are on both sides, in the one and in the other; neither has one twice."""
+    import numpy as np
+    import pyarrow as pa
+
+    from spotify_graph.neo4j_io import hashing
+
+    # A sort of hashes takes a third of a join's time.
+    hashes = np.concatenate(
+        [
+            np.zeros(0, np.uint64),
+            *(hashing.of_rows(batch.columns) for batch in pa.concat_tables([old, new]).to_batches()),
+        ]
+    )
+    order = np.argsort(hashes, kind="stable")
+    hashes = hashes[order]
+    pairs = np.flatnonzero(hashes[1:] == hashes[:-1])
+    before, after = order[pairs], order[pairs + 1] - old.num_rows
+    if (before < old.num_rows).all() and (after >= 0).all():
+        keys = zip(old.take(before).columns, new.take(after).columns, strict=True)
+        if all(_same(*each).all() for each in keys):
+            return before, after
+    # Different keys have the same hash, which hardly ever happens.
+    joined = _numbered(old).join(_numbered(new), old.column_names, join_type="inner", right_suffix=" after")
+    return joined[_PLACE].to_numpy(), joined[f"{_PLACE} after"].to_numpy()
+
+
+def _numbered(rows: pa.Table) -> pa.Table:
+    import numpy as np
+    import pyarrow as pa
+
+    return rows.append_column(_PLACE, pa.array(np.arange(rows.num_rows)))
+
+
+def _same(old: pa.ChunkedArray, new: pa.ChunkedArray) -> Which:
     """Which values are the same: two nulls are, and two NaNs."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if pa.types.is_nested(old.type):  # Arrow has no comparison of lists
-        return pa.array([a == b for a, b in zip(old.to_pylist(), new.to_pylist(), strict=True)], pa.bool_())
-    same = pc.fill_null(pc.equal(old, new), False)
-    return pc.or_(same, pc.and_(*(pc.is_null(values, nan_is_null=True) for values in (old, new))))
+    if pa.types.is_list(old.type):
+        return _same_lists(old.combine_chunks(), new.combine_chunks())
+    same = _which(pc.fill_null(pc.equal(old, new), False)) | _which(pc.and_(pc.is_null(old), pc.is_null(new)))
+    if pa.types.is_floating(old.type):
+        same |= _which(pc.fill_null(pc.and_(pc.is_nan(old), pc.is_nan(new)), False))
+    return same
 
 
-def _written(rows: pa.Table, folder: Path) -> Rows:
-    import pyarrow.parquet as pq
+def _same_lists(old: pa.Array, new: pa.Array) -> Which:
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    if not rows.num_rows:
-        return Rows()
-    folder.mkdir(parents=True)
-    pq.write_table(rows, folder / "part.parquet")
-    return Rows(folder, rows.num_rows)
+    lengths = (pc.list_value_length(each) for each in (old, new))
+    same = _same(*map(pa.chunked_array, ([each] for each in lengths)))
+    if same.any():
+        # Where lists are equally long, their elements are side by side.
+        places = np.flatnonzero(same)
+        sides = [each.take(places) for each in (old, new)]
+        counts = pc.fill_null(pc.list_value_length(sides[0]), 0).to_numpy(zero_copy_only=False)
+        equal = _same(*(pa.chunked_array([each.flatten()]) for each in sides))
+        same[np.repeat(places, counts)[~equal]] = False
+    return same
 
 
-def _numbered(rows: DataFrame) -> DataFrame:
-    return rows.toDF(*(f"c{i}" for i in range(len(rows.columns))))
+def _which(values: pa.ChunkedArray) -> Which:
+    which: Which = values.to_numpy(zero_copy_only=False)
+    return which

@@ -1,4 +1,4 @@
-"""What can go wrong between a DataFrame and the database, apart from what Spark and the driver raise themselves."""
+"""What can go wrong between rows and the database, apart from what the driver raises itself."""
 
 from collections.abc import Iterable, Sequence
 

@@ -7,7 +7,7 @@ commit one after the other.
 """
 
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack
 from pathlib import Path
@@ -33,7 +33,7 @@ _LANES = 2
 
 
 def upsert(
-    session: Session, table: GraphTable, mine: ledger.Claim, folder: Path | None, batch_rows: int
+    session: Session, table: GraphTable, mine: ledger.Claim, files: Sequence[Path], batch_rows: int
 ) -> Iterator[int]:
     """Inserts rows, or sets all their properties where they exist. Properties that the model lacks stay.
 
@@ -41,7 +41,7 @@ def upsert(
         session: a session of the database.
         table: what they are rows of.
         mine: the publication's claim.
-        folder: Parquet files with the table's columns, in order, whatever their names; None is no rows.
+        files: Parquet files with the table's columns, in order, whatever their names.
         batch_rows: how many rows a transaction writes.
 
     Yields:
@@ -51,7 +51,7 @@ def upsert(
         PublicationError: an end of a relationship does not exist, or another publication took over.
     """
     write = _upserting(table, mine)
-    for batch in _batches(folder, len(table.columns), batch_rows):
+    for batch in _batches(files, len(table.columns), batch_rows):
         transaction.write(session, write, batch)
         yield len(batch["c0"])
 
@@ -69,7 +69,7 @@ def _upserting(table: GraphTable, mine: ledger.Claim) -> Callable[[ManagedTransa
 
 
 def create(
-    driver: Driver, database: str, table: GraphTable, mine: ledger.Claim, folder: Path | None, batch_rows: int
+    driver: Driver, database: str, table: GraphTable, mine: ledger.Claim, files: Sequence[Path], batch_rows: int
 ) -> Generator[int]:
     """Inserts rows that are known to be new, each batch once, over two sessions.
 
@@ -84,7 +84,7 @@ def create(
         database: the database.
         table: what they are rows of.
         mine: the publication's claim, under which nothing was created yet: the ledger numbers its batches.
-        folder: Parquet files with the table's columns, in order, whatever their names; None is no rows.
+        files: Parquet files with the table's columns, in order, whatever their names.
         batch_rows: how many rows a transaction writes.
 
     Yields:
@@ -114,7 +114,7 @@ def create(
     with ExitStack() as opened, ThreadPoolExecutor(_LANES) as threads:
         sessions = [opened.enter_context(driver.session(database=database)) for _ in range(_LANES)]
         free, sent = list(range(_LANES)), dict[Future[int], int]()
-        for number, batch in enumerate(_batches(folder, len(table.columns), batch_rows), 1):
+        for number, batch in enumerate(_batches(files, len(table.columns), batch_rows), 1):
             # The next batch is read while the ones before it are written.
             if not free:
                 for future in wait(sent, return_when=FIRST_COMPLETED).done:
@@ -134,7 +134,7 @@ def delete(
     session: Session,
     table: GraphTable,
     mine: ledger.Claim,
-    folder: Path | None,
+    files: Sequence[Path],
     batch_rows: int,
     relationships: Counter[str] | None = None,
 ) -> Iterator[int]:
@@ -146,7 +146,7 @@ def delete(
         session: a session of the database.
         table: what they are rows of.
         mine: the publication's claim.
-        folder: Parquet files whose first columns are the table's keys; None is no rows.
+        files: Parquet files whose first columns are the table's keys.
         batch_rows: how many rows, and how many relationships of theirs, a transaction deletes.
         relationships: given for nodes that no publication wrote: what went with them is added here, by type. No
             publication is disturbed then, and what others are verified for is only in doubt.
@@ -172,7 +172,7 @@ def delete(
         mine.check(tx)
         return gone
 
-    for batch in _batches(folder, len(table.keys), batch_rows):
+    for batch in _batches(files, len(table.keys), batch_rows):
         while gone := transaction.write(session, write, batch):
             if relationships is not None:
                 relationships.update(gone)
@@ -238,13 +238,11 @@ def _ends_missing(tx: ManagedTransaction, table: RelationshipType, batch: Column
     return EndsMissingError(table.asset, what, examples, advice)
 
 
-def _batches(folder: Path | None, width: int, rows: int) -> Iterator[Columns]:
-    """Reads the first columns of all files of a folder; batches are full, however small the files are."""
-    if folder is None:
-        return
+def _batches(files: Sequence[Path], width: int, rows: int) -> Iterator[Columns]:
+    """Reads the first columns of files; batches are full, however small the files are."""
     pending: list[pa.RecordBatch] = []
     waiting = 0
-    for batch in read(folder, width, rows):
+    for batch in read(files, width, rows):
         pending.append(batch)
         waiting += batch.num_rows
         while waiting >= rows:

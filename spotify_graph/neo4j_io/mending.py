@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pyspark.sql import SparkSession
-
 from spotify_graph.graph_model import GraphTable, NodeType, RelationshipType
 from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction, verification
 from spotify_graph.neo4j_io.alignment import Alignment, Foreign, Found, left_over, work_folder
@@ -105,7 +103,6 @@ def mend(
     database: str,
     table: GraphTable,
     root: Path,
-    spark: SparkSession,
     *,
     keep: bool = False,
     batch_rows: int = BATCH_ROWS,
@@ -121,7 +118,6 @@ def mend(
         database: the database.
         table: the table.
         root: the folder of all snapshots.
-        spark: computes the difference.
         keep: leave foreign rows, but for those of a versioned table, which is replaced as a whole now and then. Else
             they are removed, nodes with all their relationships.
         batch_rows: how many rows one transaction writes.
@@ -141,24 +137,22 @@ def mend(
         snapshot = Snapshot.load(root / table.asset / entry.version)
         changes: list[Changes] = []
         try:
-            _restore(driver, database, session, table, snapshot, entry, spark, changes, batch_rows, keep=keep)
+            _restore(driver, database, session, table, snapshot, entry, changes, batch_rows, keep=keep)
         except EndsMissingError:
-            ends = mend_ends(driver, database, table, root, spark, keep=keep)
+            ends = mend_ends(driver, database, table, root, keep=keep)
             if not ends:
                 raise
             begun = ledger.find(session, table.asset)
             entry = replace(entry, started_at=begun.started_at if begun else entry.started_at)
-            _restore(driver, database, session, table, snapshot, entry, spark, [], batch_rows, keep=keep)
+            _restore(driver, database, session, table, snapshot, entry, [], batch_rows, keep=keep)
             changes = [*ends, *changes]
     return Mending([it for it in changes if it], verification.verify_published(driver, database, table, root))
 
 
-def mend_ends(
-    driver: Driver, database: str, table: GraphTable, root: Path, spark: SparkSession, *, keep: bool = False
-) -> list[Changes]:
+def mend_ends(driver: Driver, database: str, table: GraphTable, root: Path, *, keep: bool = False) -> list[Changes]:
     """Mends the nodes that relationships need, as `mend` does; what somebody else had changed in them."""
     nodes = () if isinstance(table, NodeType) else (table.start.node, table.end.node)
-    mended = [mend(driver, database, node, root, spark, keep=keep) for node in dict.fromkeys(nodes)]
+    mended = [mend(driver, database, node, root, keep=keep) for node in dict.fromkeys(nodes)]
     return [changes for each in mended for changes in each.changes]
 
 
@@ -169,7 +163,6 @@ def _restore(
     table: GraphTable,
     snapshot: Snapshot,
     entry: ledger.Publication,
-    spark: SparkSession,
     changes: list[Changes],
     batch_rows: int,
     *,
@@ -186,14 +179,14 @@ def _restore(
 
     mine = transaction.write(session, claim)
     with work_folder(snapshot) as folder:
-        alignment = Alignment(driver, database, session, table, snapshot, mine, spark, folder, batch_rows)
+        alignment = Alignment(driver, database, session, table, snapshot, mine, folder, batch_rows)
         todo, foreign = alignment.with_database(left_over(snapshot, entry), keep=keep and not versioned)
         changed, doubled = alignment.found(todo.changed), alignment.found(todo.doubled)
         both = Found(changed.rows + doubled.rows, (*changed.examples, *doubled.examples)[:EXAMPLES])
         changes.append(Changes(table, alignment.found(todo.inserted), both, foreign))
         alignment.write(todo, foreign.relationships)
-    inserted, doubles = todo.inserted.count + todo.doubled.count, todo.doubled.count
-    deleted = todo.deleted.count + doubles + (0 if foreign.kept else foreign.found.rows)
+    inserted = todo.inserted.count + todo.doubled.count
+    deleted = todo.deleted.count + todo.doubled.count + (0 if foreign.kept else foreign.found.rows)
     ledger.finish(
         session, mine, inserted, todo.changed.count, deleted, kept=foreign.kept, finished_at=entry.finished_at
     )

@@ -16,8 +16,6 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pyspark.sql import SparkSession
-
 from spotify_graph.graph_model import GraphTable, RelationshipType
 from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction
 from spotify_graph.neo4j_io.alignment import Alignment, Foreign, Progress, left_over, work_folder
@@ -75,7 +73,6 @@ def publish(
     database: str,
     table: GraphTable,
     snapshot: Snapshot,
-    spark: SparkSession,
     *,
     progress: Progress | None = None,
     batch_rows: int = BATCH_ROWS,
@@ -91,7 +88,6 @@ def publish(
         database: the database.
         table: the table, of which the snapshot was staged.
         snapshot: what the table should hold.
-        spark: computes the difference.
         progress: is told after each batch how many rows are written, and how many there are to write.
         batch_rows: how many rows one transaction writes.
         keep: where the database itself is compared, leave what nobody published. Otherwise it is removed.
@@ -114,7 +110,7 @@ def publish(
             return PublicationResult(entry.version, snapshot.rows, 0, 0, 0, time.monotonic() - started, skipped=True)
         mine, previous = ledger.claim(session, table, snapshot)
         with work_folder(snapshot) as folder:
-            alignment = Alignment(driver, database, session, table, snapshot, mine, spark, folder, batch_rows, progress)
+            alignment = Alignment(driver, database, session, table, snapshot, mine, folder, batch_rows, progress)
             published = previous and _published(snapshot, previous)
             if previous and published and (keep or not previous.kept):
                 todo, foreign = alignment.with_snapshot(published), Foreign(kept=previous.kept)

@@ -1,10 +1,12 @@
-"""Reads rows that Spark wrote, of snapshots and of differences, without Spark."""
+"""Rows in Parquet, of snapshots and of differences: their types, and how they are read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from spotify_graph.graph_model import GraphTable, PropertyType
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -13,26 +15,60 @@ if TYPE_CHECKING:
 # PyArrow is imported where it is used: definitions, which need none, are loaded often.
 
 
-def read(folder: Path, width: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
-    """Reads the first columns of all Parquet files of a folder, in memory that does not grow with them.
+def arrow_type(type_: PropertyType) -> pa.DataType:
+    """The type of a property's column."""
+    import pyarrow as pa
+
+    match type_:
+        case PropertyType.STRING:
+            return pa.string()
+        case PropertyType.INTEGER:
+            return pa.int64()
+        case PropertyType.FLOAT:
+            return pa.float64()
+        case PropertyType.BOOLEAN:
+            return pa.bool_()
+        case PropertyType.ZONED_DATETIME:
+            return pa.timestamp("us", tz="UTC")
+        case PropertyType.STRING_LIST:
+            return pa.list_(pa.string())
+
+
+def schema(table: GraphTable) -> pa.Schema:
+    """The columns of a table's rows."""
+    import pyarrow as pa
+
+    return pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
+
+
+def read(files: Sequence[Path], width: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """Reads the first columns of Parquet files, in memory that does not grow with them.
 
     Args:
-        folder: the files.
+        files: the files.
         width: how many columns.
         batch_rows: how many rows a batch has at the most.
     """
-    dataset = _dataset(folder)
-    yield from dataset.to_batches(columns=dataset.schema.names[:width], batch_size=batch_rows, batch_readahead=2)
+    if files:
+        dataset = _dataset(files)
+        yield from dataset.to_batches(columns=dataset.schema.names[:width], batch_size=batch_rows, batch_readahead=2)
 
 
-def read_whole(folder: Path) -> pa.Table:
-    """Reads all Parquet files of a folder into memory."""
-    return _dataset(folder).to_table()
+def read_whole(files: Sequence[Path], columns: pa.Schema) -> pa.Table:
+    """Reads columns of Parquet files into memory.
+
+    Args:
+        files: the files.
+        columns: their names and types.
+    """
+    if not files:
+        return columns.empty_table()
+    return _dataset(files).to_table(columns=columns.names).cast(columns)
 
 
-def _dataset(folder: Path) -> ds.Dataset:
+def _dataset(files: Sequence[Path]) -> ds.Dataset:
     import pyarrow.dataset as ds
 
     # Spark writes times as INT96 unless it is told otherwise; read as nanoseconds, they would end in the year 2262.
     parquet = ds.ParquetFileFormat(coerce_int96_timestamp_unit="us")
-    return ds.dataset(folder, format=parquet, ignore_prefixes=["_", "."])
+    return ds.dataset([str(file) for file in files], format=parquet)

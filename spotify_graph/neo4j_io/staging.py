@@ -4,59 +4,35 @@ A version is a folder `<root>/<asset>/<version>` with the rows in Parquet files 
 last: a folder without it is half made and counts for nothing.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import secrets
 import shutil
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, Self
-
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql.types import (
-    ArrayType,
-    BooleanType,
-    ByteType,
-    DataType,
-    DoubleType,
-    FloatType,
-    IntegerType,
-    LongType,
-    ShortType,
-    StringType,
-    StructField,
-    StructType,
-    TimestampType,
-)
+from typing import TYPE_CHECKING, Self
 
 from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
-from spotify_graph.neo4j_io import checksum
+from spotify_graph.neo4j_io import buckets as bucketing
 from spotify_graph.neo4j_io.cypher import quoted, stored
 from spotify_graph.neo4j_io.errors import EXAMPLES, PublicationError, StagingError
+from spotify_graph.neo4j_io.rows import arrow_type, read_whole
+from spotify_graph.neo4j_io.running import Runner, in_process
 
-MAX_KEY_BYTES = 8_164
-"""The longest string, in UTF-8, that a single-property range index of Neo4j holds; the server fails on longer ones."""
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-IN_MEMORY_ROWS = 1_000_000
-"""Up to this size a snapshot's keys are compared in memory, which takes a fraction of a Spark job's time."""
+    from spotify_graph.neo4j_io.part import Measures
+
+# PyArrow is imported where it is used: definitions, which need none, are loaded often.
 
 _FILE = "_snapshot.json"
-
-_SPARK_TYPES: dict[PropertyType, DataType] = {
-    PropertyType.STRING: StringType(),
-    PropertyType.INTEGER: LongType(),
-    PropertyType.FLOAT: DoubleType(),
-    PropertyType.BOOLEAN: BooleanType(),
-    PropertyType.ZONED_DATETIME: TimestampType(),
-    PropertyType.STRING_LIST: ArrayType(StringType()),
-}
-
-_WIDENED: dict[PropertyType, tuple[type[DataType], ...]] = {
-    PropertyType.INTEGER: (ByteType, ShortType, IntegerType),
-    PropertyType.FLOAT: (FloatType,),
-}
 
 
 @dataclass(frozen=True)
@@ -74,6 +50,7 @@ class Snapshot:
         created: when it was staged, in ISO 8601 and UTC.
         files: the size in bytes of each Parquet file, by name.
         checksum: counts and sums of the rows that the database can work out as well, by what they are of.
+        buckets: in how many buckets the rows are, each in files of its own.
     """
 
     path: Path
@@ -86,6 +63,7 @@ class Snapshot:
     created: str
     files: dict[str, int]
     checksum: dict[str, int]
+    buckets: int = 1
 
     @property
     def version(self) -> str:
@@ -105,10 +83,28 @@ class Snapshot:
         if self.pattern != pattern(table):
             raise PublicationError(table.asset, f"{self.version} was staged as {self.pattern}", advice="stage it again")
 
-    def read(self, spark: SparkSession) -> DataFrame:
-        """The rows."""
-        fields = [StructField(name, _SPARK_TYPES[PropertyType(type_)]) for name, type_ in self.columns.items()]
-        return spark.read.schema(StructType(fields)).parquet(str(self.path))
+    def paths(self, bucket: int | None = None, of: int | None = None) -> list[Path]:
+        """The files of the rows. The folder may hold others, which mean nothing.
+
+        Args:
+            bucket: of one bucket only.
+            of: out of how many buckets, not more than the snapshot has.
+        """
+        of = of or self.buckets
+        return [self.path / name for name in self.files if bucket is None or self._bucket(name) % of == bucket]
+
+    def read(self, bucket: int | None = None, of: int | None = None, width: int | None = None) -> pa.Table:
+        """Reads the rows into memory.
+
+        Args:
+            bucket: of one bucket only.
+            of: out of how many buckets, not more than the snapshot has.
+            width: how many columns, the first ones, or None for all.
+        """
+        import pyarrow as pa
+
+        fields = [(name, arrow_type(PropertyType(type_))) for name, type_ in self.columns.items()]
+        return read_whole(self.paths(bucket, of), pa.schema(fields[:width]))
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -121,9 +117,12 @@ class Snapshot:
             snapshot = cls(path=path, **json.loads((path / _FILE).read_text(encoding="utf-8")))
         except (OSError, TypeError, ValueError) as error:
             raise FileNotFoundError(f"{path} holds no complete snapshot") from error
-        if _files(path) != snapshot.files:
+        if any(_size(path / name) != size for name, size in snapshot.files.items()):
             raise FileNotFoundError(f"{path} has lost rows since it was staged")
         return snapshot
+
+    def _bucket(self, name: str) -> int:
+        return int(name.partition("-")[0]) if self.buckets > 1 else 0
 
     def _save(self) -> None:
         known = asdict(self)
@@ -133,39 +132,55 @@ class Snapshot:
         new.replace(self.path / _FILE)
 
 
-def stage(frame: DataFrame, table: GraphTable, root: Path) -> Snapshot:
-    """Writes a DataFrame as a new version of a table, and audits it.
+def stage(
+    parts: Sequence[Callable[[], pa.Table]],
+    table: GraphTable,
+    root: Path,
+    *,
+    run: Runner = in_process,
+    buckets: int = 1,
+) -> Snapshot:
+    """Writes rows as a new version of a table, and audits it.
 
     The audit holds every rule that the database needs: keys present, unique and not too long, no null in a property
-    that is not optional, no null inside a list. Other columns of the DataFrame are left out.
+    that is not optional, no null inside a list. Other columns of the rows are left out.
 
     Args:
-        frame: the rows, with the table's columns; integers and floats may be narrower than the model's.
+        parts: each gives some of the rows when it is called, with the table's columns; integers and floats may be
+            narrower than the model's, and times are instants, in microseconds or coarser.
         table: what they are rows of.
         root: the folder of all snapshots.
+        run: does the work for each part, and then for each bucket.
+        buckets: in how many buckets to divide the rows, a power of two; `buckets.count_for` says how many are right.
 
     Raises:
         StagingError: a column is missing or of another type, or a row breaks a rule; the version is removed.
+        ValueError: the number of buckets is not a power of two.
     """
-    selected = _select(frame, table)
+    from spotify_graph.neo4j_io import part
+
+    bucketing.check(buckets)
     path = root / table.asset / new_version()
+    path.mkdir(parents=True)
     try:
-        audit = Observation()
-        selected.observe(audit, *_metrics(table)).write.parquet(str(path))
-        found = audit.get
+        found = part.total(run(partial(part.write, table=table, folder=path, buckets=buckets), parts), table)
+        _audit(found, table)
+        _remove_others(path, found.files)
         snapshot = Snapshot(
             path=path,
             asset=table.asset,
             pattern=pattern(table),
             columns={column.name: str(column.type) for column in table.columns},
-            rows=found["count"],
-            fingerprint=_fingerprint(table, found),
-            nulls={column.name: found["count"] - found[f"values{i}"] for i, column in enumerate(table.columns)},
+            rows=found.rows,
+            fingerprint=_fingerprint(found, table),
+            nulls=dict(found.nulls),
             created=datetime.now(UTC).isoformat(),
-            files=_files(path),
-            checksum=checksum.readable(table, found),
+            files=dict(sorted(found.files.items())),
+            checksum=dict(found.checksum),
+            buckets=buckets,
         )
-        _audit(snapshot, frame.sparkSession, table, found)
+        filled = [files for bucket in range(buckets) if (files := snapshot.paths(bucket))]
+        _audit_keys(chain.from_iterable(run(partial(part.duplicate_keys, table=table), filled)), table)
         snapshot._save()
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
@@ -192,108 +207,36 @@ def _typed(columns: tuple[Property, ...]) -> str:
     return "{" + ", ".join(f"{quoted(column.name)}: {column.type}" for column in columns) + "}"
 
 
-def _files(path: Path) -> dict[str, int]:
-    return {file.name: file.stat().st_size for file in sorted(path.glob("*.parquet"))}
+def _size(file: Path) -> int | None:
+    try:
+        return file.stat().st_size
+    except FileNotFoundError:
+        return None
 
 
-def _select(frame: DataFrame, table: GraphTable) -> DataFrame:
-    given = {field.name: field.dataType for field in frame.schema}
-    missing = [column.name for column in table.columns if column.name not in given]
-    if missing:
-        raise StagingError(table.asset, f"column {', '.join(missing)} missing; there are {', '.join(given) or 'none'}")
-    for column in table.columns:
-        if not _fits(given[column.name], column.type):
-            type_ = given[column.name].simpleString()
-            raise StagingError(table.asset, f"column {column.name} is {type_}, and the model says {column.type}")
-    return frame.select(
-        *(F.col(quoted(column.name)).cast(_SPARK_TYPES[column.type]).alias(column.name) for column in table.columns)
-    )
+def _remove_others(path: Path, files: Iterable[str]) -> None:
+    """Removes what work that was done more than once has left."""
+    for file in set(path.iterdir()) - {path / name for name in files}:
+        file.unlink(missing_ok=True)
 
 
-def _fits(given: DataType, type_: PropertyType) -> bool:
-    # Only casts that cannot change or lose a value: a text that looks like a number is somebody's mistake.
-    if type_ is PropertyType.STRING_LIST:
-        return isinstance(given, ArrayType) and isinstance(given.elementType, StringType)
-    return isinstance(given, (type(_SPARK_TYPES[type_]), *_WIDENED.get(type_, ())))
-
-
-def _rules(table: GraphTable) -> list[tuple[str, Column]]:
-    """The rules of single rows: what a row that breaks one is said to have, and the condition of breaking it."""
-    rules = []
-    for column in table.columns:
-        value = F.col(quoted(column.name))
-        if column in table.keys or not column.optional:
-            rules.append((f"no {column.name}", value.isNull()))
-        if column in table.keys and column.type is PropertyType.STRING:
-            rules.append((f"an empty {column.name}", value == ""))
-            rules.append((f"over {MAX_KEY_BYTES:,} bytes in {column.name}", F.octet_length(value) > MAX_KEY_BYTES))
-        if column.type is PropertyType.STRING_LIST:
-            rules.append((f"a null in the list {column.name}", F.exists(value, lambda element: element.isNull())))
-    return rules
-
-
-def _metrics(table: GraphTable) -> list[Column]:
-    digest = _row_digest(table)
-    sums = {"low": digest.bitwiseAND(F.lit(0xFFFFFFFF)), "high": F.shiftrightunsigned(digest, 32)}
-    names = [quoted(column.name) for column in table.columns]
-    summed = checksum.aggregates(table, names.__getitem__, checksum.SPARK)
-    return [
-        *(F.expr(expression).alias(name) for name, expression in summed.items()),
-        # Sums of 32 bits of each row cannot overflow below 2,147,483,648 rows.
-        *(F.coalesce(F.sum(bits), F.lit(0)).alias(name) for name, bits in sums.items()),
-        F.coalesce(F.bit_xor(digest), F.lit(0)).alias("xor"),
-        *(F.count_if(broken).alias(f"broken{i}") for i, (_, broken) in enumerate(_rules(table))),
-    ]
-
-
-def _row_digest(table: GraphTable) -> Column:
-    # xxhash64 passes over nulls and the ends of lists: without marks for them, rows that differ would look the same.
-    parts = []
-    for column in table.columns:
-        value = F.col(quoted(column.name))
-        parts += [value.isNull(), value]
-        if column.type is PropertyType.STRING_LIST:
-            parts.append(F.size(value))
-    return F.xxhash64(*parts)
-
-
-def _fingerprint(table: GraphTable, found: dict[str, Any]) -> str:
-    content = [pattern(table), *(found[name] for name in ("count", "low", "high", "xor"))]
+def _fingerprint(found: Measures, table: GraphTable) -> str:
+    content = [pattern(table), found.rows, *found.sums]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
-def _audit(snapshot: Snapshot, spark: SparkSession, table: GraphTable, found: dict[str, Any]) -> None:
-    keys = [F.col(quoted(key.name)) for key in table.keys]
-    for i, (fault, broken) in enumerate(_rules(table)):
-        count = found[f"broken{i}"]
-        if count:
-            examples = snapshot.read(spark).where(broken).select(*keys).limit(EXAMPLES).collect()
-            raise StagingError(table.asset, f"{_counted(count)} with {fault}", examples)
-    doubles = (
-        _doubles_in_memory(snapshot, table) if snapshot.rows <= IN_MEMORY_ROWS else _doubles(snapshot, spark, table)
-    )
-    if doubles:
+def _audit(found: Measures, table: GraphTable) -> None:
+    if found.misfit:
+        raise StagingError(table.asset, found.misfit)
+    for fault, rows in found.broken.items():
+        if rows:
+            raise StagingError(table.asset, f"{_counted(rows)} with {fault}", found.examples[fault])
+
+
+def _audit_keys(duplicates: Iterable[tuple[object, ...]], table: GraphTable) -> None:
+    if examples := list(duplicates)[:EXAMPLES]:
         names = " and ".join(key.name for key in table.keys)
-        raise StagingError(table.asset, f"more than one row with the same {names}", doubles)
-
-
-def _doubles(snapshot: Snapshot, spark: SparkSession, table: GraphTable) -> list[tuple[Any, ...]]:
-    """A few keys that are there more than once."""
-    keys = [F.col(quoted(key.name)) for key in table.keys]
-    copies = snapshot.read(spark).groupBy(*keys).agg(F.count(F.lit(1)).alias("_copies"))
-    return [tuple(row) for row in copies.where(F.col("_copies") > 1).select(*keys).limit(EXAMPLES).collect()]
-
-
-def _doubles_in_memory(snapshot: Snapshot, table: GraphTable) -> list[tuple[Any, ...]]:
-    """Like `_doubles`, without a Spark job."""
-    import pyarrow.dataset as ds
-
-    files = ds.dataset([str(snapshot.path / name) for name in snapshot.files])
-    names = [f"c{i}" for i in range(len(table.keys))]
-    keys = files.to_table(columns=[key.name for key in table.keys]).rename_columns(names)
-    copies = keys.group_by(names).aggregate([([], "count_all")])
-    doubles = copies.filter(ds.field("count_all") > 1).select(names).slice(0, EXAMPLES)
-    return [tuple(row.values()) for row in doubles.to_pylist()]
+        raise StagingError(table.asset, f"more than one row with the same {names}", examples)
 
 
 def _counted(rows: int) -> str:

@@ -137,7 +137,7 @@ def load(
         mine, kept = transaction.write(session, claim)
         mine = _remove(session, table, column, mine, kept, batch_rows)
         done = 0
-        with closing(loader.create(driver, database, table, mine, snapshot.path, batch_rows)) as created:
+        with closing(loader.create(driver, database, table, mine, snapshot.paths(), batch_rows)) as created:
             for rows in created:
                 done += rows
                 if progress:
@@ -280,7 +280,9 @@ def _version_of(table: RelationshipType) -> Property:
 def _rows_of_others(snapshot: Snapshot, column: Property, version: str) -> int:
     import pyarrow.dataset as ds
 
-    files = ds.dataset([str(snapshot.path / name) for name in snapshot.files])
+    if not snapshot.files:
+        return 0
+    files = ds.dataset([str(file) for file in snapshot.paths()])
     return int(files.count_rows(filter=ds.field(column.name) != version))
 
 
