@@ -199,27 +199,6 @@ def _one_of_each_key(exported: pa.Table, table: GraphTable) -> Base:
 
 def _same_keys(old: pa.Table, new: pa.Table) -> tuple[Places, Places]:
     """The places of the keys that are on both sides, in the one and in the other; neither has one twice."""
-    import numpy as np
-    import pyarrow as pa
-
-    from spotify_graph.neo4j_io import hashing
-
-    # A sort of hashes takes a third of a join's time.
-    hashes = np.concatenate(
-        [
-            np.zeros(0, np.uint64),
-            *(hashing.of_rows(batch.columns) for batch in pa.concat_tables([old, new]).to_batches()),
-        ]
-    )
-    order = np.argsort(hashes, kind="stable")
-    hashes = hashes[order]
-    pairs = np.flatnonzero(hashes[1:] == hashes[:-1])
-    before, after = order[pairs], order[pairs + 1] - old.num_rows
-    if (before < old.num_rows).all() and (after >= 0).all():
-        keys = zip(old.take(before).columns, new.take(after).columns, strict=True)
-        if all(_same(*each).all() for each in keys):
-            return before, after
-    # Different keys have the same hash, which hardly ever happens.
     joined = _numbered(old).join(_numbered(new), old.column_names, join_type="inner", right_suffix=" after")
     return joined[_PLACE].to_numpy(), joined[f"{_PLACE} after"].to_numpy()
 
