@@ -105,9 +105,9 @@ def clean_graph(neo4j_driver: Driver) -> Driver:
 
 
 @pytest.fixture
-def graph(clean_graph: Driver, spark: SparkSession, tmp_path: Path) -> Graph:
+def graph(clean_graph: Driver, tmp_path: Path) -> Graph:
     """The suite's graph, empty, and a lake that it is published from."""
-    return Graph(clean_graph, spark, tmp_path / "lake")
+    return Graph(clean_graph, tmp_path / "lake")
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from neo4j import Driver
-from pyspark.sql import SparkSession
 
 from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import ledger
 from spotify_graph.neo4j_io.publication import PublicationResult, publish
 from spotify_graph.neo4j_io.staging import Snapshot, stage
 from spotify_graph_tests.emptied import DATABASE
-from spotify_graph_tests.people import PERSON, SCHEMAS, Row
+from spotify_graph_tests.people import PERSON, SCHEMAS, Row, as_parts, as_table
 
 
 @dataclass(frozen=True)
@@ -20,18 +19,16 @@ class Graph:
     """A database, and the lake that it is published from."""
 
     driver: Driver
-    spark: SparkSession
     root: Path
 
     def stage(self, table: GraphTable, *rows: Row) -> Snapshot:
-        frame = self.spark.createDataFrame([tuple(row) for row in rows], SCHEMAS[table])
-        return stage(frame.coalesce(1), table, self.root)
+        return stage(as_parts(as_table(rows, SCHEMAS[table])), table, self.root)
 
     def publish(self, table: GraphTable, *rows: Row, **options: Any) -> PublicationResult:
         return self.publish_snapshot(table, self.stage(table, *rows), **options)
 
     def publish_snapshot(self, table: GraphTable, snapshot: Snapshot, **options: Any) -> PublicationResult:
-        return publish(self.driver, DATABASE, table, snapshot, self.spark, **options)
+        return publish(self.driver, DATABASE, table, snapshot, **options)
 
     def ask(self, query: str, **parameters: Any) -> list[list[Any]]:
         records = self.driver.execute_query(query, parameters_=parameters, database_=DATABASE).records

@@ -1,7 +1,12 @@
 """A small graph of people and their homes, with every type of property and names that have to be quoted."""
 
+from collections.abc import Callable, Iterable
+from copy import copy
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
+
+import pyarrow as pa
 
 from spotify_graph.graph_model import Endpoint, GraphTable, NodeType, Property, PropertyType, RelationshipType
 
@@ -38,11 +43,22 @@ ODD = NodeType(
     description="",
 )
 
-SCHEMAS: dict[GraphTable, str] = {
-    PERSON: "name string, born timestamp, tags array<string>, visits int, score double, active boolean",
-    CITY: "title string",
-    LIVES_IN: "person string, city string, count long, since timestamp",
-    ODD: "`the ``key`` of. it` string, `va``lue.x` string",
+_TIME = pa.timestamp("us", tz="UTC")
+
+SCHEMAS: dict[GraphTable, pa.Schema] = {
+    PERSON: pa.schema(
+        {
+            "name": pa.string(),
+            "born": _TIME,
+            "tags": pa.list_(pa.string()),
+            "visits": pa.int32(),
+            "score": pa.float64(),
+            "active": pa.bool_(),
+        }
+    ),
+    CITY: pa.schema({"title": pa.string()}),
+    LIVES_IN: pa.schema({"person": pa.string(), "city": pa.string(), "count": pa.int64(), "since": _TIME}),
+    ODD: pa.schema({"the `key` of. it": pa.string(), "va`lue.x": pa.string()}),
 }
 
 SOON = datetime(2024, 2, 29, 23, 59, 59, 999999, tzinfo=UTC)
@@ -64,3 +80,15 @@ def person(
 
 
 ANN, BOB, CID = person("Ann", EARLY, ("x", "y")), person("Bob", None, (), None, -1e300), person("Cid", LAST)
+
+
+def as_table(rows: Iterable[Row], schema: pa.Schema) -> pa.Table:
+    """Rows as columns."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
+
+
+def as_parts(*parts: pa.Table) -> list[Callable[[], pa.Table]]:
+    """Tables as the parts of one that is staged."""
+    return [partial(copy, part) for part in parts]

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from neo4j import Driver, GraphDatabase
-from pyspark.sql import SparkSession
 
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import GraphTable
@@ -18,7 +17,7 @@ from spotify_graph.neo4j_io.publication import publish
 from spotify_graph.neo4j_io.staging import Snapshot, stage
 from spotify_graph.neo4j_io.verification import verify
 from spotify_graph.settings import Settings
-from spotify_graph_tests.people import CITY, LIVES_IN, ODD, PERSON, SCHEMAS
+from spotify_graph_tests.people import CITY, LIVES_IN, ODD, PERSON, SCHEMAS, as_parts, as_table
 
 DATABASE = "neo4j"
 
@@ -55,9 +54,13 @@ def everything(driver: Driver) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def snapshots(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[GraphTable, Snapshot]]:
+def snapshots(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[GraphTable, Snapshot]]:
     root = tmp_path_factory.mktemp("graph")
-    return [(table, stage(spark.createDataFrame(ROWS[table], SCHEMAS[table]), table, root)) for table in ROWS]
+    halves = [(rows[::2], rows[1::2]) for rows in ROWS.values()]
+    return [
+        (table, stage(as_parts(*(as_table(rows, SCHEMAS[table]) for rows in parts)), table, root, buckets=2))
+        for table, parts in zip(ROWS, halves, strict=True)
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -84,15 +87,15 @@ def driver_of(server: LocalNeo4j) -> Driver:
 
 
 def test_what_is_imported_is_what_bolt_writes_to_the_last_property(
-    imported: Driver, snapshots: list[tuple[GraphTable, Snapshot]], clean_graph: Driver, spark: SparkSession
+    imported: Driver, snapshots: list[tuple[GraphTable, Snapshot]], clean_graph: Driver
 ) -> None:
     for table, snapshot in snapshots:
-        publish(clean_graph, DATABASE, table, snapshot, spark)
+        publish(clean_graph, DATABASE, table, snapshot)
     assert everything(imported) == everything(clean_graph)
 
 
 def test_the_ledger_of_an_import_says_what_is_published_and_verification_agrees(
-    imported: Driver, snapshots: list[tuple[GraphTable, Snapshot]], spark: SparkSession
+    imported: Driver, snapshots: list[tuple[GraphTable, Snapshot]]
 ) -> None:
     entries = ledger.read(imported, DATABASE)
     assert {asset: (entry.status, entry.rows, entry.inserted) for asset, entry in entries.items()} == {
@@ -100,7 +103,7 @@ def test_the_ledger_of_an_import_says_what_is_published_and_verification_agrees(
     }
     for table, snapshot in snapshots:
         assert verify(imported, DATABASE, table, snapshot).differences == []
-        assert publish(imported, DATABASE, table, snapshot, spark).skipped
+        assert publish(imported, DATABASE, table, snapshot).skipped
     constraints = imported.execute_query("SHOW CONSTRAINTS YIELD labelsOrTypes AS labels").records
     labels = {label for record in constraints for label in record["labels"]}
     assert labels == {CITY.label, ODD.label, PERSON.label, ledger.NODE.label}
@@ -130,10 +133,8 @@ def test_an_import_takes_the_place_of_all_that_was_there(server: LocalNeo4j, imp
 
 
 @pytest.mark.parametrize("tags", [[], ["x", ""], ["a\x1fb"]])
-def test_a_list_that_a_file_cannot_tell_from_another_is_refused(
-    spark: SparkSession, tmp_path: Path, tags: list[str]
-) -> None:
-    snapshot = stage(spark.createDataFrame([("Ann", None, tags, 1, 0.5, True)], SCHEMAS[PERSON]), PERSON, tmp_path)
+def test_a_list_that_a_file_cannot_tell_from_another_is_refused(tmp_path: Path, tags: list[str]) -> None:
+    snapshot = stage(as_parts(as_table([("Ann", None, tags, 1, 0.5, True)], SCHEMAS[PERSON])), PERSON, tmp_path)
     (tmp_path / "input").mkdir()
     with pytest.raises(PublicationError, match="people: tags holds a list that an import can't take"):
         bulk.write_input([(PERSON, snapshot)], tmp_path / "input")

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from neo4j import Driver
-from pyspark.sql import SparkSession
 
 from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import cypher, ledger, mending
@@ -28,8 +27,8 @@ PAIRS = [["Ann", "Rome"], ["Bob", "Rome"], ["Cid", "Oslo"]]
 
 
 @pytest.fixture
-def graph(clean_graph: Driver, spark: SparkSession, tmp_path: Path) -> Graph:
-    graph = Graph(clean_graph, spark, tmp_path / "lake")
+def graph(clean_graph: Driver, tmp_path: Path) -> Graph:
+    graph = Graph(clean_graph, tmp_path / "lake")
     graph.publish(PERSON, ANN, BOB, CID)
     graph.publish(CITY, ("Rome",), ("Oslo",))
     graph.publish(LIVES_IN, *HOMES)
@@ -39,7 +38,7 @@ def graph(clean_graph: Driver, spark: SparkSession, tmp_path: Path) -> Graph:
 
 
 def mend(graph: Graph, table: GraphTable, **options: Any) -> Mending:
-    return mending.mend(graph.driver, DATABASE, table, graph.root, graph.spark, **options)
+    return mending.mend(graph.driver, DATABASE, table, graph.root, **options)
 
 
 def in_doubt(graph: Graph, table: GraphTable, **options: Any) -> bool:

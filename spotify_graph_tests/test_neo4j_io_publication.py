@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
-from spotify_graph.neo4j_io import alignment, cypher, ledger, loader
+from spotify_graph.neo4j_io import cypher, ledger, loader
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.publication import PublicationResult, count
-from spotify_graph.neo4j_io.staging import IN_MEMORY_ROWS, Snapshot, stage
+from spotify_graph.neo4j_io.rows import schema
+from spotify_graph.neo4j_io.staging import Snapshot, stage
 from spotify_graph_tests.emptied import DATABASE
 from spotify_graph_tests.graphs import (
     Graph,
@@ -31,7 +32,11 @@ from spotify_graph_tests.people import (
     LIVES_IN,
     ODD,
     PERSON,
+    SCHEMAS,
     SOON,
+    Row,
+    as_parts,
+    as_table,
     person,
 )
 from spotify_graph_tests.plans import operator_names
@@ -72,11 +77,7 @@ def test_a_published_snapshot_published_again_stays_in_the_lake(graph: Graph) ->
     assert Snapshot.load(snapshot.path) == snapshot
 
 
-@pytest.mark.parametrize("in_memory", [IN_MEMORY_ROWS, 0])
-def test_only_what_differs_is_written_and_vanished_rows_vanish_whatever_the_size(
-    graph: Graph, monkeypatch: pytest.MonkeyPatch, in_memory: int
-) -> None:
-    monkeypatch.setattr(alignment, "IN_MEMORY_ROWS", in_memory)
+def test_only_what_differs_is_written_and_vanished_rows_vanish(graph: Graph) -> None:
     graph.publish(PERSON, ANN, BOB, CID)
     graph.driver.execute_query("MATCH (p:Person {name: 'Ann'}) SET p.note = 'by hand'")
     new_ann, dan = person("Ann", None, ("y", "x"), None), person("Dan")
@@ -86,6 +87,37 @@ def test_only_what_differs_is_written_and_vanished_rows_vanish_whatever_the_size
     assert steps[-1] == (3, 3)
     ann, *others = as_properties(new_ann, CID, dan)
     assert graph.people() == [ann | {"note": "by hand"}, *others]
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 4), (4, 1), (4, 2), (4, 4)])
+@pytest.mark.parametrize("known", [True, False], ids=["compared with the snapshot", "compared with the database"])
+def test_in_however_many_buckets_snapshots_are_exactly_what_differs_is_written(
+    graph: Graph, before: int, after: int, known: bool
+) -> None:
+    def publish(buckets: int, rows: list[Row], cities: list[Row], homes: list[Row]) -> list[tuple[int, int, int]]:
+        found = []
+        for table, some in ((PERSON, rows), (CITY, cities), (LIVES_IN, homes)):
+            parts = as_parts(*(as_table(part, SCHEMAS[table]) for part in (some[::2], some[1::2])))
+            snapshot = stage(parts, table, graph.root, buckets=buckets)
+            found.append(written(graph.publish_snapshot(table, snapshot)))
+        return found
+
+    names = [f"p{i}" for i in range(20)]
+    people, cities = [person(name, visits=i) for i, name in enumerate(names)], [("Rome",), ("Oslo",)]
+    homes = [(name, city, 1, SOON) for name in names for (city,) in cities]
+    assert publish(before, people, cities, homes) == [(20, 0, 0), (2, 0, 0), (40, 0, 0)]
+    if not known:
+        graph.driver.execute_query("MATCH (p:_Publication) SET p.status = 'disturbed'")
+    changed = [*people[:17], person("p17", None), person("p20"), person("p21")]
+    moved = [*homes[:30], *((name, city, 2, None) for name, city, *_ in homes[30:34]), ("p21", "Rome", 1, None)]
+    lost = 4
+    deleted = 2
+    assert publish(after, changed, cities, moved) == [(2, 1, deleted), (0, 0, 0), (1, 4, 40 - 34 - lost)]
+    assert graph.people() == as_properties(*sorted(changed))
+    assert graph.homes() == sorted(
+        ([name, city, {"count": count} | ({"since": since} if since else {})] for name, city, count, since in moved),
+        key=str,
+    )
 
 
 def test_a_node_that_somebody_else_made_meanwhile_is_set_and_not_doubled(graph: Graph) -> None:
@@ -239,8 +271,8 @@ def test_what_the_ledger_does_not_know_of_is_brought_in_line(graph: Graph) -> No
 def test_a_new_property_of_the_model_reaches_every_row(graph: Graph) -> None:
     graph.publish(CITY, ("Rome",), ("Oslo",))
     with_size = NodeType("cities", "City", CITY.key, (Property("size", PropertyType.INTEGER, "", optional=True),), "")
-    frame = graph.spark.createDataFrame([("Rome", 3), ("Oslo", None)], "title string, size int")
-    result = graph.publish_snapshot(with_size, stage(frame, with_size, graph.root))
+    rows = as_table([("Rome", 3), ("Oslo", None)], schema(with_size))
+    result = graph.publish_snapshot(with_size, stage(as_parts(rows), with_size, graph.root))
     assert written(result) == (0, 1, 0)
     assert graph.ask("MATCH (c:City) RETURN c.title, c.size ORDER BY c.title") == [["Oslo", None], ["Rome", 3]]
 
@@ -336,9 +368,9 @@ def test_an_index_in_the_way_of_the_constraint_is_reported(graph: Graph) -> None
 
 def test_an_indexed_property_has_a_range_index_of_its_own(graph: Graph) -> None:
     indexed = NodeType("cities", "City", CITY.key, (Property("si`ze", PropertyType.INTEGER, "", indexed=True),), "")
-    frame = graph.spark.createDataFrame([("Rome", 3)], "title string, `si``ze` int")
+    parts = as_parts(as_table([("Rome", 3)], schema(indexed)))
     for _ in range(2):
-        graph.publish_snapshot(indexed, stage(frame, indexed, graph.root))
+        graph.publish_snapshot(indexed, stage(parts, indexed, graph.root))
         graph.driver.execute_query("MATCH (p:_Publication) DELETE p")
     query = "SHOW RANGE INDEXES YIELD labelsOrTypes, properties, state, owningConstraint"
     query += " WHERE owningConstraint IS NULL RETURN labelsOrTypes, properties, state"

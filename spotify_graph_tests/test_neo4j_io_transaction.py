@@ -25,7 +25,7 @@ def wire(request: pytest.FixtureRequest, local_neo4j: LocalNeo4j) -> Iterator[Cu
 def cut(graph: Graph, wire: CutWire, local_neo4j: LocalNeo4j) -> Iterator[Graph]:
     """The graph through the wire that is cut."""
     with driver_of(wire, local_neo4j) as driver:
-        yield Graph(driver, graph.spark, graph.root)
+        yield Graph(driver, graph.root)
 
 
 def test_a_publication_whose_connections_are_cut_at_every_transaction_is_complete_and_exact(

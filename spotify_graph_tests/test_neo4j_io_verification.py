@@ -56,7 +56,24 @@ def test_a_checksum_counts_and_sums_every_column(graph: Graph) -> None:
 
 
 def test_what_was_published_is_verified_whatever_the_values(graph: Graph) -> None:
-    keys = ["'", "`", "\\", "a\nb", "🎵", "🎵🎵a", "e\u0301", "ÅÅ", " x ", "-", "7", "Zz", "٣", "\U0010ffff"]
+    keys = [
+        "'",
+        "`",
+        "\\",
+        "a\nb",
+        "🎵",
+        "🎵🎵a",
+        "e\u0301",
+        "ÅÅ",
+        " x ",
+        "-",
+        "7",
+        "Zz",
+        "٣",
+        "\U0010ffff",
+        "a🎵",
+        "-é",
+    ]
     scores = [0.0, -0.0, float("nan"), float("inf"), 1e300, 5e-324, 999_999_999.999_999_9, -1e9, 0.1, -1e-7]
     moments = [None, EARLY, LAST, SOON, EARLY - timedelta(days=700_000, microseconds=999)]
     people = [

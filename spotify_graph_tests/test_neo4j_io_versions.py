@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from neo4j import Driver
-from pyspark.sql import SparkSession
 
 from spotify_graph.graph_model import Endpoint, GraphTable, Property, PropertyType, RelationshipType
 from spotify_graph.local.neo4j import LocalNeo4j
@@ -13,11 +12,12 @@ from spotify_graph.neo4j_io import cypher, ledger, versions
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.mending import mend
 from spotify_graph.neo4j_io.publication import PublicationResult
+from spotify_graph.neo4j_io.rows import schema
 from spotify_graph.neo4j_io.staging import Snapshot, stage
 from spotify_graph.neo4j_io.verification import verify_published
 from spotify_graph_tests.emptied import DATABASE
 from spotify_graph_tests.graphs import Graph, InterruptedPublicationError, stop_after_first_batch, written
-from spotify_graph_tests.people import CITY, LIVES_IN, PERSON, Row, person
+from spotify_graph_tests.people import CITY, LIVES_IN, PERSON, Row, as_parts, as_table, person
 from spotify_graph_tests.plans import operator_names
 from spotify_graph_tests.wires import cut_wire, driver_of
 
@@ -48,9 +48,7 @@ class Models(Graph):
     def stage(self, table: GraphTable, *rows: Row) -> Snapshot:
         if table not in TABLES:
             return super().stage(table, *rows)
-        types = {PropertyType.STRING: "string", PropertyType.FLOAT: "double", PropertyType.ZONED_DATETIME: "timestamp"}
-        schema = ", ".join(f"{cypher.quoted(column.name)} {types[column.type]}" for column in table.columns)
-        return stage(self.spark.createDataFrame(list(rows), schema).coalesce(1), table, self.root)
+        return stage(as_parts(as_table(rows, schema(table))), table, self.root)
 
     def stage_version(self, table: RelationshipType, version: str, score: float, pairs: Any = None) -> Snapshot:
         rows = [(*pair, version, score) for pair in (PAIRS[table] if pairs is None else pairs)]
@@ -109,12 +107,12 @@ class Models(Graph):
 
 
 @pytest.fixture
-def graph(clean_graph: Driver, spark: SparkSession, tmp_path: Path) -> Models:
+def graph(clean_graph: Driver, tmp_path: Path) -> Models:
     clean_graph.execute_query("""
         FOREACH (name IN ['Ann', 'Bob', 'Cid'] | CREATE (:Person {name: name}))
         FOREACH (title IN ['Rome', 'Oslo'] | CREATE (:City {title: title}))
     """)
-    return Models(clean_graph, spark, tmp_path / "lake")
+    return Models(clean_graph, tmp_path / "lake")
 
 
 def test_a_first_version_is_seen_from_the_switch_on_and_not_before(graph: Models) -> None:
@@ -311,7 +309,7 @@ def test_of_two_loads_of_a_table_the_later_one_holds(graph: Models) -> None:
 def test_cut_connections_lose_no_row_and_double_none(graph: Models, local_neo4j: LocalNeo4j, answer_only: bool) -> None:
     graph.put_in_force("v1", 0.5)
     with cut_wire(local_neo4j, answer_only=answer_only) as wire, driver_of(wire, local_neo4j) as driver:
-        cut = Models(driver, graph.spark, graph.root)
+        cut = Models(driver, graph.root)
         cut.load_all("v2", 0.75, batch_rows=1)
         # A batch for each row, the claim and the end of each load, to say the least.
         assert wire.cuts >= 16
@@ -338,7 +336,7 @@ def test_a_removal_whose_connection_is_cut_goes_on_and_counts_right(
         cut_wire(local_neo4j, answer_only=answer_only, message=b"IN TRANSACTIONS") as wire,
         driver_of(wire, local_neo4j) as driver,
     ):
-        assert Models(driver, graph.spark, graph.root).remove_others(SUITS) == 5
+        assert Models(driver, graph.root).remove_others(SUITS) == 5
         assert (wire.commits, wire.cuts) == (2, 1)
     assert graph.versions_of(SUITS) == {"v2": 6}
     assert graph.entry(SUITS).deleted == 5
@@ -485,7 +483,7 @@ def test_what_somebody_changed_of_the_version_in_force_is_mended_without_a_new_o
     graph.ask("MATCH (p:Person {name: 'Bob'})-[r:SUITS]->(c) SET r.score = 0.9")
     graph.ask("MATCH (p:Person {name: 'Bob'}), (c:City {title: 'Oslo'}) CREATE (p)-[:SUITS {score: 1.0}]->(c)")
     graph.ask("MATCH (p:Person {name: 'Cid'})-[:SUITS]->(c) CREATE (p)-[:SUITS {score: 0.5, `mod``el`: 7}]->(c)")
-    done = mend(graph.driver, DATABASE, SUITS, graph.root, graph.spark, keep=True)
+    done = mend(graph.driver, DATABASE, SUITS, graph.root, keep=True)
     [changes] = done.changes
     assert (changes.missing.examples, changes.changed.examples) == ((("Ann", "Rome"),), (("Bob", "Rome"),))
     assert set(changes.foreign.found.examples) == {("Bob", "Oslo"), ("Cid", "Oslo"), ("Cid", "Rome")}

@@ -47,7 +47,7 @@ _ABSENT = -1
 _CONTINUATION = 0b1000_0000
 """How the bytes of a character in UTF-8 begin, but for the first one."""
 
-_BATCH_ROWS = 65_536
+_BATCH_ROWS = 16_384
 """How many rows are summed at once: what is worked out of them stays in the processor's cache."""
 
 

@@ -149,7 +149,7 @@ def compare(base: Base, staged: pa.Table, table: GraphTable) -> dict[str, pa.Tab
     names = [f"c{i}" for i in range(len(table.columns))]
     keys, others = names[: len(table.keys)], names[len(table.keys) :]
     old, new = base.rows.rename_columns(names), staged.rename_columns(names)
-    before, after = same_keys(old.select(keys), new.select(keys))
+    before, after = _same_keys(old.select(keys), new.select(keys))
     gone, added = np.ones(old.num_rows, bool), np.ones(new.num_rows, bool)
     gone[before] = added[after] = False
     same = np.ones(len(before), bool) if base.intact is None else base.intact[before]
@@ -162,18 +162,6 @@ def compare(base: Base, staged: pa.Table, table: GraphTable) -> dict[str, pa.Tab
         _CHANGED: new.take(np.sort(after[~same & ~doubled])),
         _DOUBLED: new.take(np.sort(after[doubled])),
     }
-
-
-def write(found: Mapping[str, pa.Table], folder: Path) -> Difference:
-    """Writes changes that `compare` found.
-
-    Args:
-        found: the rows of each kind.
-        folder: where they go.
-    """
-    written = _Writer(folder)
-    written.add(found)
-    return written.difference()
 
 
 @dataclass
@@ -209,28 +197,8 @@ def _one_of_each_key(exported: pa.Table, table: GraphTable) -> Base:
     )
 
 
-def same_keys(old: pa.Table, new: pa.Table) -> tuple[Places, Places]:
+def _same_keys(old: pa.Table, new: pa.Table) -> tuple[Places, Places]:
     """The places of the keys that are on both sides, in the one and in the other; neither has one twice."""
-    import numpy as np
-    import pyarrow as pa
-
-    from spotify_graph.neo4j_io import hashing
-
-    # A sort of hashes takes a third of a join's time.
-    hashes = np.concatenate(
-        [
-            np.zeros(0, np.uint64),
-            *(hashing.of_rows(batch.columns) for batch in pa.concat_tables([old, new]).to_batches()),
-        ]
-    )
-    order = np.argsort(hashes, kind="stable")
-    hashes = hashes[order]
-    pairs = np.flatnonzero(hashes[1:] == hashes[:-1])
-    before, after = order[pairs], order[pairs + 1] - old.num_rows
-    keys = zip(old.take(before).columns, new.take(np.maximum(after, 0)).columns, strict=True)
-    if (before < old.num_rows).all() and (after >= 0).all() and all(_same(*each).all() for each in keys):
-        return before, after
-    # Different keys have the same hash, which hardly ever happens.
     joined = _numbered(old).join(_numbered(new), old.column_names, join_type="inner", right_suffix=" after")
     return joined[_PLACE].to_numpy(), joined[f"{_PLACE} after"].to_numpy()
 

@@ -70,10 +70,12 @@ def _of_texts(texts: pa.Array) -> Hashes:
         short = short[lengths[short] > place]
         if not len(short):
             break
-        unused = np.maximum(place + _WORD - lengths[short], 0).astype(np.uint64) * np.uint64(8)
+        # Most texts are ids of one length: a slice takes a fraction of the time that a list of places does.
+        which = slice(None) if len(short) == len(hashes) else short
+        unused = np.maximum(place + _WORD - lengths[which], 0).astype(np.uint64) * np.uint64(8)
         # What is beyond the text's end goes; a shift to the left and back drops it.
-        word = (words[starts[short] + place] << unused) >> unused
-        hashes[short] = mixed(hashes[short] ^ word)
+        word = (words[starts[which] + place] << unused) >> unused
+        hashes[which] = mixed(hashes[which] ^ word)
     for i in np.flatnonzero(lengths > _LONG):
         text = data[starts[i] : starts[i] + lengths[i]]
         hashes[i] = int.from_bytes(blake2b(text.tobytes(), digest_size=_WORD).digest(), "little")
