@@ -83,6 +83,8 @@ class Alignment:
         """The difference from what the database surely holds."""
         if not published.rows:
             return self._everything()
+        if self.snapshot.base == published.version:
+            return self.snapshot.difference
         return difference.from_snapshot(published, self.snapshot, self.table, self.folder / "difference")
 
     def with_database(self, ours: Sequence[Snapshot], *, keep: bool) -> tuple[Difference, Foreign]:

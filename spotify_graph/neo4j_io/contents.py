@@ -64,6 +64,31 @@ def export(session: Session, table: GraphTable, folder: Path, buckets: int) -> l
     return files
 
 
+def find(session: Session, table: GraphTable, keys: pa.RecordBatch) -> pa.Table:
+    """What the database holds of a table under some keys.
+
+    Args:
+        session: a session of the database.
+        table: the table.
+        keys: the key columns, in order.
+
+    Returns:
+        The rows, with the columns of `schema`.
+    """
+    columns = schema(table)
+    parameters = {f"c{i}": _sent(column) for i, column in enumerate(keys.columns)}
+    rows = transaction.read(session, lambda tx: tx.run(cypher.find(table), parameters).value())
+    if not rows:
+        return columns.empty_table()
+    arrays = [_array(values, each.type) for values, each in zip(zip(*rows, strict=True), columns, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=columns)
+
+
+def _sent(column: pa.Array) -> list[Any]:
+    values: list[Any] = (column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column).to_pylist()
+    return values
+
+
 def _chunks(rows: Iterable[list[Any]]) -> Iterator[list[list[Any]]]:
     rows = iter(rows)
     while chunk := list(islice(rows, _FETCH_ROWS)):

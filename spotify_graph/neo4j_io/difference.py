@@ -149,7 +149,7 @@ def compare(base: Base, staged: pa.Table, table: GraphTable) -> dict[str, pa.Tab
     names = [f"c{i}" for i in range(len(table.columns))]
     keys, others = names[: len(table.keys)], names[len(table.keys) :]
     old, new = base.rows.rename_columns(names), staged.rename_columns(names)
-    before, after = _same_keys(old.select(keys), new.select(keys))
+    before, after = same_keys(old.select(keys), new.select(keys))
     gone, added = np.ones(old.num_rows, bool), np.ones(new.num_rows, bool)
     gone[before] = added[after] = False
     same = np.ones(len(before), bool) if base.intact is None else base.intact[before]
@@ -162,6 +162,18 @@ def compare(base: Base, staged: pa.Table, table: GraphTable) -> dict[str, pa.Tab
         _CHANGED: new.take(np.sort(after[~same & ~doubled])),
         _DOUBLED: new.take(np.sort(after[doubled])),
     }
+
+
+def write(found: Mapping[str, pa.Table], folder: Path) -> Difference:
+    """Writes changes that `compare` found.
+
+    Args:
+        found: the rows of each kind.
+        folder: where they go.
+    """
+    written = _Writer(folder)
+    written.add(found)
+    return written.difference()
 
 
 @dataclass
@@ -197,7 +209,7 @@ def _one_of_each_key(exported: pa.Table, table: GraphTable) -> Base:
     )
 
 
-def _same_keys(old: pa.Table, new: pa.Table) -> tuple[Places, Places]:
+def same_keys(old: pa.Table, new: pa.Table) -> tuple[Places, Places]:
     """The places of the keys that are on both sides, in the one and in the other; neither has one twice."""
     joined = _numbered(old).join(_numbered(new), old.column_names, join_type="inner", right_suffix=" after")
     return joined[_PLACE].to_numpy(), joined[f"{_PLACE} after"].to_numpy()

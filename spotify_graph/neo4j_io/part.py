@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from spotify_graph.graph_model import GraphTable, PropertyType
 from spotify_graph.neo4j_io import buckets as bucketing
 from spotify_graph.neo4j_io import checksum, hashing
-from spotify_graph.neo4j_io.errors import EXAMPLES
+from spotify_graph.neo4j_io.errors import EXAMPLES, StagingError
 from spotify_graph.neo4j_io.rows import arrow_type, schema
 
 MAX_KEY_BYTES = 8_164
@@ -97,6 +97,17 @@ def write(compute: Callable[[], pa.Table], *, table: GraphTable, folder: Path, b
         pq.write_table(some, file, row_group_size=_ROW_GROUP_ROWS, use_dictionary=_repeated(table))
         found.files[file.name] = file.stat().st_size
     return found
+
+
+def selected(rows: pa.Table, table: GraphTable) -> pa.Table:
+    """The table's columns of rows, with its types.
+
+    Raises:
+        StagingError: a column is missing or of another type.
+    """
+    if misfit := _misfit(rows.schema, table):
+        raise StagingError(table.asset, misfit)
+    return _select(rows, table)
 
 
 def measure(rows: pa.Table, table: GraphTable) -> Measures:

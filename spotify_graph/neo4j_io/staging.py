@@ -10,8 +10,9 @@ import hashlib
 import json
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -28,6 +29,7 @@ from spotify_graph.neo4j_io.running import Runner, in_process
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from spotify_graph.neo4j_io.difference import Difference
     from spotify_graph.neo4j_io.part import Measures
 
 # PyArrow is imported where it is used: definitions, which need none, are loaded often.
@@ -51,6 +53,12 @@ class Snapshot:
         files: the size in bytes of each Parquet file, by name.
         checksum: counts and sums of the rows that the database can work out as well, by what they are of.
         buckets: in how many buckets the rows are, each in files of its own.
+        sums: two sums of the rows' hashes, modulo 2^64; None of a snapshot that an earlier program staged.
+        base: of a revision, the version that it differs from; None where the files hold all rows.
+        revisions: how many revisions lie between it and such files.
+        revised_rows: how many rows these revisions have together.
+        differs: of a revision, what differs: of each kind of change the files, with their rows.
+        keys: how many of the columns are its rows' key; 0 of a snapshot that an earlier program staged.
     """
 
     path: Path
@@ -64,6 +72,12 @@ class Snapshot:
     files: dict[str, int]
     checksum: dict[str, int]
     buckets: int = 1
+    sums: Sequence[int] | None = None
+    base: str | None = None
+    revisions: int = 0
+    revised_rows: int = 0
+    differs: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    keys: int = 0
 
     @property
     def version(self) -> str:
@@ -90,6 +104,8 @@ class Snapshot:
             bucket: of one bucket only.
             of: out of how many buckets, not more than the snapshot has.
         """
+        if self.base:
+            return self.written_whole().paths(bucket, of)
         of = of or self.buckets
         return [self.path / name for name in self.files if bucket is None or self._bucket(name) % of == bucket]
 
@@ -104,7 +120,56 @@ class Snapshot:
         import pyarrow as pa
 
         fields = [(name, arrow_type(PropertyType(type_))) for name, type_ in self.columns.items()]
-        return read_whole(self.paths(bucket, of), pa.schema(fields[:width]))
+        if not self.base:
+            return read_whole(self.paths(bucket, of), pa.schema(fields[:width]))
+        rows = Snapshot.load(self.sibling(self.base)).read(bucket, of, width)
+        return self._revised(rows, bucket, of or self.buckets, pa.schema(fields))
+
+    @property
+    def difference(self) -> Difference:
+        """Of a revision, what differs."""
+        from spotify_graph.neo4j_io.difference import Difference, Rows
+
+        files = {kind: {self.path / name: rows for name, rows in known.items()} for kind, known in self.differs.items()}
+        return Difference(**{kind: Rows(tuple(known), sum(known.values())) for kind, known in files.items()})
+
+    def written_whole(self) -> Self:
+        """The same snapshot, with files that hold all rows."""
+        import pyarrow.parquet as pq
+
+        now = type(self).load(self.path)
+        if now.base is None:
+            return now
+        files = {}
+        for bucket in range(now.buckets):
+            rows = now.read(bucket)
+            if rows.num_rows:
+                file = now.path / f"{bucket:05d}-{uuid.uuid4().hex}.parquet"
+                pq.write_table(rows, file)
+                files[file.name] = file.stat().st_size
+        whole = replace(now, files=files, base=None, revisions=0, revised_rows=0)
+        whole.save()
+        return whole
+
+    def _revised(self, before: pa.Table, bucket: int | None, of: int, columns: pa.Schema) -> pa.Table:
+        """The rows of the base as they are now."""
+        import numpy as np
+        import pyarrow as pa
+
+        from spotify_graph.neo4j_io.difference import same_keys
+
+        width = before.num_columns
+        named = pa.schema([(f"c{i}", each.type) for i, each in enumerate(columns)])
+        key = pa.schema(list(named)[: self.keys])
+        differs = self.difference
+        gone = pa.concat_tables(read_whole(each.files, key) for each in (differs.deleted, differs.changed))
+        stays = np.ones(before.num_rows, bool)
+        stays[same_keys(before.select(range(self.keys)).rename_columns(key.names), gone)[0]] = False
+        new = pa.concat_tables(read_whole(each.files, named) for each in (differs.inserted, differs.changed))
+        if bucket is not None:
+            new = bucketing.split(new, of).get(bucket, new.slice(0, 0))
+        now = new.select(range(width)).rename_columns(before.column_names)
+        return pa.concat_tables([before.filter(pa.array(stays)), now])
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -124,7 +189,8 @@ class Snapshot:
     def _bucket(self, name: str) -> int:
         return int(name.partition("-")[0]) if self.buckets > 1 else 0
 
-    def _save(self) -> None:
+    def save(self) -> None:
+        """Writes what is known of the version beside its rows: now it counts."""
         known = asdict(self)
         del known["path"]
         new = self.path / f"{_FILE}.new"
@@ -164,7 +230,7 @@ def stage(
     path.mkdir(parents=True)
     try:
         found = part.total(run(partial(part.write, table=table, folder=path, buckets=buckets), parts), table)
-        _audit(found, table)
+        audit(found, table)
         _remove_others(path, found.files)
         snapshot = Snapshot(
             path=path,
@@ -172,16 +238,18 @@ def stage(
             pattern=pattern(table),
             columns={column.name: str(column.type) for column in table.columns},
             rows=found.rows,
-            fingerprint=_fingerprint(found, table),
+            fingerprint=fingerprint(found.rows, found.sums, table),
             nulls=dict(found.nulls),
             created=datetime.now(UTC).isoformat(),
             files=dict(sorted(found.files.items())),
             checksum=dict(found.checksum),
             buckets=buckets,
+            sums=found.sums,
+            keys=len(table.keys),
         )
         filled = [files for bucket in range(buckets) if (files := snapshot.paths(bucket))]
         _audit_keys(chain.from_iterable(run(partial(part.duplicate_keys, table=table), filled)), table)
-        snapshot._save()
+        snapshot.save()
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
         raise
@@ -220,12 +288,18 @@ def _remove_others(path: Path, files: Iterable[str]) -> None:
         file.unlink(missing_ok=True)
 
 
-def _fingerprint(found: Measures, table: GraphTable) -> str:
-    content = [pattern(table), found.rows, *found.sums]
+def fingerprint(rows: int, sums: Sequence[int], table: GraphTable) -> str:
+    """A table's content in short, from how many rows it has and the sums of their hashes."""
+    content = [pattern(table), rows, *sums]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
-def _audit(found: Measures, table: GraphTable) -> None:
+def audit(found: Measures, table: GraphTable) -> None:
+    """Makes sure that rows fit a table, and that none breaks a rule.
+
+    Raises:
+        StagingError: they don't, or one does.
+    """
     if found.misfit:
         raise StagingError(table.asset, found.misfit)
     for fault, rows in found.broken.items():
