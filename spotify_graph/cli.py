@@ -111,7 +111,7 @@ def import_(path: Path, user: str | None, mapping: str | None, afresh: bool, as_
 
     settings = Settings.load()
     with console.err.status("") as status:
-        done = door.imported(settings, path, user=user, mapped_by=mapping, replace=afresh, say=status.update)
+        done = door.take(settings, path, user=user, mapped_by=mapping, replace=afresh, say=status.update)
     if as_json:
         console.document(done.document())
     else:

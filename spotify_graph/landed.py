@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spotify_graph.automation.digests import Digests
+from spotify_graph.automation.exports import in_landing
 from spotify_graph.automation.landing_watch import is_being_written, table_of
+from spotify_graph.imports import opening
 from spotify_graph.io_managers.intake import Entry, FailedIntake, IntakeLedger
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import (
@@ -78,11 +80,16 @@ def unmatched(settings: Settings) -> list[BadFile]:
     What is still being written is not among it.
     """
     entries = sorted(path for path in settings.landing.iterdir() if not is_being_written(path.name))
+    exports = in_landing(settings)
     found = []
     for path in entries:
         if table_of(path.name):
             continue
-        if not path.is_dir():
+        if export := exports.get(path.name):
+            if not export.known:
+                reason = export.fault or "an export of listening: `spotify-graph materialize` imports it"
+                found.append(BadFile(opening.without_account(shown_name(path.name)), reason))
+        elif not path.is_dir():
             found.append(BadFile(shown_name(path.name), unmatched_fault(path.name)))
         elif fault := sub_folder_fault(path):
             found.append(BadFile(f"{shown_name(path.name)}/", fault))

@@ -5,7 +5,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -16,6 +16,7 @@ from dagster import DagsterEventType, EventLogEntry
 
 from spotify_graph import first_load
 from spotify_graph.automation import held_back, orphans
+from spotify_graph.automation.exports import take_lying
 from spotify_graph.automation.failures import cause_of
 from spotify_graph.automation.partitions import FILES
 from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG, PROCESS_TAG
@@ -130,7 +131,9 @@ def materialize(
         else f"`spotify-graph materialize --select {quote(selection)}`"
     )
     with locks.turn(settings, who, say):
-        return _materialize(settings, defs, keys, say, working, rebuild=rebuild)
+        refused = take_lying(settings, say)
+        report = _materialize(settings, defs, keys, say, working, rebuild=rebuild)
+    return replace(report, held_back=(*refused, *report.held_back))
 
 
 def _materialize(

@@ -117,7 +117,7 @@ def files(requests: Sequence[dg.RunRequest]) -> list[str | None]:
 
 
 def test_every_sensor_runs_from_the_start_every_15_seconds() -> None:
-    assert [sensor.name for sensor in SENSORS] == ["new_log_files", "graph_automation", "run_failure"]
+    assert [sensor.name for sensor in SENSORS] == ["new_log_files", "new_exports", "graph_automation", "run_failure"]
     assert {sensor.default_status for sensor in SENSORS} == {dg.DefaultSensorStatus.RUNNING}
     assert {sensor.minimum_interval_seconds for sensor in SENSORS} == {15}
 

@@ -25,7 +25,7 @@ def merged(home: Path, exports: Iterable[Files], user: str = "ann") -> list[tupl
     settings = Settings(SPOTIFY_GRAPH_HOME=str(home))
     for number, files in enumerate(exports):
         with TemporaryDirectory() as folder:
-            door.imported(settings, write(Path(folder) / str(number), files), user=user)
+            door.take(settings, write(Path(folder) / str(number), files), user=user)
     with (home / "landing" / f"user_events-imported-{user}.csv").open(encoding="utf-8") as file:
         return [tuple(row)[1:4] for row in csv.reader(file)][1:]
 

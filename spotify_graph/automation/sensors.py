@@ -11,6 +11,7 @@ import dagster as dg
 
 from spotify_graph.automation import failures, held_back, orphans
 from spotify_graph.automation.digests import Digests, look_of
+from spotify_graph.automation.exports import in_landing, new_exports
 from spotify_graph.automation.jobs import ingest_catalogue, ingest_events
 from spotify_graph.automation.landing_watch import (
     Attempts,
@@ -58,7 +59,8 @@ def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     """Asks for one ingest run for each new content of a file, once it is complete, and for each stale file."""
     settings = Settings.load()
     try:
-        listing = _list(settings.landing)
+        # An export is no log file, and no mistake.
+        listing = _list(settings.landing, ignored=in_landing(settings).keys())
     except OSError as error:
         return dg.SkipReason(
             f"The landing folder {settings.landing} cannot be read ({error.strerror}): point SPOTIFY_GRAPH_LANDING to"
@@ -125,14 +127,18 @@ class _Listing:
         return {*self.looks, *self.faults}
 
 
-def _list(folder: Path) -> _Listing:
+def _list(folder: Path, ignored: Set[str]) -> _Listing:
     """What lies in the landing folder.
+
+    Args:
+        folder: the landing folder.
+        ignored: names that are passed over.
 
     Raises:
         OSError: it cannot be listed.
     """
     listing = _Listing()
-    for name in os.listdir(folder):  # noqa: PTH208 names, no paths
+    for name in set(os.listdir(folder)) - ignored:  # noqa: PTH208 names, no paths
         try:
             status = (folder / name).stat()
         except OSError as error:
@@ -296,5 +302,5 @@ def _checks(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetCheckEval
     return [event.asset_check_evaluation_data for event in events]
 
 
-SENSORS: list[dg.SensorDefinition] = [new_log_files, graph_automation, run_failure]
+SENSORS: list[dg.SensorDefinition] = [new_log_files, new_exports, graph_automation, run_failure]
 """Every sensor."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,21 +9,15 @@ from typing import Any
 
 from filelock import FileLock
 
-from spotify_graph.errors import UsageError, UserError
+from spotify_graph.errors import UserError
 from spotify_graph.imports import landing, lastfm, listenbrainz, mapping, opening, spotify
+from spotify_graph.imports.dropped import Seen, mark_of
 from spotify_graph.imports.meaning import Kind, Listen, Rows
+from spotify_graph.imports.naming import check_name, is_of_a_service, own_name
 from spotify_graph.imports.opening import BadExport, Counted, Member, Unopened
 from spotify_graph.imports.pieces import About, Gathered, Store
 from spotify_graph.imports.report import FileReport, Report, UserReport
 from spotify_graph.settings import Settings
-
-# What services and their downloads call files and folders: no names of people.
-_OF_A_SERVICE = re.compile(
-    r"my[ _-]?(spotify[ _-]?)?data.*|spotify.*|listenbrainz.*|last\.?fm.*|listens|stream\w*[ _-]?history.*|endsong.*"
-    r"|scrobbles.*|recent ?tracks.*|\d{4}|__macosx|extended.*history.*|account ?data.*",
-    re.IGNORECASE,
-)
-_LONGEST_NAME = 40
 
 Say = Callable[[str], None]
 
@@ -70,7 +63,7 @@ def root(settings: Settings) -> Path:
     return settings.home / "imports"
 
 
-def imported(
+def take(
     settings: Settings,
     path: Path,
     *,
@@ -101,18 +94,22 @@ def imported(
     store = Store(root(settings))
     store.root.mkdir(parents=True, exist_ok=True)
     files: list[FileReport] = []
-    others = 0
+    others, marks = 0, list[tuple[Path, str]]()
     with FileLock(store.root / ".lock"):
         if replace:
             for name in {export.name for export in exports}:
                 store.forget(name)
         for export in exports:
             say(f"Reading {opening.without_account(export.path.name)}")
+            mark = mark_of(export.path)
             found, other = _taken(store, export, by, incognito=settings.incognito == "take")
+            marks.append((export.path, mark))
             files += found
             others += other
         names = {export.name for export in exports}
         users = landing.write(store, settings.landing, settings.placeholders)
+        for path_, mark in marks:
+            Seen(store.root).add(path_, mark)
     if not files:
         raise UserError(
             f"{path}: no export that is known, in {others:,} files: Spotify's, ListenBrainz's, or Last.fm's scrobbles;"
@@ -144,18 +141,6 @@ def _notes(users: Mapping[str, UserReport], names: set[str]) -> list[str]:
     return notes
 
 
-def check_name(name: str, placeholders: Sequence[str] = ()) -> None:
-    """Checks that a person's name may be a user's id.
-
-    Raises:
-        UsageError: it may not.
-    """
-    if not name.strip() or name != name.strip() or not name.isprintable() or name in placeholders:
-        raise UsageError(f"{name!r} is no name for a user: take one of visible characters, and say it with --user")
-    if len(name.encode()) > _LONGEST_NAME:
-        raise UsageError(f"{name!r} is longer than {_LONGEST_NAME} bytes: take a shorter name, and say it with --user")
-
-
 def assigned(path: Path, user: str | None) -> list[Export]:
     """Whose is what: a folder of exports has a folder or an archive for each person, named after them.
 
@@ -174,14 +159,14 @@ def assigned(path: Path, user: str | None) -> list[Export]:
     if user is not None:
         return [Export(user, path)]
     if entries is None:
-        return [Export(_own_name(path), path)]
+        return [Export(own_name(path), path)]
     people = [it for it in entries if it.is_dir() or it.suffix.lower() == ".zip"]
     if not entries:
         raise UserError(f"{path} is empty: there is no export in it")
     loose = [it for it in entries if it not in people and _is_history(it)]
-    if loose or not people or any(map(_is_of_a_service, people)):
-        return [Export(_own_name(path), path)]
-    return [Export(_own_name(it), it) for it in people]
+    if loose or not people or any(map(is_of_a_service, people)):
+        return [Export(own_name(path), path)]
+    return [Export(own_name(it), it) for it in people]
 
 
 def _is_history(path: Path) -> bool:
@@ -190,23 +175,6 @@ def _is_history(path: Path) -> bool:
         return opening.recognised(member, opening.start_of(member)) is not None
     except BadExport:
         return True
-
-
-def _is_of_a_service(path: Path) -> bool:
-    return _OF_A_SERVICE.fullmatch(_stem(path)) is not None
-
-
-def _stem(path: Path) -> str:
-    return path.name if path.is_dir() else re.sub(r"(\.[A-Za-z]+)+\Z", "", path.name)
-
-
-def _own_name(path: Path) -> str:
-    name = _stem(path.absolute())
-    if not name or _is_of_a_service(path.absolute()):
-        raise UsageError(
-            f"{opening.without_account(path.name)}: say whose it is with --user NAME, or put it into a folder so named"
-        )
-    return name
 
 
 def _taken(

@@ -270,7 +270,7 @@ def _events(rows: _Columns, order: Any) -> Iterator[Event]:
         name = rows.sessions[given]
         if not name:
             if who != user or start - until > SESSION_GAP_MS:
-                session = iso(start).replace("-", "").replace(":", "").removesuffix(".000Z").removesuffix("Z")
+                session = iso(start)[:19].replace("-", "").replace(":", "")
                 user, until = who, end
             until = max(until, end)
         yield Event(rows.users[who], track, kind, start, name or session, rows.devices[device])

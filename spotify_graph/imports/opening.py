@@ -112,8 +112,8 @@ def _is_hidden(name: str) -> bool:
 
 
 def without_account(name: str) -> str:
-    """A file's name without the account that ListenBrainz puts into it, and in printable characters."""
-    name = re.sub(r"listenbrainz_.+?_(\d+)\.zip", r"listenbrainz_\1.zip", name)
+    """A file's name with a * for the account that ListenBrainz puts into it, and in printable characters."""
+    name = re.sub(r"listenbrainz_.+?_(\d+)\.zip", r"listenbrainz_*_\1.zip", name)
     return "".join(character if character.isprintable() else "?" for character in name)
 
 
