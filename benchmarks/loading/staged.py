@@ -26,4 +26,4 @@ def snapshot(home: Path, table: GraphTable) -> Snapshot:
 
 def rows(home: Path, table: GraphTable) -> pa.Table:
     """A table's rows, with its columns in the model's order."""
-    return pa.Table.from_batches(read(snapshot(home, table).path, len(table.columns), _BATCH_ROWS))
+    return pa.Table.from_batches(read(snapshot(home, table).paths(), len(table.columns), _BATCH_ROWS))

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 MAX_REVISIONS = 16
 """After so many revisions of one another, a snapshot is written whole."""
-_MAX_SHARE = 0.1
-"""A snapshot is written whole, too, where this share of its rows differs from files that are whole."""
+_MAX_SHARE, _FEW_ROWS = 0.1, 100
+"""A snapshot is written whole, too, where this share of its rows differs from whole files, and not just a few."""
 
 
 def revise(base: Snapshot, were: pa.Table, are: pa.Table, table: GraphTable) -> Snapshot:
@@ -55,6 +55,7 @@ def revise(base: Snapshot, were: pa.Table, are: pa.Table, table: GraphTable) -> 
     assert base.sums  # noqa: S101 the caller's promise
     sums = [(it - out + in_) % 2**64 for it, out, in_ in zip(base.sums, lost.sums, gained.sums, strict=True)]
     rows = base.rows - lost.rows + gained.rows
+    path.mkdir()
     try:
         written = difference.write(found, path)
         revised = replace(
@@ -77,7 +78,7 @@ def revise(base: Snapshot, were: pa.Table, are: pa.Table, table: GraphTable) -> 
             },
         )
         revised.save()
-        if revised.revisions >= MAX_REVISIONS or revised.revised_rows > _MAX_SHARE * rows:
+        if revised.revisions >= MAX_REVISIONS or revised.revised_rows > max(_MAX_SHARE * rows, _FEW_ROWS):
             return revised.written_whole()
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
