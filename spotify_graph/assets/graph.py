@@ -23,7 +23,7 @@ from spotify_graph.io_managers.lake import LakeTable
 from spotify_graph.io_managers.neo4j import GraphSnapshot
 from spotify_graph.io_managers.retries import transient_errors_retried
 from spotify_graph.io_managers.verdicts import Finding, Verdict, read_json, write_json
-from spotify_graph.neo4j_io import checksum, ledger, revision, staging
+from spotify_graph.neo4j_io import ledger, staging
 from spotify_graph.neo4j_io.errors import PublicationError, StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
@@ -40,6 +40,12 @@ if TYPE_CHECKING:
 
 MANY_ROWS = 100_000
 """Where more rows differ, a table is computed whole: they are held in memory, and the whole costs little more."""
+
+STAGED_BY = tuple(
+    f"spotify_graph.neo4j_io.{module}"
+    for module in ("staging", "part", "rows", "checksum", "hashing", "texts", "buckets")
+)
+"""The modules that say what a snapshot is of a table's rows."""
 
 _MADE_FROM = "_made_from.json"
 
@@ -152,7 +158,7 @@ class GraphAsset:
     @property
     def code(self) -> str:
         """Names the code that the rows are computed and staged by."""
-        return code_of(self.compute.__module__, staging.__name__, checksum.__name__)
+        return code_of(self.compute.__module__, *STAGED_BY)
 
     @property
     def gates_before(self) -> list[gate.Gate]:
@@ -239,6 +245,9 @@ def stage(
                 snapshot = Snapshot.load(version.parent)
                 snapshot.check(table)
                 return snapshot, verdict
+    # Imported where it is used: with NumPy it takes half a second, and definitions are loaded often.
+    from spotify_graph.neo4j_io import revision
+
     found: Rows | Differs | None = None
     try:
         published = _published(asset, before, root)

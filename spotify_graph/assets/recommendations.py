@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from spotify_graph.assets.graph import mended_rows, table_metadata
+from spotify_graph.assets.graph import STAGED_BY, mended_rows, table_metadata
 from spotify_graph.assets.made_from import versions_of
 from spotify_graph.assets.schema import OWNERS
 from spotify_graph.automation.conditions import FIRST_TIME
@@ -30,7 +30,7 @@ from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.lake import Lake, LakeTable, LakeVersion
 from spotify_graph.io_managers.neo4j import GraphSnapshot
 from spotify_graph.io_managers.retries import transient_errors_retried
-from spotify_graph.neo4j_io import buckets, checksum, ledger, staging, versions
+from spotify_graph.neo4j_io import buckets, ledger, staging, versions
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 _Result = dg.Output[GraphSnapshot] | dg.MaterializeResult[GraphSnapshot] | dg.AssetCheckResult
 
-_TRAINS = code_of(__name__, staging.__name__, checksum.__name__)
+_TRAINS = code_of(__name__, *STAGED_BY)
 
 
 class TrainingConfig(dg.Config):
