@@ -355,7 +355,7 @@ def _counted(
         changes = [partial(counting.change, events, columns_, *each) for each in zip(known, files, strict=True)]
         about = {**about, "before": before.name}
         version, counted = lake.write_parts("interactions", changes, about, run=run, buckets=count)
-        lake.keep_changes(version, pa.concat_tables(it.changes for it in counted if it.changes))
+        lake.keep_changes(version, pa.concat_tables(it.changes for it in counted if it.changes is not None))
         return version, counted
 
 
