@@ -13,7 +13,7 @@ _OF_A_SERVICE = re.compile(
     r"|scrobbles.*|recent ?tracks.*|your ?library.*|feedback|\d{1,4}|extended.*history.*|account ?data.*",
     re.IGNORECASE,
 )
-_LONGEST = 40
+_LONGEST = 64
 
 
 def check_name(name: str, placeholders: Collection[str] = ()) -> None:
