@@ -416,6 +416,23 @@ def test_an_export_that_nobody_is_named_for_is_not_guessed_at(home: Path, tmp_pa
     assert not home.exists()
 
 
+@pytest.mark.parametrize("other", ["my_spotify_data.zip", "endsong_0.json", "MyData/endsong_0.json"])
+def test_what_lies_beside_people_s_folders_without_a_name_is_not_taken_for_theirs(
+    home: Path, tmp_path: Path, other: str
+) -> None:
+    rows = [endsong("2024-03-01T12:00:00Z")]
+    write(tmp_path / "people", {"ann/endsong_0.json": rows, "bob/endsong_0.json": rows})
+    if other.endswith(".zip"):
+        zipped(tmp_path / "people" / other, {"endsong_0.json": rows})
+    else:
+        write(tmp_path / "people", {other: rows})
+    result = run(tmp_path / "people")
+    assert result.exit_code == 2
+    assert f"whose {other.partition('/')[0]} is" in result.stderr
+    assert not home.exists()
+    assert [it["name"] for it in take(tmp_path / "people", "--user", "all")["users"]] == ["all"]
+
+
 @pytest.mark.parametrize("name", ["Ann Ó.", "a_b/c\\d", "Александра Александровна", "x" * 64, "🎧" * 16])
 def test_any_name_that_can_be_seen_is_a_user_and_makes_a_file_that_the_landing_folder_takes(
     home: Path, tmp_path: Path, name: str
