@@ -4,6 +4,7 @@ What is in force is what the registry names: relationships of the version of the
 A request is one query, `queries/recommend.cypher` or `queries/similar.cypher`.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -57,6 +58,9 @@ class Evidence:
         same_artist_title: that track's title, or None.
         peers: how many of the 20 users whose taste is most similar liked it.
         genre_listened: whether the user likes or plays tracks of its genre, or of one of them.
+        plays: for a track that is there to hear again, how often the user has played it.
+        last: when the user played or liked it last, likewise; else None.
+        liked: whether the user liked it, likewise.
     """
 
     popular: bool
@@ -66,6 +70,9 @@ class Evidence:
     same_artist_title: str | None
     peers: int
     genre_listened: bool
+    plays: int = 0
+    last: datetime | None = None
+    liked: bool = False
 
 
 @dataclass(frozen=True)
@@ -182,7 +189,8 @@ def recommend(
 
     The model's tracks come first, in its order. Where they are fewer than k, because of what was asked for, or because
     the model knows nothing of the user, popular tracks follow that fit the same conditions; they are looked for among
-    the 20 k most popular ones.
+    the 20 k most popular ones. Then come tracks that nobody has played, by artists whom the user listens to. A user for
+    whom nobody else's listening speaks then gets tracks of their own to hear again, and a note that says so.
 
     Args:
         driver: a connection to the server.
@@ -232,15 +240,32 @@ def recommend(
         given |= meant
         genre, artist = given["genre"], given["artist"]
         answer = _ask(driver, database, "recommend", given)
+    lines, alone = list(answer["lines"]), False
+    if answer["user_known"] and as_of is None and candidates is None:
+        # As of a single listener, who has heard all that anybody plays: of other tracks, the model knows nothing.
+        alone = all(line["popularity"] is None for line in lines) and bool(lines or not answer["recommended"])
+        if alone:
+            lines = sorted(
+                (it for it in lines if it["by_same"] or it["genre_listened"]), key=lambda it: not it["by_same"]
+            )
+        asked = {name: given[name] for name in ("user_id", "k", "genre", "artist", "per_artist")}
+        for more in ("recommend_unplayed", "recommend_again") if alone else ("recommend_unplayed",):
+            if len(lines) < k:
+                lines += _beside(lines, _ask(driver, database, more, asked)["lines"], asked)
     until = answer["until"] and answer["until"].to_native()
     note = None
-    if not answer["recommended"]:
+    if alone and lines:
+        note = (
+            f"nobody else's listening recommends anything to user {user_id!r}:"
+            " these are tracks that nobody has played, by their artists or in their genres, and their own to hear again"
+        )
+    elif not answer["recommended"]:
         note = (
             f"nothing is recommended to user {user_id!r} yet"
             if answer["user_known"]
             else f"the graph has no user {user_id!r}"
         )
-        if answer["lines"]:
+        if lines:
             note += f": these are the most popular tracks{_within(genre, artist)}"
         elif as_of is None:
             note += f", and no track{_within(genre, artist)} that anybody plays is left to serve"
@@ -250,10 +275,23 @@ def recommend(
         model=answer["version"],
         until=until,
         note=note,
-        tracks=tuple(
-            _recommendation(rank, line, until, genre, artist) for rank, line in enumerate(answer["lines"], start=1)
-        ),
+        tracks=tuple(_recommendation(rank, line, until, genre, artist) for rank, line in enumerate(lines, start=1)),
     )
+
+
+def _beside(
+    lines: Sequence[Mapping[str, Any]], more: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]
+) -> list[Mapping[str, Any]]:
+    """As many of more lines as there is room for: in the answer, and of their artists."""
+    ids, of_artist = {line["track_id"] for line in lines}, Counter(line["artist"] for line in lines)
+    found = []
+    for line in more:
+        by = line["artist"]
+        full = by is not None and asked["artist"] is None and of_artist[by] >= asked["per_artist"]
+        if line["track_id"] not in ids and not full:
+            found.append(line)
+            of_artist[by] += 1
+    return found[: asked["k"] - len(lines)]
 
 
 def similar(driver: Driver, database: str, track_id: str, *, k: int = 10, per_artist: int = 2) -> SimilarTracks:
@@ -334,6 +372,9 @@ def _recommendation(
         same_artist_title=line["by_same_title"],
         peers=line["peers"] or 0,
         genre_listened=bool(line["genre_listened"]),
+        plays=line.get("plays", 0),
+        last=line["last"].to_native() if line.get("last") else None,
+        liked=line.get("liked", False),
     )
     return Recommendation(
         rank=rank,
@@ -370,6 +411,11 @@ def _listeners(popularity: float | None, until: datetime | None) -> float | None
 
 def _because(evidence: Evidence, genre: str | None) -> str:
     """The two strongest reasons for a track that the model recommends, which is in a genre that the user listens to."""
+    if evidence.last is not None:
+        heard = f"you played it {_count(evidence.plays, 'time')}" if evidence.plays else "you saved it"
+        return (
+            f"{heard}{' and liked it' if evidence.liked and evidence.plays else ''}, last on {evidence.last:%Y-%m-%d}"
+        )
     reasons = []
     if evidence.seeds:
         reasons.append(_liked_or_played(evidence.seeds))

@@ -27,6 +27,7 @@ _LONGEST = (
     "test_gates_hold",
     "test_evaluation",
     "test_small_logs",
+    "test_imports_to_graph",
     "test_any_order",
     "test_first_load",
     "test_wheel",

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from spotify_graph.cli import main
 from spotify_graph.imports.meaning import name_id
+from spotify_graph.transforms.landing import name_fault
 from spotify_graph_tests.histories import (
     ACCOUNT,
     IP,
@@ -415,7 +416,36 @@ def test_an_export_that_nobody_is_named_for_is_not_guessed_at(home: Path, tmp_pa
     assert not home.exists()
 
 
-@pytest.mark.parametrize("name", ["", " ann", "a\nb", "NULL", "x" * 41])
+@pytest.mark.parametrize("other", ["my_spotify_data.zip", "endsong_0.json", "MyData/endsong_0.json"])
+def test_what_lies_beside_people_s_folders_without_a_name_is_not_taken_for_theirs(
+    home: Path, tmp_path: Path, other: str
+) -> None:
+    rows = [endsong("2024-03-01T12:00:00Z")]
+    write(tmp_path / "people", {"ann/endsong_0.json": rows, "bob/endsong_0.json": rows})
+    if other.endswith(".zip"):
+        zipped(tmp_path / "people" / other, {"endsong_0.json": rows})
+    else:
+        write(tmp_path / "people", {other: rows})
+    result = run(tmp_path / "people")
+    assert result.exit_code == 2
+    assert f"whose {other.partition('/')[0]} is" in result.stderr
+    assert not home.exists()
+    assert [it["name"] for it in take(tmp_path / "people", "--user", "all")["users"]] == ["all"]
+
+
+@pytest.mark.parametrize("name", ["Ann Ó.", "a_b/c\\d", "Александра Александровна", "x" * 64, "🎧" * 16])
+def test_any_name_that_can_be_seen_is_a_user_and_makes_a_file_that_the_landing_folder_takes(
+    home: Path, tmp_path: Path, name: str
+) -> None:
+    [user] = take(write(tmp_path / "in", {"a.json": [stream("2024-03-01T12:00:00Z")]}), "--user", name)["users"]
+    assert name_fault(user["landed"]) is None
+    [event] = table(home / "landing" / user["landed"])
+    assert event["user_id"] == name
+    take(tmp_path / "in", "--user", f"{name[:-1]}*")
+    assert len(list((home / "landing").glob("user_events*"))) == 2
+
+
+@pytest.mark.parametrize("name", ["", " ann", "a\nb", "NULL", "x" * 65])
 def test_a_name_that_can_be_no_user_is_refused_before_anything_is_read(home: Path, tmp_path: Path, name: str) -> None:
     result = run(write(tmp_path / "in", {"a.json": [stream("2024-03-01T12:00:00Z")]}), "--user", name)
     assert result.exit_code == 2
@@ -467,6 +497,8 @@ def test_a_bad_file_is_named_with_the_reason_and_the_others_go_on(home: Path, tm
             "StreamingHistory0.json": "",
             "listens/2024/4.jsonl": lines([listen(LISTENED)]) + '{"listened_at": 17',
             "endsong_0.json": '{"ts": ',
+            "deep.json": "[" * 200_000,
+            "long.json": '[{"ts": ' + "1" * 5_000 + "}]",
         },
     )
     (folder / "my_spotify_data.zip").write_bytes(b"PK\x03\x04 and no archive")
@@ -490,11 +522,15 @@ def test_a_bad_file_is_named_with_the_reason_and_the_others_go_on(home: Path, tm
         "my_spotify_data.zip",
         "extended.zip/MyData/endsong_1.json",
         "latin.json",
+        "deep.json",
+        "long.json",
     }
     assert "broken JSON: it is cut off or damaged after 1 rows" in refused["Streaming_History_Audio_2023_0.json"]
     assert "it is empty" in refused["StreamingHistory0.json"]
     assert "broken JSON in line 2" in refused["listens/2024/4.jsonl"]
     assert "broken JSON" in refused["endsong_0.json"]
+    assert "nested too deeply" in refused["deep.json"]
+    assert "a number without an end" in refused["long.json"]
     assert "no zip archive" in refused["my_spotify_data.zip"]
     assert "archive is damaged" in refused["extended.zip/MyData/endsong_1.json"]
     assert "not UTF-8" in refused["latin.json"]

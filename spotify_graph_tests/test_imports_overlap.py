@@ -163,7 +163,7 @@ def downloads(draw: st.DrawFn) -> list[Files]:
             ]
             files[name] = lines(row[3] for row in part) if name.endswith("l") else [row[kind] for row in part]
         if draw(st.booleans()):
-            files["YourLibrary.json"] = library(*draw(st.sets(tracks, min_size=1)))
+            files["YourLibrary.json"] = library(*draw(st.sampled_from(((1,), (1, 2)))))
         found.append(files)
     return found
 

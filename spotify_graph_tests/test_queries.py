@@ -402,7 +402,7 @@ def test_a_query_that_a_command_asks_says_what_each_parameter_is(text: str) -> N
 
 
 def test_what_a_command_asks_is_no_sample_query() -> None:
-    assert set(queries.serving()) == {"recommend", "similar"}
+    assert set(queries.serving()) == {"recommend", "recommend_again", "recommend_unplayed", "similar"}
     assert not set(queries.serving()) & set(QUERIES)
     with pytest.raises(UserError, match="no query is called 'recommend'"):
         queries.get("recommend")

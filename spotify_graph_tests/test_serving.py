@@ -497,6 +497,8 @@ REQUESTS = {
     "of a user by an artist": ("recommend", parameters(artist="Miles")),
     "of a candidate": ("recommend", parameters(candidates=[["p1", 1.0]], as_of=UNTIL)),
     "of nobody": ("recommend", parameters(user_id="nobody")),
+    "of what nobody has played": ("recommend_unplayed", parameters()),
+    "of what to hear again": ("recommend_again", parameters()),
     "of a track": ("similar", parameters()),
 }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from spotify_graph.errors import UserError
+from spotify_graph.errors import UsageError, UserError
 from spotify_graph.imports import landing, lastfm, listenbrainz, mapping, opening, spotify
 from spotify_graph.imports.dropped import Seen, mark_of
 from spotify_graph.imports.meaning import Kind, Listen, Rows
@@ -163,10 +163,15 @@ def assigned(path: Path, user: str | None) -> list[Export]:
     people = [it for it in entries if it.is_dir() or it.suffix.lower() == ".zip"]
     if not entries:
         raise UserError(f"{path} is empty: there is no export in it")
-    loose = [it for it in entries if it not in people and _is_history(it)]
-    if loose or not people or any(map(is_of_a_service, people)):
-        return [Export(own_name(path), path)]
-    return [Export(own_name(it), it) for it in people]
+    named = [it for it in people if not is_of_a_service(it)]
+    others = [it for it in people if it not in named] + [it for it in entries if it not in people and _is_history(it)]
+    if named and others:
+        # People's histories are not to be mixed by mistake.
+        raise UsageError(
+            f"{path}: it can't be told whose {opening.without_account(others[0].name)} is, beside {named[0].name}:"
+            " put it into a folder named after them, or say with --user NAME that all of it is one person's"
+        )
+    return [Export(own_name(it), it) for it in named] or [Export(own_name(path), path)]
 
 
 def _is_history(path: Path) -> bool:

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from filecmp import cmp
+from hashlib import sha256
 from pathlib import Path
 
 from spotify_graph.imports import opening
@@ -21,12 +22,16 @@ from spotify_graph.imports.report import UserReport
 EVENT_COLUMNS = ("user_id", "track_id", "event_type", "event_ts", "session_id", "device")
 TRACK_COLUMNS = ("track_id", "artist", "album", "duration_ms", "genre", "title")
 _NAMES = tuple(kind.name.lower() for kind in Kind)
-_MOST_OF_A_NAME = 90
+_MOST_OF_A_NAME = 100
+"""The landing folder takes names of 128 characters."""
 
 
 def events_file(name: str) -> str:
     """The file in the landing folder that has what was imported for this name."""
-    return f"user_events-imported-{encoded(name)}.csv"
+    part = encoded(name)
+    if len(part) > _MOST_OF_A_NAME:
+        part = f"{part[:80]}--{sha256(name.encode()).hexdigest()[:16]}"
+    return f"user_events-imported-{part}.csv"
 
 
 def write(store: Store, folder: Path, missing: Collection[str]) -> dict[str, UserReport]:

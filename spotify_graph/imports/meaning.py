@@ -187,7 +187,10 @@ def epoch_ms(value: Any, per_second: int = 1) -> int | None:
 
 def possible(when: datetime) -> int | None:
     """A time in milliseconds, where the input contract allows it: not before 2000, at most a day ahead."""
-    milliseconds = round(when.timestamp() * 1_000)
+    try:
+        milliseconds = round(when.timestamp() * 1_000)
+    except OverflowError:  # at the ends of the calendar
+        return None
     return milliseconds if _is_possible(milliseconds) else None
 
 

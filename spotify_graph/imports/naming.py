@@ -10,10 +10,10 @@ from spotify_graph.imports import opening
 # What services and their downloads call files and folders: no names of people.
 _OF_A_SERVICE = re.compile(
     r"my[ _-]?(spotify[ _-]?)?data.*|spotify.*|listenbrainz.*|last\.?fm.*|listens|stream\w*[ _-]?history.*|endsong.*"
-    r"|scrobbles.*|recent ?tracks.*|your ?library.*|feedback|\d{1,4}|extended.*history.*|account ?data.*",
+    r"|scrobbles.*|recent ?tracks.*|your ?library.*|feedback|\d{1,4}|extended.*|account ?data.*",
     re.IGNORECASE,
 )
-_LONGEST = 40
+_LONGEST = 64
 
 
 def check_name(name: str, placeholders: Collection[str] = ()) -> None:

@@ -134,6 +134,8 @@ def faults() -> Iterator[None]:
         raise BadExport(f"broken JSON: {error.msg}") from None
     except RecursionError:
         raise BadExport("broken JSON: nested too deeply") from None
+    except ValueError:  # Python reads no number of more than some thousand digits
+        raise BadExport("broken JSON: a number without an end") from None
     except (zipfile.BadZipFile, zlib.error, EOFError):
         raise BadExport("its archive is damaged: download it again") from None
     except (RuntimeError, NotImplementedError):
@@ -186,6 +188,11 @@ def recognised(member: Member, start: bytes) -> str | None:
     Raises:
         BadExport: it is JSON by its name, and isn't.
     """
+    with faults():
+        return _recognised(member, start)
+
+
+def _recognised(member: Member, start: bytes) -> str | None:
     if start.startswith(b"PK\x03\x04"):
         raise BadExport("it is an archive within an archive: unpack it")
     plain = start.decode("utf-8-sig", errors="ignore").lstrip()
