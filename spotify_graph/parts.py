@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from spotify_graph.neo4j_io import buckets
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import pyarrow.compute as pc
 
 # PyArrow is imported where it is used: definitions, which need none, are loaded often.
-
-T = TypeVar("T")
 
 PART_ROWS = 500_000
 """About how many rows a task reads: enough to be worth starting it, and no burden on a machine's memory."""
@@ -42,9 +40,7 @@ class Part:
     @property
     def rows(self) -> int:
         """How many there are."""
-        import pyarrow.parquet as pq
-
-        known = [pq.read_metadata(file) for file in self.files]
+        known = list(map(_known, self.files))
         if self.row_groups is None:
             return sum(each.num_rows for each in known)
         return sum(known[0].row_group(group).num_rows for group in self.row_groups)
@@ -75,13 +71,11 @@ class Part:
 
 def divided(whole: Part) -> list[Part]:
     """Rows as parts of about PART_ROWS: small files together, large ones by row groups; at least one part."""
-    import pyarrow.parquet as pq
-
     parts: list[Part] = []
     together: list[str] = []
     count = 0
     for file in whole.files:
-        known = pq.read_metadata(file)
+        known = _known(file)
         if known.num_rows > PART_ROWS and known.num_row_groups > 1:
             parts += [Part((file,), groups) for groups in _groups(known)]
             continue
@@ -91,6 +85,16 @@ def divided(whole: Part) -> list[Part]:
             parts.append(Part(tuple(together)))
             together, count = [], 0
     return [*parts, Part(tuple(together))] if together or not parts else parts
+
+
+def _known(file: str) -> pa.parquet.FileMetaData:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_metadata(file)
+    except pa.ArrowInvalid as error:  # which does not say of which file
+        raise OSError(f"{file} is not a Parquet file") from error
 
 
 def _groups(known: pa.parquet.FileMetaData) -> Iterator[tuple[int, ...]]:

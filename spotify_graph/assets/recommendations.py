@@ -39,7 +39,7 @@ from spotify_graph.parts import Part, divided, scratch
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
-from spotify_graph.tasks import graph_rows
+from spotify_graph.tasks import model_rows
 from spotify_graph.transforms.recommendations.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -191,7 +191,7 @@ def _staged(rows: "DataFrame", version: str, table: GraphTable, spark: SparkReso
         computed = folder / "computed"
         rows.write.parquet(str(computed))
         whole = Part(tuple(map(str, sorted(computed.glob("*.parquet")))))
-        parts = [partial(graph_rows.of_model, version, part) for part in divided(whole)]
+        parts = [partial(model_rows.of_version, version, part) for part in divided(whole)]
         count = sum(part.rows for part in divided(whole))
         return staging.stage(
             parts, table, settings.lake / "graph", run=spark.over(count), buckets=buckets.count_for(count)

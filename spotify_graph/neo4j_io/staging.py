@@ -244,7 +244,7 @@ def stage(
             files=dict(sorted(found.files.items())),
             checksum=dict(found.checksum),
             buckets=buckets,
-            sums=found.sums,
+            sums=list(found.sums),
             keys=len(table.keys),
         )
         filled = [files for bucket in range(buckets) if (files := snapshot.paths(bucket))]

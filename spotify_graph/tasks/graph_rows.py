@@ -37,11 +37,3 @@ def edges(schema: pa.Schema, event_type: EventType, part: Part) -> pa.Table:
     return graph_tables.interaction_edges(
         part.read(schema, where=pc.field("event_type") == event_type.name), event_type
     )
-
-
-def of_model(version: str, part: Part) -> pa.Table:
-    """What a version of a model says, from what Spark computed."""
-    import pyarrow as pa
-
-    rows = part.read()
-    return rows.append_column("model", pa.repeat(version, rows.num_rows))
