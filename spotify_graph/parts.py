@@ -93,8 +93,8 @@ def _known(file: str) -> pa.parquet.FileMetaData:
 
     try:
         return pq.read_metadata(file)
-    except pa.ArrowInvalid as error:  # which does not say of which file
-        raise OSError(f"{file} is not a Parquet file") from error
+    except pa.ArrowInvalid:  # which does not say of which file
+        raise OSError(f"{file} is not a Parquet file") from None
 
 
 def _groups(known: pa.parquet.FileMetaData) -> Iterator[tuple[int, ...]]:
