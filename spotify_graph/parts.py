@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from spotify_graph.neo4j_io import buckets
+from spotify_graph.neo4j_io.rows import in_files
 from spotify_graph.neo4j_io.running import Runner
 
 if TYPE_CHECKING:
@@ -57,15 +58,13 @@ class Part:
         """
         import pyarrow.dataset as ds
 
-        # What Spark wrote has times as INT96, unless it was told otherwise; as nanoseconds they end in the year 2262.
-        parquet = ds.ParquetFileFormat(coerce_int96_timestamp_unit="us")
         if schema and not self.files:
             return schema.empty_table().select(columns or schema.names)
-        rows = ds.dataset(list(self.files), schema=schema, format=parquet)
+        rows = in_files(self.files, schema)
         if self.row_groups is not None:
             [fragment] = rows.get_fragments()
             some = fragment.subset(row_group_ids=self.row_groups)
-            rows = ds.FileSystemDataset([some], rows.schema, parquet, fragment.filesystem)
+            rows = ds.FileSystemDataset([some], rows.schema, fragment.format, fragment.filesystem)
         return rows.to_table(columns=list(columns or rows.schema.names), filter=where)
 
 
@@ -119,15 +118,8 @@ def scratch(lake: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-@dataclass(frozen=True)
-class Divided:
-    """Where the rows of one part went.
-
-    Attributes:
-        files: the file of each bucket that has rows, by its number.
-    """
-
-    files: dict[int, str]
+Divided = Mapping[int, str]
+"""Where the rows of one part went: the file of each bucket that has rows, by its number."""
 
 
 def divide(rows: pa.Table, key: str, count: int, folder: Path) -> Divided:
@@ -139,20 +131,14 @@ def divide(rows: pa.Table, key: str, count: int, folder: Path) -> Divided:
         count: how many buckets there are, a power of two.
         folder: where the files go.
     """
-    import pyarrow as pa
-
-    if count == 1:
-        return Divided({0: save(rows, folder)} if rows.num_rows else {})
-    numbers = buckets.number(rows[key], count)
-    found = {bucket: rows.filter(pa.array(numbers == bucket)) for bucket in range(count)}
-    return Divided({bucket: save(of_bucket, folder) for bucket, of_bucket in found.items() if of_bucket.num_rows})
+    return {bucket: save(some, folder) for bucket, some in buckets.split(rows, count, key).items()}
 
 
 def by_bucket(divided: Iterable[Divided], count: int) -> list[Part]:
     """For each bucket, the rows that all parts have of it."""
     files = defaultdict[int, list[str]](list)
     for each in divided:
-        for bucket, file in each.files.items():
+        for bucket, file in each.items():
             files[bucket].append(file)
     return [Part(tuple(files[bucket])) for bucket in range(count)]
 

@@ -1,5 +1,6 @@
 """Revisions: what is staged as a difference is the snapshot that staging all rows gives, and publishes as it does."""
 
+import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -154,6 +155,19 @@ def test_a_revision_of_what_is_not_published_any_more_is_compared_whole(graph: G
     assert written(graph.publish_snapshot(PERSON, later)) == (2, 0, 1)
     assert graph.people() == as_properties(person("Ann"), person("Cid"))
     assert "rows that are gone" not in verify_published(graph.driver, DATABASE, PERSON, graph.root).found
+
+
+@pytest.mark.parametrize("lost", ["the rows that differ", "the version before"])
+def test_a_revision_that_has_lost_rows_is_none_and_the_database_itself_is_compared(graph: Graph, lost: str) -> None:
+    base = graph.stage(PERSON, person("Ann"), person("Bob"))
+    graph.publish_snapshot(PERSON, base)
+    later = revised(base, [person("Bob")], [person("Cid")])
+    graph.publish_snapshot(PERSON, later)
+    shutil.rmtree(base.path if lost == "the version before" else next(later.path.glob("change=*")))
+    with pytest.raises(FileNotFoundError):
+        Snapshot.load(later.path)
+    assert written(graph.publish(PERSON, person("Ann"), person("Eve"))) == (1, 0, 1)
+    assert graph.people() == as_properties(person("Ann"), person("Eve"))
 
 
 def test_a_revision_that_changes_nothing_is_not_published(graph: Graph) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from spotify_graph.transforms.arrow_types import arrow_type
+from spotify_graph.io_managers.lake import arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -35,7 +35,4 @@ def ddl(declared: Columns) -> str:
 
 def arrow(*declared: tuple[str, str, str]) -> pa.Schema:
     """Columns as an Arrow schema."""
-    # Imported where it is used: with NumPy it takes half a second, and definitions are loaded often.
-    import pyarrow as pa
-
-    return pa.schema([(name, arrow_type(spark_type)) for name, spark_type, _ in declared])
+    return arrow_schema(ddl(declared))

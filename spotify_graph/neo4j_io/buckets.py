@@ -47,14 +47,14 @@ def number(keys: pa.Array | pa.ChunkedArray, buckets: int) -> NDArray[np.int64]:
     return (hashes & np.uint64(buckets - 1)).astype(np.int64)
 
 
-def split(rows: pa.Table, buckets: int) -> dict[int, pa.Table]:
-    """Divides rows by their first column; buckets without rows are left out."""
+def split(rows: pa.Table, buckets: int, key: int | str = 0) -> dict[int, pa.Table]:
+    """Divides rows by a column, the first one unless another is named; buckets without rows are left out."""
     import numpy as np
     import pyarrow as pa
 
     if buckets == 1:
         return {0: rows} if rows.num_rows else {}
-    numbers = number(rows[0], buckets)
+    numbers = number(rows[key], buckets)
     rows = rows.take(pa.array(np.argsort(numbers, kind="stable")))
     counts = np.bincount(numbers)
     starts = np.cumsum(counts) - counts

@@ -173,29 +173,20 @@ def export(table: GraphTable) -> str:
     is missing or of another type reads as an empty text, which none is.
     """
     if isinstance(table, NodeType):
-        row = ", ".join([_value(f"n.{quoted(table.key.name)}", table.key), *_read("n", table.properties)])
-        return f"MATCH (n:{quoted(table.label)}) WHERE {_has_key('n', table)} RETURN [[{row}]] AS rows"
+        return f"MATCH (n:{quoted(table.label)}) WHERE {_has_key('n', table)} RETURN [{_row(table)}] AS rows"
     start, end = table.start.node, table.end.node
-    keys = [_value(f"s.{quoted(start.key.name)}", start.key), _value(f"e.{quoted(end.key.name)}", end.key)]
-    keys += [_version("r", table.version)] if table.version else []
-    row = ", ".join([*keys, *_read("r", table.properties)])
     return (
         f"MATCH (s:{quoted(start.label)}) WHERE {_has_key('s', start)}"
         f" RETURN COLLECT {{ MATCH (s)-[r:{quoted(table.type)}]->(e:{quoted(end.label)})"
-        f" WHERE {_has_key('e', end)} RETURN [{row}] }} AS rows"
+        f" WHERE {_has_key('e', end)} RETURN {_row(table)} }} AS rows"
     )
 
 
 def find(table: GraphTable) -> str:
     """Returns some rows of a table, those with the keys of a batch: `row`, as `export` has it. Parameters: the keys."""
     if isinstance(table, NodeType):
-        row = ", ".join([_value(f"n.{quoted(table.key.name)}", table.key), *_read("n", table.properties)])
-        return f"{_ROWS} {_match_node(table)} RETURN [{row}] AS row"
-    start, end = table.start.node, table.end.node
-    keys = [_value(f"s.{quoted(start.key.name)}", start.key), _value(f"e.{quoted(end.key.name)}", end.key)]
-    keys += [_version("r", table.version)] if table.version else []
-    row = ", ".join([*keys, *_read("r", table.properties)])
-    return f"{_ROWS} {_match_ends(table)} MATCH (s)-[r:{quoted(table.type)}]->(e) RETURN [{row}] AS row"
+        return f"{_ROWS} {_match_node(table)} RETURN {_row(table)} AS row"
+    return f"{_ROWS} {_match_ends(table)} MATCH (s)-[r:{quoted(table.type)}]->(e) RETURN {_row(table)} AS row"
 
 
 def _keyed(table: GraphTable) -> str:
@@ -252,6 +243,18 @@ def _map(columns: tuple[Property, ...], first: int) -> str:
     return (
         "{" + ", ".join(f"{quoted(column.name)}: {_sent(column, i)}" for i, column in enumerate(columns, first)) + "}"
     )
+
+
+def _row(table: GraphTable) -> str:
+    """A list of the values of a row's columns, and whether all have their types."""
+    if isinstance(table, NodeType):
+        values = [_value(f"n.{quoted(table.key.name)}", table.key), *_read("n", table.properties)]
+    else:
+        start, end = table.start.node, table.end.node
+        values = [_value(f"s.{quoted(start.key.name)}", start.key), _value(f"e.{quoted(end.key.name)}", end.key)]
+        values += [_version("r", table.version)] if table.version else []
+        values += _read("r", table.properties)
+    return f"[{', '.join(values)}]"
 
 
 def _read(name: str, properties: tuple[Property, ...]) -> list[str]:

@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 
 from spotify_graph.graph_model import GraphTable, PropertyType
 from spotify_graph.neo4j_io import buckets as bucketing
 from spotify_graph.neo4j_io import checksum, hashing
 from spotify_graph.neo4j_io.errors import EXAMPLES, StagingError
-from spotify_graph.neo4j_io.rows import arrow_type, schema
+from spotify_graph.neo4j_io.rows import arrow_type, read_whole, schema
 
 MAX_KEY_BYTES = 8_164
 """The longest string, in UTF-8, that a single-property range index of Neo4j holds; the server fails on longer ones."""
@@ -140,10 +139,15 @@ def total(measures: Iterable[Measures], table: GraphTable) -> Measures:
 
 def duplicate_keys(files: Sequence[Path], *, table: GraphTable) -> list[Key]:
     """A few keys that are there more than once in the files of one bucket."""
-    names = [f"c{i}" for i in range(len(table.keys))]
-    dataset = ds.dataset([str(file) for file in files])
-    keys = dataset.to_table(columns=[key.name for key in table.keys]).rename_columns(names)
-    hashes = np.concatenate([hashing.of_rows(batch.columns) for batch in keys.to_batches(max_chunksize=_BATCH_ROWS)])
+    return shared_keys(read_whole(files, pa.schema(list(schema(table))[: len(table.keys)])))
+
+
+def shared_keys(keys: pa.Table) -> list[Key]:
+    """A few keys that are there more than once."""
+    names = [f"c{i}" for i in range(keys.num_columns)]
+    keys = keys.rename_columns(names)
+    batches = keys.to_batches(max_chunksize=_BATCH_ROWS)
+    hashes = np.concatenate([np.zeros(0, np.uint64), *(hashing.of_rows(batch.columns) for batch in batches)])
     ordered = np.sort(hashes)
     shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     if not len(shared):

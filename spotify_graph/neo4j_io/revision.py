@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import difference, part, staging
-from spotify_graph.neo4j_io.errors import EXAMPLES, StagingError
 from spotify_graph.neo4j_io.staging import Snapshot
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def revise(base: Snapshot, were: pa.Table, are: pa.Table, table: GraphTable) -> 
     """
     were, are = part.selected(were, table), part.selected(are, table)
     for rows in (were, are):
-        _must_have_keys_once(rows, table)
+        staging.audit_keys(part.shared_keys(rows.select(range(len(table.keys)))), table)
     lost, gained = part.measure(were, table), part.measure(are, table)
     staging.audit(gained, table)
     path = base.sibling(staging.new_version())
@@ -84,14 +83,3 @@ def revise(base: Snapshot, were: pa.Table, are: pa.Table, table: GraphTable) -> 
         shutil.rmtree(path, ignore_errors=True)
         raise
     return revised
-
-
-def _must_have_keys_once(rows: pa.Table, table: GraphTable) -> None:
-    import pyarrow.compute as pc
-
-    names = [key.name for key in table.keys]
-    copies = rows.group_by(names).aggregate([([], "count_all")])
-    twice = copies.filter(pc.field("count_all") > 1).select(names).slice(0, EXAMPLES)
-    if twice.num_rows:
-        examples = [tuple(row.values()) for row in twice.to_pylist()]
-        raise StagingError(table.asset, f"more than one row with the same {' and '.join(names)}", examples)

@@ -50,7 +50,7 @@ def read(files: Sequence[Path], width: int, batch_rows: int) -> Iterator[pa.Reco
         batch_rows: how many rows a batch has at the most.
     """
     if files:
-        dataset = _dataset(files)
+        dataset = in_files(files)
         yield from dataset.to_batches(columns=dataset.schema.names[:width], batch_size=batch_rows, batch_readahead=2)
 
 
@@ -63,12 +63,18 @@ def read_whole(files: Sequence[Path], columns: pa.Schema) -> pa.Table:
     """
     if not files:
         return columns.empty_table()
-    return _dataset(files).to_table(columns=columns.names).cast(columns)
+    return in_files(files).to_table(columns=columns.names).cast(columns)
 
 
-def _dataset(files: Sequence[Path]) -> ds.Dataset:
+def in_files(files: Sequence[Path | str], columns: pa.Schema | None = None) -> ds.Dataset:
+    """The rows of Parquet files, whoever wrote them.
+
+    Args:
+        files: the files, one at least.
+        columns: their names and types; None asks the first file.
+    """
     import pyarrow.dataset as ds
 
     # Spark writes times as INT96 unless it is told otherwise; read as nanoseconds, they would end in the year 2262.
     parquet = ds.ParquetFileFormat(coerce_int96_timestamp_unit="us")
-    return ds.dataset([str(file) for file in files], format=parquet)
+    return ds.dataset([str(file) for file in files], schema=columns, format=parquet)

@@ -176,7 +176,8 @@ class Snapshot:
         """Reads what is known of the version in a folder.
 
         Raises:
-            FileNotFoundError: there is no complete version, or a file of it is missing or cut short.
+            FileNotFoundError: there is no complete version, or a file of it is missing or cut short, or of one that it
+                is a revision of.
         """
         try:
             snapshot = cls(path=path, **json.loads((path / _FILE).read_text(encoding="utf-8")))
@@ -184,6 +185,10 @@ class Snapshot:
             raise FileNotFoundError(f"{path} holds no complete snapshot") from error
         if any(_size(path / name) != size for name, size in snapshot.files.items()):
             raise FileNotFoundError(f"{path} has lost rows since it was staged")
+        if snapshot.base:
+            if not all((path / name).is_file() for files in snapshot.differs.values() for name in files):
+                raise FileNotFoundError(f"{path} has lost rows since it was staged")
+            cls.load(snapshot.sibling(snapshot.base))
         return snapshot
 
     def _bucket(self, name: str) -> int:
@@ -248,7 +253,7 @@ def stage(
             keys=len(table.keys),
         )
         filled = [files for bucket in range(buckets) if (files := snapshot.paths(bucket))]
-        _audit_keys(chain.from_iterable(run(partial(part.duplicate_keys, table=table), filled)), table)
+        audit_keys(chain.from_iterable(run(partial(part.duplicate_keys, table=table), filled)), table)
         snapshot.save()
     except BaseException:
         shutil.rmtree(path, ignore_errors=True)
@@ -307,7 +312,12 @@ def audit(found: Measures, table: GraphTable) -> None:
             raise StagingError(table.asset, f"{_counted(rows)} with {fault}", found.examples[fault])
 
 
-def _audit_keys(duplicates: Iterable[tuple[object, ...]], table: GraphTable) -> None:
+def audit_keys(duplicates: Iterable[tuple[object, ...]], table: GraphTable) -> None:
+    """Makes sure that there are no keys that several rows share.
+
+    Raises:
+        StagingError: there are.
+    """
     if examples := list(duplicates)[:EXAMPLES]:
         names = " and ".join(key.name for key in table.keys)
         raise StagingError(table.asset, f"more than one row with the same {names}", examples)
