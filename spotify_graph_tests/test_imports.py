@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections import Counter
 from hashlib import sha256
 from pathlib import Path
@@ -486,6 +487,14 @@ def test_nothing_private_is_written_anywhere_or_shown(home: Path, tmp_path: Path
 
 def text_of_a_broken_file() -> str:
     return json.dumps([endsong("2024-03-01T12:00:00Z")])[:-30]
+
+
+@pytest.mark.parametrize("form", ["tar", "gztar", "bztar", "xztar"])
+def test_a_tar_archive_as_dumps_come_in_is_named_with_the_way_on(home: Path, tmp_path: Path, form: str) -> None:
+    listens = write(tmp_path / "in", {"listens/2024/4.jsonl": lines([listen(LISTENED)])})
+    result = run(Path(shutil.make_archive(str(tmp_path / "dump"), form, listens)), "--user", "ann")
+    assert result.exit_code == 1
+    assert "it is a tar archive, or compressed: unpack it, or pack it as a zip archive" in result.stderr
 
 
 def test_a_bad_file_is_named_with_the_reason_and_the_others_go_on(home: Path, tmp_path: Path) -> None:

@@ -19,6 +19,8 @@ from typing import Any, BinaryIO, TextIO, cast
 
 _START_BYTES = 1 << 18
 """How much of a file says what it is: the first rows of an export are a few thousand bytes."""
+_PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd", b"7z\xbc\xaf\x27\x1c", b"Rar!")
+"""How gzip, bz2, xz, zstd, 7z and rar begin."""
 _BLOCK = 1 << 20
 _LONGEST_ITEM = 1 << 22
 _LONGEST_DOCUMENT = 1 << 28
@@ -195,6 +197,8 @@ def recognised(member: Member, start: bytes) -> str | None:
 def _recognised(member: Member, start: bytes) -> str | None:
     if start.startswith(b"PK\x03\x04"):
         raise BadExport("it is an archive within an archive: unpack it")
+    if start.startswith(_PACKED) or start[257:262] == b"ustar":
+        raise BadExport("it is a tar archive, or compressed: unpack it, or pack it as a zip archive")
     plain = start.decode("utf-8-sig", errors="ignore").lstrip()
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
         return _or_broken(member, None, "it is UTF-16: save it as UTF-8")
