@@ -11,11 +11,12 @@ import dagster as dg
 import pytest
 from neo4j import Driver, GraphDatabase
 from pyspark.sql import SparkSession
+from sqlalchemy import Engine, event
 
+from spotify_graph import history
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
-from spotify_graph_tests import history
 from spotify_graph_tests.emptied import empty
 from spotify_graph_tests.graphs import Graph
 
@@ -59,8 +60,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name in [name for name in os.environ if name.startswith(ours)]:
         del os.environ[name]
     os.environ |= {"SPOTIFY_GRAPH_HOME": str(folder), "SPARK_MASTER": "local[2]", "JAVA_TOOL_OPTIONS": _JAVA_OPTIONS}
-    with history.kept_open():
-        yield folder
+    # No history of a test has to outlive a power cut.
+    event.listen(Engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
+    yield folder
     os.environ.clear()
     os.environ |= before
 
@@ -114,5 +116,5 @@ def graph(clean_graph: Driver, tmp_path: Path) -> Graph:
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     """An empty Dagster instance, stored in files as the platform's own is."""
-    with dg.instance_for_test() as instance:
+    with dg.instance_for_test({"instance_class": {"module": history.__name__, "class": "Instance"}}) as instance:
         yield instance

@@ -1,0 +1,195 @@
+"""Dagster's history of runs, in the SQLite files where Dagster has it, kept open from one use to the next.
+
+Dagster opens a file for each event and closes it again, which takes several times as long as to write the event, and a
+run of one small file has 300 events. dagster.yaml names the instance that is made here.
+"""
+
+import json
+import os
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import dagster as dg
+from dagster import EventLogEntry
+from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.event_log.schema import AssetKeyTable
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
+    INDEX_SHARD_NAME,
+    SqliteEventLogStorage,
+)
+from dagster._core.storage.runs import SqliteRunStorage
+from dagster._core.storage.schedules import SqliteScheduleStorage
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._serdes import ConfigurableClassData
+from sqlalchemy import Connection, Engine, QueuePool, create_engine, inspect, make_url
+
+_KEPT = 16
+"""How many files are kept open: those of the latest runs, and the three that all runs share."""
+
+
+class Instance(dg.DagsterInstance):
+    """A Dagster instance whose history is kept open."""
+
+    @classmethod
+    def config_schema(cls) -> Mapping[str, dg.Field]:
+        """What dagster.yaml may say of it beyond what it says of any instance: nothing."""
+        return {}
+
+    @classmethod
+    def config_defaults(cls, base_dir: str) -> Mapping[str, ConfigurableClassData | None]:
+        """What an instance in the folder is made of where dagster.yaml says nothing else."""
+        storage = ConfigurableClassData(__name__, Storage.__name__, json.dumps({"base_dir": base_dir}))
+        return {**InstanceRef.config_defaults(base_dir), "storage": storage}
+
+
+class Storage(DagsterSqliteStorage):
+    """Dagster's storage of runs, events and schedules, with its files kept open."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        super().__init__(base_dir, inst_data)  # makes the files that are missing
+        files = _Files()
+        self._run_storage = _Runs(self._run_storage._conn_string, files)
+        self._event_log_storage = _Events(self._event_log_storage._base_dir, files)
+        self._schedule_storage = _Schedules(self._schedule_storage._conn_string, files)
+
+    @classmethod
+    def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> "Storage":
+        """The storage that a configuration names; Dagster's own method makes one of Dagster's own class."""
+        return cls(config_value["base_dir"], inst_data)
+
+
+class _Files:
+    """SQLite files that are kept open, the latest used ones."""
+
+    def __init__(self) -> None:
+        self._by_process: dict[int, _Open] = {}
+
+    def engine(self, url: str) -> tuple[Engine, int]:
+        """The engine of the file, and the number that tells the file from one that is made in its place later."""
+        # A connection of SQLite is of no use in a process that is forked, and must not even be closed there.
+        return self._by_process.setdefault(os.getpid(), _Open()).engine(url)
+
+    def close(self) -> None:
+        """Closes them; the next use opens them again."""
+        self._by_process.get(os.getpid(), _Open()).close()
+
+
+class _Open:
+    """What one process keeps open."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._engines: OrderedDict[str, tuple[Engine, int]] = OrderedDict()
+
+    def engine(self, url: str) -> tuple[Engine, int]:
+        number = _number(_file(url))
+        with self._lock:
+            if url in self._engines and self._engines[url][1] != number:
+                self._engines.pop(url)[0].dispose()
+            if url not in self._engines:
+                self._engines[url] = _engine(url), number
+            self._engines.move_to_end(url)
+            while len(self._engines) > _KEPT:
+                self._engines.popitem(last=False)[1][0].dispose()
+            return self._engines[url]
+
+    def close(self) -> None:
+        with self._lock:
+            while self._engines:
+                self._engines.popitem()[1][0].dispose()
+
+
+@lru_cache(maxsize=2 * _KEPT)
+def _file(url: str) -> Path:
+    return Path(str(make_url(url).database))
+
+
+def _number(file: Path) -> int:
+    try:
+        return file.stat().st_ino
+    except FileNotFoundError:
+        file.touch(mode=0o644)  # as SQLite makes it
+        return file.stat().st_ino
+
+
+def _engine(url: str) -> Engine:
+    # As many connections as there are threads that want one, as in Dagster; one of them is kept.
+    return create_engine(
+        url,
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=-1,
+        connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS},
+    )
+
+
+class _Runs(SqliteRunStorage):
+    def __init__(self, conn_string: str, files: _Files) -> None:
+        super().__init__(conn_string)
+        self._files = files
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        with self._files.engine(self._conn_string)[0].begin() as connection:
+            yield connection
+
+
+class _Schedules(SqliteScheduleStorage):
+    def __init__(self, conn_string: str, files: _Files) -> None:
+        super().__init__(conn_string)
+        self._files = files
+
+    @contextmanager
+    def connect(self) -> Iterator[Connection]:
+        with self._files.engine(self._conn_string)[0].begin() as connection:
+            yield connection
+
+
+class _Events(SqliteEventLogStorage):
+    _initialized_dbs: set[Any]
+
+    def __init__(self, base_dir: str, files: _Files) -> None:
+        self._files = files  # used by the next but one line
+        self._there: set[str] = set()
+        super().__init__(base_dir)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        with self._db_lock:
+            engine, number = self._files.engine(self.conn_string_for_shard(shard))
+            if (shard, number) not in self._initialized_dbs:
+                self._initdb(engine)
+                self._initialized_dbs.add((shard, number))
+            with engine.begin() as connection:
+                yield connection
+
+    # Dagster asks for these with each event of an asset. A table or a column that is there stays.
+
+    def has_table(self, table_name: str) -> bool:
+        if table_name not in self._there:
+            with self._files.engine(self.conn_string_for_shard(INDEX_SHARD_NAME))[0].connect() as connection:
+                if inspect(connection).has_table(table_name):
+                    self._there.add(table_name)
+        return table_name in self._there
+
+    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
+        column = f"{AssetKeyTable.name}.{column_name}"
+        if column not in self._there and super()._has_asset_key_col_on_connection(conn, column_name):
+            self._there.add(column)
+        return column in self._there
+
+    def store_event(self, event: EventLogEntry) -> None:
+        super().store_event(event)
+        # Who watches a run waits for its file to change. What is new is in another one beside it while it is open.
+        with suppress(FileNotFoundError):
+            os.utime(self.path_for_shard(event.run_id))
+
+    def dispose(self) -> None:
+        super().dispose()
+        self._files.close()
