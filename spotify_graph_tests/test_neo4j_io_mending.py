@@ -237,6 +237,7 @@ def test_a_mending_does_not_change_when_the_content_was_published(graph: Graph) 
     assert graph.entry(CITY).version == before.version
 
 
+@pytest.mark.usefixtures("bare_graph")
 @pytest.mark.parametrize("table", [PERSON, LIVES_IN])
 def test_another_number_of_rows_shows_without_a_look_at_the_graph(graph: Graph, table: GraphTable) -> None:
     for statement in cypher.quick_counts(table):

@@ -42,6 +42,7 @@ from spotify_graph_tests.people import (
 from spotify_graph_tests.plans import operator_names
 
 
+@pytest.mark.usefixtures("bare_graph")
 def test_the_first_publication_inserts_every_row_to_the_last_property(graph: Graph) -> None:
     steps: list[tuple[int, int]] = []
     result = graph.publish(PERSON, ANN, BOB, CID, batch_rows=2, progress=lambda *step: steps.append(step))
@@ -343,6 +344,7 @@ def test_a_claim_waits_for_a_batch_that_is_being_committed(graph: Graph) -> None
             first.check(batch)
 
 
+@pytest.mark.usefixtures("bare_graph")
 def test_nodes_that_share_a_key_are_reported_before_anything_is_written(graph: Graph) -> None:
     graph.driver.execute_query("CREATE (:City {title: 'Rome'}), (:City {title: 'Rome'})")
     with pytest.raises(PublicationError) as caught:
@@ -360,6 +362,7 @@ def test_a_snapshot_of_another_table_is_refused(graph: Graph) -> None:
     assert ledger.read(graph.driver, DATABASE) == {}
 
 
+@pytest.mark.usefixtures("bare_graph")
 def test_an_index_in_the_way_of_the_constraint_is_reported(graph: Graph) -> None:
     graph.driver.execute_query("CREATE INDEX in_the_way FOR (c:City) ON (c.title)")
     with pytest.raises(PublicationError, match=r"stands in the way of City.title being unique; drop it"):
@@ -377,6 +380,7 @@ def test_an_indexed_property_has_a_range_index_of_its_own(graph: Graph) -> None:
     assert graph.ask(query) == [[["City"], ["si`ze"], "ONLINE"]]
 
 
+@pytest.mark.usefixtures("bare_graph")
 @pytest.mark.parametrize("statement", [cypher.upsert, cypher.delete, cypher.create])
 @pytest.mark.parametrize("table", [PERSON, LIVES_IN])
 def test_no_write_scans_the_graph(graph: Graph, table: GraphTable, statement: Callable[[GraphTable], str]) -> None:

@@ -454,6 +454,7 @@ def test_without_the_registry_nothing_is_in_force_and_a_load_starts_afresh(graph
     assert graph.versions_of(SUITS) == {"v1": 5}
 
 
+@pytest.mark.usefixtures("bare_graph")
 def test_a_model_s_name_is_unique(graph: Models) -> None:
     graph.load(NEAR, "v1", 0.5)
     rows = graph.ask("SHOW CONSTRAINTS YIELD type, labelsOrTypes, properties RETURN type, labelsOrTypes, properties")
@@ -461,6 +462,7 @@ def test_a_model_s_name_is_unique(graph: Models) -> None:
     assert [properties for _, labels, properties in rows if labels == ["_Model"]] == [["name"]]
 
 
+@pytest.mark.usefixtures("bare_graph")
 @pytest.mark.parametrize("table", TABLES)
 def test_no_batch_scans_the_graph_and_no_removal_gathers_what_it_removes(
     graph: Models, table: RelationshipType
