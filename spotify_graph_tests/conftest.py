@@ -33,8 +33,7 @@ _LONGEST = (
     "test_first_load",
     "test_wheel",
     "test_neo4j_io_versions",
-    "test_neo4j_io_mending",
-    "test_neo4j_io_verification",
+    "test_neo4j_io_bulk",
 )
 """The files that take minutes are begun with: nobody waits for the last one alone."""
 

@@ -13,11 +13,17 @@ import pyspark
 import pytest
 from dagster import DagsterEventType, EventLogEntry
 from dagster._core.errors import raise_execution_interrupts
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from jgo.env import LockFile
 from neo4j import Driver
 from pyspark.java_gateway import launch_gateway
 from pyspark.sql import SparkSession
+from sqlalchemy import Engine, create_engine
 
+from spotify_graph import history
 from spotify_graph.local import jars
 
 
@@ -171,3 +177,26 @@ def test_the_server_knows_the_setting_that_has_it_stop_at_once(neo4j_driver: Dri
 def test_what_jgo_locks_is_read_with_a_digest_and_a_place_for_each_jar() -> None:
     lock = LockFile.load(jars.NEO4J)
     assert all(it.sha256 and it.groupId and it.artifactId and it.version for it in lock.dependencies)
+
+
+def test_dagster_opens_its_files_for_each_use_and_only_where_a_storage_of_our_own_does_it_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def note(url: str, **options: Any) -> Engine:
+        opened.append(Path(url).name)
+        return create_engine(url, **options)
+
+    storages = [DagsterSqliteStorage(str(tmp_path)), history.Storage(str(tmp_path))]
+    for module in (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage):
+        monkeypatch.setattr(module, "create_engine", note)
+    found = []
+    for storage in storages:
+        opened.clear()
+        storage.event_log_storage.get_logs_for_run("a-run")
+        storage.event_log_storage.get_logs_for_run("a-run")
+        storage.run_storage.get_runs()
+        storage.schedule_storage.all_instigator_state()
+        found.append(set(opened))
+    assert found == [{"a-run.db", "runs.db", "schedules.db"}, set()]
