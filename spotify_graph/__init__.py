@@ -22,7 +22,7 @@ def recommend(
     artist: str | None = None,
     heard: bool = False,
     disliked: bool = False,
-    per_artist: int = 2,
+    per_artist: int | None = None,
 ) -> Recommendations:
     """Recommends tracks to a user, each with its reason: `serving.recommend` on the graph that the settings name.
 
@@ -33,7 +33,8 @@ def recommend(
         artist: the artist that they are by, or None for any.
         heard: whether tracks stay in that the user has heard.
         disliked: whether tracks stay in that the user skipped more often than played.
-        per_artist: how many tracks of an artist at most, where no artist is asked for.
+        per_artist: how many tracks of an artist at most, where no artist is asked for; None lets it grow with k,
+            from two of ten.
 
     Raises:
         UserError: a setting or an argument does not fit, the server can't be reached, nothing is published yet, or the
@@ -58,13 +59,13 @@ def recommend(
         )
 
 
-def similar(track_id: str, k: int = 10, *, per_artist: int = 2) -> SimilarTracks:
+def similar(track_id: str, k: int = 10, *, per_artist: int | None = None) -> SimilarTracks:
     """Finds the tracks most similar to a track: `serving.similar` on the graph that the settings name.
 
     Args:
         track_id: the track.
         k: how many tracks at most, from 1 to 100.
-        per_artist: how many tracks of an artist at most.
+        per_artist: how many tracks of an artist at most; None lets it grow with k, from two of ten.
 
     Raises:
         UserError: a setting or an argument does not fit, the server can't be reached, nothing is published yet, or the

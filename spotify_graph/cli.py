@@ -306,15 +306,25 @@ def evaluate(as_json: bool) -> None:
 @click.option("--artist", help="Only tracks by this artist; there may then be more than 2.")
 @click.option("--heard", is_flag=True, help="Tracks that the user has heard stay in.")
 @click.option("--disliked", is_flag=True, help="Tracks that the user skipped more often than played stay in.")
+@click.option(
+    "--per-artist", type=int, help="How many tracks of an artist at most; unless given, it grows with -k: 2 of ten."
+)
 @as_json
 def recommend(
-    user_id: str, k: int, genre: str | None, artist: str | None, heard: bool, disliked: bool, as_json: bool
+    user_id: str,
+    k: int,
+    genre: str | None,
+    artist: str | None,
+    heard: bool,
+    disliked: bool,
+    per_artist: int | None,
+    as_json: bool,
 ) -> None:
     """Recommend tracks to the user USER_ID, and say why."""
     from spotify_graph import serving
     from spotify_graph.resources.neo4j import connect
 
-    serving.check(k)
+    serving.check(k, serving.per_artist_of(k) if per_artist is None else per_artist)
     settings = Settings.load()
     with connect(settings, console.say) as driver:
         answer = serving.recommend(
@@ -326,6 +336,7 @@ def recommend(
             artist=artist,
             heard=heard,
             disliked=disliked,
+            per_artist=per_artist,
         )
     _show_served(answer, as_json)
     if not answer.known:
@@ -335,16 +346,19 @@ def recommend(
 @main.command()
 @click.argument("track_id")
 @click.option("-k", default=10, show_default=True, help="How many tracks, from 1 to 100.")
+@click.option(
+    "--per-artist", type=int, help="How many tracks of an artist at most; unless given, it grows with -k: 2 of ten."
+)
 @as_json
-def similar(track_id: str, k: int, as_json: bool) -> None:
+def similar(track_id: str, k: int, per_artist: int | None, as_json: bool) -> None:
     """Show the tracks most similar to the track TRACK_ID, and say why."""
     from spotify_graph import serving
     from spotify_graph.resources.neo4j import connect
 
-    serving.check(k)
+    serving.check(k, serving.per_artist_of(k) if per_artist is None else per_artist)
     settings = Settings.load()
     with connect(settings, console.say) as driver:
-        answer = serving.similar(driver, settings.neo4j_database, track_id, k=k)
+        answer = serving.similar(driver, settings.neo4j_database, track_id, k=k, per_artist=per_artist)
     _show_served(answer, as_json)
 
 
@@ -435,10 +449,6 @@ def _generate(out: Path, overwrite: bool, **arguments: Any) -> None:
 
 
 def _materialize(settings: Settings, selection: str, *, rebuild: bool = False) -> "RunReport":
-    if selection == "*":  # models are Spark's, which starts beside the imports of what else is needed
-        from spotify_graph.resources import session
-
-        session.begin(settings)
     from spotify_graph import runs
 
     with console.err.status("") as status:

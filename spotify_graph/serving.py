@@ -181,7 +181,7 @@ def recommend(
     artist: str | None = None,
     heard: bool = False,
     disliked: bool = False,
-    per_artist: int = 2,
+    per_artist: int | None = None,
     candidates: Sequence[tuple[str, float]] | None = None,
     as_of: datetime | None = None,
 ) -> Recommendations:
@@ -201,7 +201,8 @@ def recommend(
         artist: the artist that they are by, or None for any; likewise.
         heard: whether tracks stay in that the user has heard: played, liked, paused or sought.
         disliked: whether tracks stay in that the user skipped more often than played.
-        per_artist: how many tracks of an artist at most, where no artist is asked for.
+        per_artist: how many tracks of an artist at most, where no artist is asked for; None is `per_artist_of(k)`. 1 is
+            as diverse as it gets.
         candidates: for the evaluation of a model that is not published, ids and scores of tracks, best first, that
             stand in for what the graph recommends to the user; those that the graph lacks are passed over.
         as_of: for the evaluation likewise, a time: what the user first did at that time or later is left out of
@@ -214,6 +215,7 @@ def recommend(
         neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
         neo4j.exceptions.Neo4jError: the server refused the query.
     """
+    per_artist = per_artist_of(k) if per_artist is None else per_artist
     check(k, per_artist)
     if as_of is not None and as_of.tzinfo is None:
         raise ValueError("as_of has no time zone")
@@ -294,7 +296,9 @@ def _beside(
     return found[: asked["k"] - len(lines)]
 
 
-def similar(driver: Driver, database: str, track_id: str, *, k: int = 10, per_artist: int = 2) -> SimilarTracks:
+def similar(
+    driver: Driver, database: str, track_id: str, *, k: int = 10, per_artist: int | None = None
+) -> SimilarTracks:
     """Finds the tracks most similar to a track: who listens to the one listens to the other.
 
     Args:
@@ -302,7 +306,7 @@ def similar(driver: Driver, database: str, track_id: str, *, k: int = 10, per_ar
         database: the database to ask.
         track_id: the track.
         k: how many tracks at most, from 1 to 100.
-        per_artist: how many tracks of an artist at most.
+        per_artist: how many tracks of an artist at most; None is `per_artist_of(k)`.
 
     Raises:
         UserError: k or per_artist is out of range, the graph has no such track, or is empty.
@@ -310,6 +314,7 @@ def similar(driver: Driver, database: str, track_id: str, *, k: int = 10, per_ar
         neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
         neo4j.exceptions.Neo4jError: the server refused the query.
     """
+    per_artist = per_artist_of(k) if per_artist is None else per_artist
     check(k, per_artist)
     answer = _ask(driver, database, "similar", {"track_id": track_id, "k": k, "per_artist": per_artist})
     _require_graph(answer, model=True)
@@ -323,6 +328,11 @@ def similar(driver: Driver, database: str, track_id: str, *, k: int = 10, per_ar
         note=None if answer["lines"] else f"the model finds no track similar to {track_id!r}: too few listen to it",
         tracks=tuple(_similar_track(rank, **line) for rank, line in enumerate(answer["lines"], start=1)),
     )
+
+
+def per_artist_of(k: int) -> int:
+    """How many tracks of an artist an answer holds at most: two of ten, and a fifth of a long one."""
+    return max(2, -(-k // 5))
 
 
 def check(k: int, per_artist: int = 2) -> None:

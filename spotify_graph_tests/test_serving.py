@@ -267,6 +267,11 @@ def test_how_many_tracks_of_an_artist_is_as_asked(graph: neo4j.Driver) -> None:
     assert ids(recommend(graph, "ann", k=3, per_artist=3)) == ["r1", "r2", "r3"]
 
 
+@pytest.mark.parametrize(("k", "most"), [(1, 2), (10, 2), (11, 3), (50, 10), (100, 20)])
+def test_the_longer_an_answer_the_more_tracks_of_an_artist_it_may_hold(k: int, most: int) -> None:
+    assert serving.per_artist_of(k) == most
+
+
 def test_heard_tracks_stay_in_where_asked(graph: neo4j.Driver) -> None:
     assert ids(recommend(graph, "ann", k=8, heard=True)) == ["r1", "r2", "r4", "r5", "r6", "r7", "r8", "r10"]
 
@@ -358,7 +363,7 @@ def test_a_genre_and_an_artist_hold_both(graph: neo4j.Driver) -> None:
 
 def test_popular_tracks_follow_where_the_recommended_ones_are_too_few(graph: neo4j.Driver) -> None:
     """p3 is a third track of Star, p4 was paused, and of Miles there are two already."""
-    answer = recommend(graph, "ann", k=12)
+    answer = recommend(graph, "ann", k=12, per_artist=2)
     assert ids(answer) == ["r1", "r2", "r4", "r5", "r6", "r7", "r10", "p1", "p2", "j1", "new", "old"]
 
 
