@@ -1,10 +1,11 @@
 """How good the models are, what each part of them is worth, and how training grows: `make bench-recommendations`.
 
 Each seed makes sample data, whose tastes are known. On each, the parameters are searched as for `spotify-graph
-evaluate`, and what is found on the test days stands beside the baselines and the oracle who knows the tastes; then the
-combination is learned again with one term of the models changed at a time. Last, training is timed on logs of more and
-more events, with the same users and the same cap on histories. Only Spark is measured here, not what the graph serves;
-`make bench-serving` does that.
+evaluate`, and what is found on the test days stands beside the baselines and the oracle who knows the tastes; then
+the combination is learned again with one term of the models changed at a time. Then logs as real listeners leave
+them: what each model finds of what is held out, and what the combination would find without it. Last, training is
+timed on logs of more and more events, with the same users and the same cap on histories. What the graph serves is not
+measured here; `make bench-serving` does that.
 """
 
 import argparse
@@ -12,33 +13,41 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import SparkSession
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
 
 from spotify_graph import sample_data
-from spotify_graph.resources.spark import SparkResource
+from spotify_graph.neo4j_io.running import in_process
+from spotify_graph.parts import Part, save
+from spotify_graph.training import logs as reading
+from spotify_graph.training import ranking, tables
+from spotify_graph.training.evaluate import Evaluation, evaluate
+from spotify_graph.training.holdout_users import holdout_users
+from spotify_graph.training.logs import Logs
+from spotify_graph.training.prepared import Prepared
+from spotify_graph.training.search import judge
+from spotify_graph.training.train import train
 from spotify_graph.transforms.evaluation import metrics, oracle
-from spotify_graph.transforms.evaluation.evaluate import Evaluation, evaluate
-from spotify_graph.transforms.evaluation.lists import PLACES, Scope
+from spotify_graph.transforms.evaluation.holdout import Pairs
+from spotify_graph.transforms.evaluation.lists import PLACES, Ranker, Scope
+from spotify_graph.transforms.evaluation.metrics import Values
 from spotify_graph.transforms.evaluation.protocol import Protocol
-from spotify_graph.transforms.evaluation.rankers import COMBINATION, ORACLE
+from spotify_graph.transforms.evaluation.rankers import COMBINATION, ORACLE, baselines, combined
 from spotify_graph.transforms.evaluation.split import Split, split
-from spotify_graph.transforms.recommendations.combination import DEFAULT
-from spotify_graph.transforms.recommendations.knowledge import Prepared, learn
-from spotify_graph.transforms.recommendations.logs import Logs
+from spotify_graph.transforms.recommendations.combination import DEFAULT, Combination, fit
 from spotify_graph.transforms.recommendations.parameters import Parameters
-from spotify_graph.transforms.recommendations.recommend import (
-    recommended,
-    recommended_table,
-    similar_track_table,
-    similar_user_table,
-)
+from spotify_graph.transforms.recommendations.scores import MODELS
+from spotify_graph_tests.real_like_logs import KINDS, Kind, generate
+from spotify_graph_tests.real_tastes import RealTastes
 
-_EVENTS = "user_id string, track_id string, event_type string, event_ts timestamp, session_id string, device string"
+_TIMES = csv.ConvertOptions(column_types={"event_ts": pa.timestamp("us", "UTC")})
 
 
 def ablations(tuned: Parameters) -> Mapping[str, Parameters]:
@@ -68,17 +77,15 @@ def main() -> None:
     parser.add_argument("--growth", type=int, nargs="*", default=[1, 2, 4], help="times the events, to time training")
     asked = parser.parse_args()
     found: dict[str, Any] = {"tracks": asked.tracks, "users": asked.users, "events": asked.events}
-    session = SparkResource().spark_session
-    try:
-        with tempfile.TemporaryDirectory(prefix="bench-recommendations-") as folder:
-            for seed in asked.seeds:
-                data = _sample(Path(folder) / f"seed {seed}", asked, asked.events, seed)
-                found[f"seed {seed}"] = _measured(session, data)
-            for events in (asked.events * times for times in asked.growth):
-                data = _sample(Path(folder) / f"{events} events", asked, events, seed=1)
-                found[f"{events} events"] = _trained(session, data)
-    finally:
-        session.stop()
+    with tempfile.TemporaryDirectory(prefix="bench-recommendations-") as folder:
+        for seed in asked.seeds:
+            data = _sample(Path(folder) / f"seed {seed}", asked, asked.events, seed)
+            found[f"seed {seed}"] = _measured(data)
+        for name, kind in KINDS.items():
+            found[name] = _of_kind(name, kind, asked.seeds, Path(folder))
+        for events in (asked.events * times for times in asked.growth):
+            data = _sample(Path(folder) / f"{events} events", asked, events, seed=1)
+            found[f"{events} events"] = _trained(data)
     json.dump(found, sys.stdout, indent=2)
     sys.stdout.write("\n")
 
@@ -89,57 +96,97 @@ def _sample(folder: Path, sizes: argparse.Namespace, events: int, seed: int) -> 
     )
 
 
-@contextmanager
-def _read(session: SparkSession, data: sample_data.SampleData) -> Iterator[Logs]:
-    events = session.read.csv(str(data.user_events), header=True, schema=_EVENTS)
-    logs = Logs.read(events, session.read.csv(str(data.tracks), header=True))
-    yield logs
-    logs.release()
+def _read(data: sample_data.SampleData) -> Logs:
+    folder = data.tracks.parent.parent
+    events, tracks = csv.read_csv(data.user_events, convert_options=_TIMES), csv.read_csv(data.tracks)
+    return reading.read(Part((save(events, folder),)), events.schema, tracks, folder, run=in_process)
 
 
-def _measured(session: SparkSession, data: sample_data.SampleData) -> dict[str, Any]:
-    with _read(session, data) as logs:
-        windows = split(logs.first, logs.until - 1)
-        if windows is None:
-            sys.exit("bench-recommendations: the logs are too short to hold days out; ask for more events")
-        started = time.perf_counter()
-        whole = _evaluated(logs, windows, data, Parameters(), Protocol())
-        seconds = round(time.perf_counter() - started, 1)
-        recall, ndcg = (_of_all(whole, of_users) for of_users in (metrics.recall, metrics.ndcg))
-        best, popular, reached = (recall[name][0] for name in (ORACLE, "popularity", COMBINATION))
-        found: dict[str, Any] = {
-            "seconds": seconds,
-            "tuned": whole.tuned.parameters.model_dump(exclude_defaults=True),
-            "weights": whole.tuned.combination.weights,
-            "recall": recall,
-            "ndcg": ndcg,
-            "share_of_oracle": round(reached / best, 3),
-            "share_of_the_way_from_popularity": round((reached - popular) / (best - popular), 3),
+def _measured(data: sample_data.SampleData) -> dict[str, Any]:
+    logs = _read(data)
+    windows = split(logs.first, logs.until - 1)
+    if windows is None:
+        sys.exit("bench-recommendations: the logs are too short to hold days out; ask for more events")
+    started = time.perf_counter()
+    whole = _evaluated(logs, windows, data, Parameters(), Protocol())
+    seconds = round(time.perf_counter() - started, 1)
+    recall, ndcg = (_of_all(whole, of_users) for of_users in (metrics.recall, metrics.ndcg))
+    best, popular, reached = (recall[name][0] for name in (ORACLE, "popularity", COMBINATION))
+    found: dict[str, Any] = {
+        "seconds": seconds,
+        "tuned": whole.tuned.parameters.model_dump(exclude_defaults=True),
+        "weights": whole.tuned.combination.weights,
+        "recall": recall,
+        "ndcg": ndcg,
+        "share_of_oracle": round(reached / best, 3),
+        "share_of_the_way_from_popularity": round((reached - popular) / (best - popular), 3),
+    }
+    _say(data, found)
+    untuned = Protocol(tune=False)
+    found["ablations"] = changes = {}
+    for name, parameters in ablations(whole.tuned.parameters).items():
+        changed = _evaluated(logs, windows, data, parameters, untuned)
+        now, before = (it.lists[COMBINATION, Scope.NEW] for it in (changed, whole))
+        values, those = (metrics.recall(it.hits, it.relevant, PLACES) for it in (now, before))
+        changes[name] = {
+            "recall": _of_all(changed, metrics.recall)[COMBINATION],
+            "difference": _rounded(metrics.mean(values - those)),
+            "neighbours": _of_all(changed, metrics.recall)["neighbours"],
+            "factors": _of_all(changed, metrics.recall)["factors"],
         }
-        _say(data, found)
-        untuned = Protocol(tune=False)
-        found["ablations"] = changes = {}
-        for name, parameters in ablations(whole.tuned.parameters).items():
-            changed = _evaluated(logs, windows, data, parameters, untuned)
-            now, before = (it.lists[COMBINATION, Scope.NEW] for it in (changed, whole))
-            values, those = (metrics.recall(it.hits, it.relevant, PLACES) for it in (now, before))
-            changes[name] = {
-                "recall": _of_all(changed, metrics.recall)[COMBINATION],
-                "difference": _rounded(metrics.mean(values - those)),
-                "neighbours": _of_all(changed, metrics.recall)["neighbours"],
-                "factors": _of_all(changed, metrics.recall)["factors"],
-            }
-            _say(data, {name: changes[name]})
+        _say(data, {name: changes[name]})
     return found
+
+
+def _of_kind(name: str, kind: Kind, seeds: Sequence[int], folder: Path) -> dict[str, Any]:
+    """Recall at 100 of each ranker, and of the combination without each model, in the mean over users of all seeds."""
+    found = defaultdict[str, list[Values]](list)
+    for seed in seeds:
+        tastes = RealTastes.learned(generate(kind, seed), folder / f"{name} {seed}")
+        rankers: dict[str, Ranker] = {
+            "best": tastes.best,
+            COMBINATION: combined(tastes.tuned.combination),
+            **baselines(),
+            **MODELS,
+            **{f"without {model}": combined(it) for model, it in _without_each(tastes).items()},
+        }
+        for ranker, values in tastes.recalls(rankers).items():
+            found[ranker].append(values)
+    together = {ranker: np.concatenate(values) for ranker, values in found.items()}
+    means = {ranker: _rounded(metrics.mean(values)) for ranker, values in together.items()}
+    lost = {model: _rounded(metrics.mean(together[COMBINATION] - together[f"without {model}"])) for model in MODELS}
+    share = round(means[COMBINATION][0] / means["best"][0], 3)
+    result = {"recall": means, "share_of_best": share, "lost_without": lost}
+    sys.stderr.write(f"{name}: {json.dumps(result)}\n")
+    return result
+
+
+def _without_each(tastes: RealTastes) -> dict[str, Combination]:
+    """The combinations that are learned from all models but one, from the same examples."""
+    logs, parameters = tastes.logs, tastes.tuned.parameters
+    holdout, _ = judge(logs, tastes.validation, parameters.seed)
+    if holdout is None:
+        return {}
+    asked = holdout_users(logs, holdout, 5_000, parameters.seed, never_heard=True)
+    pairs = holdout if isinstance(holdout, Pairs) else None
+    prepared = Prepared.of(logs, holdout.known_until, parameters, pairs)
+    trained = train(prepared, parameters)
+    learned_from = ranking.examples(asked, prepared.select(asked.users), trained, parameters, logs)
+    names = tuple(MODELS)
+    return {
+        model: fit(
+            replace(learned_from, features=np.delete(learned_from.features, names.index(model), axis=1)),
+            tuple(name for name in names if name != model),
+        )
+        for model in names
+    }
 
 
 def _evaluated(
     logs: Logs, windows: Split, data: sample_data.SampleData, parameters: Parameters, protocol: Protocol
 ) -> Evaluation:
-    truth = oracle.truth(data.track_popularity, data.user_tastes, logs.catalogue, logs.users)
-    found = evaluate(logs, windows, parameters, protocol, lambda line: _say(data, line), truth=truth)
-    found.knowledge.release()
-    return found
+    truth = oracle.truth(data.track_popularity, data.user_tastes, logs.catalogue, logs.user_ids)
+    return evaluate(logs, windows, parameters, protocol, lambda line: _say(data, line), truth=truth)
 
 
 def _of_all(found: Evaluation, of_users: Any) -> dict[str, list[float]]:
@@ -155,23 +202,18 @@ def _rounded(mean: metrics.Mean) -> list[float]:
     return [round(value, 4) for value in (mean.value, mean.low, mean.high)]
 
 
-def _trained(session: SparkSession, data: sample_data.SampleData) -> dict[str, float]:
+def _trained(data: sample_data.SampleData) -> dict[str, float]:
     started = time.perf_counter()
-    with _read(session, data) as logs:
-        read = time.perf_counter()
-        parameters = Parameters()
-        prepared = Prepared.of(logs, logs.until, parameters)
-        knowledge = learn(logs, prepared, parameters)
-        learned = time.perf_counter()
-        for table in (
-            similar_track_table(knowledge.neighbours, logs),
-            similar_user_table(knowledge.similar_users, logs),
-            recommended_table(recommended(knowledge, DEFAULT, parameters), logs),
-        ):
-            table.write.format("noop").mode("overwrite").save()
-        done = time.perf_counter()
-        knowledge.release()
-        prepared.release()
+    logs = _read(data)
+    read = time.perf_counter()
+    parameters = Parameters()
+    prepared = Prepared.of(logs, logs.until, parameters)
+    trained = train(prepared, parameters)
+    learned = time.perf_counter()
+    tables.similar_track_table(trained, logs)
+    tables.similar_user_tables(prepared, trained, parameters)
+    tables.recommended_tables(prepared, trained, DEFAULT, parameters)
+    done = time.perf_counter()
     steps = {"read": read - started, "train": learned - read, "rank": done - learned, "all": done - started}
     found = {f"{name}_seconds": round(seconds, 1) for name, seconds in steps.items()}
     _say(data, found)

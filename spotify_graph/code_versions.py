@@ -6,7 +6,12 @@ from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
 
-COMPUTING = ("spotify_graph.graph_model", "spotify_graph.tasks", "spotify_graph.transforms")
+COMPUTING = (
+    "spotify_graph.graph_model",
+    "spotify_graph.tasks",
+    "spotify_graph.training",
+    "spotify_graph.transforms",
+)
 """The code that says what rows come out: imports of it are followed, those of other code are not."""
 
 

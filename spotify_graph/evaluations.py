@@ -9,7 +9,19 @@ import pyarrow.dataset as ds
 from spotify_graph.errors import UserError
 from spotify_graph.io_managers.lake import Lake
 
-_TUNED = ("rank", "alpha", "regularization", "profile_half_life_days", "cooccurrence_half_life_days")
+_TUNED = (
+    "rank",
+    "unobserved",
+    "regularization",
+    "linear_strength",
+    "profile_half_life_days",
+    "cooccurrence_half_life_days",
+)
+_JUDGED_BY = {
+    "window": "tuned on the days before",
+    "pairs": "tuned on pairs of a user and a track, for hardly any are met in the days before",
+    None: "too little to tune anything by",
+}
 
 
 @dataclass(frozen=True)
@@ -26,10 +38,15 @@ class Found:
 
     @property
     def summary(self) -> str:
-        """The test window, and what the models were tuned to, in one line."""
+        """The test window, how much it has to say, and what the models were tuned to, in two lines."""
         first, last = self.about["test_window"]
+        found, judged = self.about["evidence"], self.about["judged_evidence"]
         tuned = ", ".join(f"{name} {self.about['parameters'][name]}" for name in _TUNED)
-        return f"Held out: {first} to {last}. Tuned on the days before: {tuned}"
+        return (
+            f"Held out: {first} to {last}, {found['users']} users with {found['pairs']} tracks that were new to them.\n"
+            f"{_JUDGED_BY[self.about['judged_by']].capitalize()}"
+            f" ({judged['users']} users, {judged['pairs']} tracks): {tuned}"
+        )
 
 
 def latest(lake: Lake) -> Found:

@@ -22,7 +22,7 @@ from spotify_graph.automation.partitions import FILES
 from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG, PROCESS_TAG
 from spotify_graph.definitions import build_defs
 from spotify_graph.errors import UsageError, UserError
-from spotify_graph.graph_model import FACTS, RECOMMENDATIONS
+from spotify_graph.graph_model import FACTS
 from spotify_graph.io_managers import acceptance
 from spotify_graph.io_managers.intake import PARTITIONED, Entry, IntakeLedger
 from spotify_graph.io_managers.lake import Lake
@@ -171,9 +171,8 @@ def _materialize(
         for line in others:
             say(line)
     needs_neo4j = _needs_neo4j(defs, keys)
-    trains = bool(keys & {dg.AssetKey(table.asset) for table in RECOMMENDATIONS})
-    working(" and ".join(["starting Spark"] * trains + ["starting Neo4j"] * needs_neo4j) or "starting")
-    with SparkResource.from_settings(settings).held(start=trains):
+    working("starting Neo4j" if needs_neo4j else "starting")
+    with SparkResource.from_settings(settings).held():
         size = sum(file.bytes for file in files)
         build = _graph() <= keys and (rebuild or first_load.is_due(settings, size, say))
         if needs_neo4j and not build:

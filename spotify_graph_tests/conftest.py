@@ -23,17 +23,18 @@ from spotify_graph_tests.graphs import Graph
 _WORKERS = 2
 """As many as a small machine carries: each may have a Spark and a Neo4j, which are 5 GB and as busy as a core."""
 _LONGEST = (
-    "test_recommendations",
     "test_sample_to_graph",
-    "test_gates_hold",
-    "test_evaluation",
-    "test_small_logs",
-    "test_imports_to_graph",
-    "test_any_order",
+    "test_recommendations",
+    "test_real_tastes",
     "test_first_load",
     "test_wheel",
-    "test_neo4j_io_versions",
+    "test_any_order",
+    "test_gates_hold",
+    "test_up",
     "test_neo4j_io_bulk",
+    "test_local_neo4j",
+    "test_small_logs",
+    "test_neo4j_io_versions",
 )
 """The files that take minutes are begun with: nobody waits for the last one alone."""
 
@@ -42,6 +43,8 @@ _JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    # A core for each: the threads of two linear algebras would wait for each other.
+    os.environ["OPENBLAS_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // _WORKERS))
     return _WORKERS if config.args_source is pytest.Config.ArgsSource.TESTPATHS else 0
 
 

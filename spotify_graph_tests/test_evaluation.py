@@ -1,29 +1,43 @@
 """The evaluation on logs whose truth is known: uniform noise, and planted tastes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyarrow import csv
 
 from spotify_graph import sample_data
 from spotify_graph.graph_model import EVENT_TYPES
+from spotify_graph.parts import Part, save
+from spotify_graph.training import ranking
+from spotify_graph.training.evaluate import Evaluation, evaluate, improvement, report
+from spotify_graph.training.holdout_users import holdout_users
+from spotify_graph.training.logs import Logs
+from spotify_graph.training.prepared import Prepared
+from spotify_graph.training.search import search_is_due
+from spotify_graph.training.train import TrainedModels, train
 from spotify_graph.transforms.evaluation import metrics, oracle
-from spotify_graph.transforms.evaluation.evaluate import Evaluation, evaluate, improvement, report
-from spotify_graph.transforms.evaluation.lists import Lists, Scope, questions, rank
+from spotify_graph.transforms.evaluation.lists import Lists, Ranker, Scope
 from spotify_graph.transforms.evaluation.protocol import Protocol
-from spotify_graph.transforms.evaluation.rankers import COMBINATION, ORACLE, PUBLISHED, models
-from spotify_graph.transforms.evaluation.search import search_is_due, tune
+from spotify_graph.transforms.evaluation.rankers import COMBINATION, ORACLE, PUBLISHED, Published, models
 from spotify_graph.transforms.evaluation.split import Split, Window, split
-from spotify_graph.transforms.recommendations.knowledge import Prepared, learn
-from spotify_graph.transforms.recommendations.logs import Logs
+from spotify_graph.transforms.recommendations.arrays import Bools
+from spotify_graph.transforms.recommendations.confidence import Activity
 from spotify_graph.transforms.recommendations.parameters import Parameters
 from spotify_graph.transforms.recommendations.scores import MODELS
+from spotify_graph_tests.handmade import cleaned_tracks, read, table
 
-EVENTS = "user_id string, track_id string, event_type string, event_ts timestamp, session_id string, device string"
+EVENTS = pa.schema(
+    [
+        *((name, pa.string()) for name in ("user_id", "track_id", "event_type")),
+        ("event_ts", pa.timestamp("us", "UTC")),
+        *((name, pa.string()) for name in ("session_id", "device")),
+    ]
+)
 NOISY_USERS, NOISY_TRACKS, NOISY_EVENTS, NOISY_DAYS = 150, 300, 9_000, 60
 SMALL = Parameters(rank=8, iterations=4, history_cap=60)
 
@@ -54,11 +68,11 @@ def windows(logs: Logs) -> Split:
 
 
 @pytest.fixture(scope="module")
-def noise(spark: SparkSession) -> Iterator[Evaluated]:
+def noise(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     """Uniform random logs: who does what with which track, and when, says nothing about anything else."""
     draw = np.random.default_rng(7)
     names = [event.name for event in EVENT_TYPES]
-    start = datetime(2026, 1, 1)
+    start = datetime(2026, 1, 1, tzinfo=UTC)
     events = [
         (
             f"u{draw.integers(NOISY_USERS)}",
@@ -70,14 +84,10 @@ def noise(spark: SparkSession) -> Iterator[Evaluated]:
         )
         for _ in range(NOISY_EVENTS)
     ]
-    tracks = [(f"t{i}", f"artist {i % 30}", f"genre {i % 6}") for i in range(NOISY_TRACKS)]
-    logs = Logs.read(
-        spark.createDataFrame(events, EVENTS),
-        spark.createDataFrame(tracks, "track_id string, artist string, genre string"),
-    )
+    tracks = cleaned_tracks((f"t{i}", f"genre {i % 6}", f"artist {i % 30}") for i in range(NOISY_TRACKS))
+    logs = read(tmp_path_factory.mktemp("noise"), table(events, EVENTS), tracks)
     cuts = windows(logs)
-    yield Evaluated(logs, cuts, evaluate(logs, cuts, SMALL, Protocol(tune=False), silent))
-    logs.release()
+    return Evaluated(logs, cuts, evaluate(logs, cuts, SMALL, Protocol(tune=False), silent))
 
 
 @pytest.fixture(scope="module")
@@ -88,60 +98,73 @@ def truth_files(tmp_path_factory: pytest.TempPathFactory) -> sample_data.SampleD
 
 
 @pytest.fixture(scope="module")
-def planted(spark: SparkSession, truth_files: sample_data.SampleData) -> Iterator[Evaluated]:
+def planted(truth_files: sample_data.SampleData) -> Evaluated:
     """Small sample data, evaluated beside the oracle and a published model, which is the most popular tracks."""
-    events = spark.read.csv(str(truth_files.user_events), header=True, schema=EVENTS)
-    tracks = spark.read.csv(str(truth_files.tracks), header=True)
-    logs = Logs.read(events, tracks)
+    typed = csv.ConvertOptions(column_types=EVENTS)
+    events = csv.read_csv(truth_files.user_events, convert_options=typed)
+    logs = read(truth_files.tracks.parent.parent, events, csv.read_csv(truth_files.tracks))
     cuts = windows(logs)
-    truth = oracle.truth(truth_files.track_popularity, truth_files.user_tastes, logs.catalogue, logs.users)
+    truth = oracle.truth(truth_files.track_popularity, truth_files.user_tastes, logs.catalogue, logs.user_ids)
     assert truth
-    numbers = list(range(100))
-    published = logs.users.select("user").toPandas()
-    rows = [(int(user), numbers) for user in published["user"]]
-    lists = spark.createDataFrame(rows, "user int, published array<int>")
-    found = evaluate(logs, cuts, SMALL, Protocol(tune=False), silent, truth=truth, published=lists)
-    yield Evaluated(logs, cuts, found)
-    logs.release()
+    everybody = np.arange(logs.user_count, dtype=np.int32)
+    popular = Published(everybody, np.tile(np.arange(100, dtype=np.int32), (logs.user_count, 1)))
+    found = evaluate(logs, cuts, SMALL, Protocol(tune=False), silent, truth=truth, published=popular)
+    return Evaluated(logs, cuts, found)
+
+
+def ranked(logs: Logs, window: Window, trained: TrainedModels, prepared: Prepared, model: str) -> Lists:
+    """A model's lists of never-heard tracks, for everybody with something to be found."""
+    asked = holdout_users(logs, window, 10_000, SMALL.seed)
+    ranker: dict[str, Ranker] = {model: models()[model]}
+    lists = ranking.rank(asked, prepared.select(asked.users), trained, ranker, (Scope.NEW,), SMALL, logs)
+    return lists[model, Scope.NEW]
 
 
 def chance(evaluated: Evaluated, ranker: str, k: int) -> tuple[float, float]:
     """How far a ranker's recall is from what blind draws have in the mean, and the standard error of that mean."""
     lists = evaluated.new(ranker)
-    asked = questions(evaluated.logs.activity, evaluated.split.test, 10_000, SMALL.seed).collect()
-    met = {row.user: len(row.met or ()) for row in asked}
-    expected = np.array([k / (NOISY_TRACKS - met[user]) for user in lists.users.tolist()])
+    asked = holdout_users(evaluated.logs, evaluated.split.test, 10_000, SMALL.seed)
+    met = np.bincount(asked.sought.met[:, 0], minlength=evaluated.logs.user_count)
+    expected = k / (NOISY_TRACKS - met[lists.users])
     values = metrics.recall(lists.hits, lists.relevant, k)
     return float((values - expected).mean()), float(values.std(ddof=1) / len(values) ** 0.5)
 
 
-@pytest.mark.parametrize("ranker", ["random", "all-time popularity", "item-item cosine", *MODELS, COMBINATION])
+@pytest.mark.parametrize("ranker", ["random", "all-time popularity", *MODELS, COMBINATION])
 def test_on_uniform_random_logs_every_model_stands_at_chance(noise: Evaluated, ranker: str) -> None:
     distance, error = chance(noise, ranker, 30)
     assert abs(distance) < 4 * error
 
 
 def test_a_model_that_has_seen_the_test_window_would_be_found_out(noise: Evaluated) -> None:
-    asked = questions(noise.logs.activity, noise.split.test, 10_000, SMALL.seed)
     everything = Prepared.of(noise.logs, noise.logs.until, SMALL)
-    leaked = learn(noise.logs, everything, SMALL, ("factors",))
-    lists = rank(asked, leaked, {"factors": models()["factors"]}, (Scope.NEW,), SMALL)
-    seen = replace(noise, found=replace(noise.found, lists=lists))
+    leaked = train(everything, SMALL, ("factors",))
+    lists = ranked(noise.logs, noise.split.test, leaked, everything, "factors")
+    seen = replace(noise, found=replace(noise.found, lists={("factors", Scope.NEW): lists}))
     distance, error = chance(seen, "factors", 30)
     assert distance > 10 * error
 
 
-def test_nothing_is_learned_from_the_gap_the_window_or_later(noise: Evaluated) -> None:
+def test_nothing_is_learned_from_the_gap_the_window_or_later(noise: Evaluated, tmp_path: Path) -> None:
     cut = noise.split.test.known_until
-    before = replace(noise.logs, activity=noise.logs.activity.where(f"day < {cut}"))
-    known = [Prepared.of(logs, cut, SMALL).histories.orderBy("user").collect() for logs in (noise.logs, before)]
-    assert known[0] == known[1]
+    before = without(noise.logs, tmp_path, lambda found: found.day >= cut)
+    known = [Prepared.of(logs, cut, SMALL).histories[0].read() for logs in (noise.logs, before)]
+    assert known[0].num_rows > 0
+    assert known[0].equals(known[1])
     assert noise.split.test.first > cut
+
+
+def without(logs: Logs, folder: Path, gone: Callable[[Activity], Bools]) -> Logs:
+    """The logs without some of what users did."""
+    [users] = logs.buckets
+    found = users.read()
+    kept = save(found.where(~gone(found)).table(), folder)
+    return replace(logs, buckets=[replace(users, activity=Part((kept,)))], folder=folder)
 
 
 def test_nobody_beats_the_oracle_on_planted_tastes_and_the_combination_is_near_it(planted: Evaluated) -> None:
     best = planted.recall(ORACLE, 100)
-    rankers = [*MODELS, COMBINATION, "random", "all-time popularity", "item-item cosine"]
+    rankers = [*MODELS, COMBINATION, "random", "all-time popularity"]
     found = {ranker: planted.recall(ranker, 100) for ranker in rankers}
     assert all(value < best for value in found.values()), found
     assert found[COMBINATION] > 0.85 * best
@@ -164,12 +187,13 @@ def test_listening_again_counts_where_all_tracks_are_asked_for_and_not_among_nev
     assert planted.recall("own history", 100) == 0
 
 
-def test_a_user_without_a_past_is_asked_about_and_scores_0_with_a_model_that_needs_one(noise: Evaluated) -> None:
+def test_a_user_without_a_past_is_asked_about_and_scores_0_with_a_model_that_needs_one(
+    noise: Evaluated, tmp_path: Path
+) -> None:
     test, somebody = noise.split.test, int(noise.new("factors").users[0])
-    activity = noise.logs.activity.where(f"user <> {somebody} OR day >= {test.first}")
-    asked = questions(activity, test, 10_000, SMALL.seed)
-    known = learn(noise.logs, Prepared.of(replace(noise.logs, activity=activity), test.known_until, SMALL), SMALL)
-    lists = rank(asked, known, {"factors": models()["factors"]}, (Scope.NEW,), SMALL)["factors", Scope.NEW]
+    logs = without(noise.logs, tmp_path, lambda found: (found.user == somebody) & (found.day < test.first))
+    prepared = Prepared.of(logs, test.known_until, SMALL)
+    lists = ranked(logs, test, train(prepared, SMALL), prepared, "factors")
     assert lists.users[0] == somebody
     assert lists.relevant[0] > 0
     assert not lists.hits[0].any()
@@ -196,18 +220,6 @@ def test_a_model_is_better_than_a_published_one_that_knows_nobody(planted: Evalu
     assert (same.low, same.value, same.high) == (0, 0, 0)
 
 
-def test_the_search_ends_at_the_best_value_on_the_validation_window_whatever_it_starts_from(planted: Evaluated) -> None:
-    steps = (("factors", "rank", (1, 4, 12)),)
-    window: Window = planted.split.validation
-    started = [SMALL.model_copy(update={"rank": rank}) for rank in (1, 12)]
-    found = [tune(planted.logs, window, start, 10_000, silent, steps) for start in started]
-    tried = {trial.value: trial.ndcg for it in found for trial in it.trials if trial.parameter == "rank"}
-    assert set(tried) == {1, 4, 12}
-    assert {it.parameters.rank for it in found} == {max(tried, key=tried.__getitem__)}
-    # Fourteen tastes do not fit into one factor.
-    assert found[0].parameters.rank > 1
-
-
 @pytest.mark.parametrize(
     ("until", "days", "due"),
     [
@@ -225,28 +237,9 @@ def test_a_search_is_due_after_so_many_days_of_new_events_and_where_events_are_g
     assert search_is_due(date(2026, 1, 1), date.fromisoformat(until), days) is due
 
 
-def test_the_search_finds_another_optimum_on_logs_of_another_making(spark: SparkSession) -> None:
-    """Everybody draws on one taste: more than one factor can only learn noise."""
-    draw = np.random.default_rng(3)
-    popular = np.arange(1, 121) ** -1.0
-    tracks = draw.choice(120, size=8_000, p=popular / popular.sum())
-    users = draw.integers(100, size=8_000)
-    days = draw.random(8_000) * 60
-    events = [
-        (f"u{user}", f"t{track}", "play", datetime(2026, 1, 1) + timedelta(days=float(day)), None, None)
-        for user, track, day in zip(users, tracks, days, strict=True)
-    ]
-    none: DataFrame = spark.createDataFrame([], "track_id string, artist string, genre string")
-    logs = Logs.read(spark.createDataFrame(events, EVENTS), none)
-    steps = (("factors", "rank", (1, 4, 12)),)
-    found = tune(logs, windows(logs).validation, SMALL.model_copy(update={"rank": 12}), 10_000, silent, steps)
-    assert found.parameters.rank == 1
-    logs.release()
-
-
 def test_the_truth_about_other_data_is_no_oracle(
     planted: Evaluated, noise: Evaluated, truth_files: sample_data.SampleData, tmp_path: Path
 ) -> None:
     popularity, tastes = truth_files.track_popularity, truth_files.user_tastes
-    assert oracle.truth(popularity, tastes, noise.logs.catalogue, noise.logs.users) is None
-    assert oracle.truth(tmp_path / "none", tastes, planted.logs.catalogue, planted.logs.users) is None
+    assert oracle.truth(popularity, tastes, noise.logs.catalogue, noise.logs.user_ids) is None
+    assert oracle.truth(tmp_path / "none", tastes, planted.logs.catalogue, planted.logs.user_ids) is None

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pyspark.sql import SparkSession
 
-from spotify_graph.transforms.recommendations import capped, confidence, neighbours
-from spotify_graph.transforms.recommendations.neighbours import Weighting
+from spotify_graph.transforms.recommendations.histories import Histories, cap
+from spotify_graph.transforms.recommendations.neighbours import Listened, Neighbours, Weighting, neighbours
 from spotify_graph.transforms.recommendations.parameters import Parameters
 from spotify_graph_tests import handmade
 
@@ -22,7 +21,7 @@ PARAMETERS = Parameters(neighbours=KEPT, bm25_k1=1.6, bm25_b=0.6)
 
 History = dict[int, float]
 Weigh = Callable[[list[History]], list[History]]
-Neighbours = dict[int, list[tuple[Any, ...]]]
+Neighbours_ = dict[int, list[tuple[Any, ...]]]
 """Of each track: the neighbours, their scores, and how many listeners they share."""
 
 
@@ -54,7 +53,7 @@ def of_length_1(histories: list[History]) -> list[History]:
     return [{track: weight / length(track) for track, weight in history.items()} for history in histories]
 
 
-def worked_out(weights: list[History]) -> Neighbours:
+def worked_out(weights: list[History]) -> Neighbours_:
     best = {}
     for track in range(TRACKS):
         pairs = []
@@ -67,66 +66,67 @@ def worked_out(weights: list[History]) -> Neighbours:
     return best
 
 
-def found(spark: SparkSession, histories: list[History], weighting: Weighting) -> Neighbours:
+def as_lists(near: Neighbours) -> Neighbours_:
+    """The neighbours of each track that has any."""
+    rows = zip(near.tracks.tolist(), near.scores.tolist(), near.listeners.tolist(), strict=True)
+    found = {track: [each for each in zip(*row, strict=True) if each[1] > 0] for track, row in enumerate(rows)}
+    return {track: best for track, best in found.items() if best}
+
+
+def found(histories: list[History], weighting: Weighting) -> Neighbours_:
     given = handmade.capped(TRACKS, *histories)
-    rows = neighbours.neighbours(spark, given, TRACKS, PARAMETERS, weighting).collect()
-    return {row.track: list(zip(row.similar, row.scores, row.listeners, strict=True)) for row in rows}
+    return as_lists(neighbours(Listened.of(given, TRACKS, PARAMETERS, weighting), range(TRACKS), KEPT))
 
 
 @pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(("weighting", "weights"), [(Weighting.BM25, bm25), (Weighting.COSINE, of_length_1)])
 def test_each_track_keeps_the_neighbours_that_a_count_over_all_pairs_finds_best(
-    spark: SparkSession, weighting: Weighting, weights: Weigh, seed: int
+    weighting: Weighting, weights: Weigh, seed: int
 ) -> None:
     histories = random_histories(seed)
     expected = worked_out(weights(histories))
     assert any(len(best) == KEPT for best in expected.values())
     assert LONELY not in expected
     assert UNKNOWN not in expected
-    assert found(spark, histories, weighting) == {
+    assert found(histories, weighting) == {
         track: [(other, pytest.approx(score, rel=1e-5), shared) for other, score, shared in best]
         for track, best in expected.items()
     }
 
 
-def test_cosine_of_two_tracks_that_the_same_people_like_alike_is_1(spark: SparkSession) -> None:
+def test_cosine_of_two_tracks_that_the_same_people_like_alike_is_1() -> None:
     twins: list[History] = [{0: 1.0, 1: 2.0}, {0: 2.0, 1: 4.0}]
-    assert found(spark, twins, Weighting.COSINE) == {
+    assert found(twins, Weighting.COSINE) == {
         0: [(1, pytest.approx(1), 2)],
         1: [(0, pytest.approx(1), 2)],
     }
 
 
-def test_equal_neighbours_are_cut_by_number(spark: SparkSession) -> None:
+def test_equal_neighbours_are_cut_by_number() -> None:
     alike: History = dict.fromkeys(range(TRACKS), 1.0)
-    best = found(spark, [alike, alike], Weighting.BM25)
+    best = found([alike, alike], Weighting.BM25)
     assert [other for other, *_ in best[0]] == [1, 2, 3, 4]
     assert [other for other, *_ in best[2]] == [0, 1, 3, 4]
 
 
-def test_the_cap_of_histories_bounds_which_pairs_are_counted(spark: SparkSession) -> None:
-    rows = [(0, track, 0.0, 1.0 + track) for track in range(6)] + [(1, 0, 0.0, 1.0), (1, 5, 0.0, 1.0)]
-    known = spark.createDataFrame(rows, "user int, track int, profile double, cooccurrence double")
-    two = capped.cap(confidence.histories(known), users=2, tracks=6, size=2, kind="cooccurrence")
-    pairs = {
-        (row.track, other)
-        for row in neighbours.neighbours(spark, two, 6, Parameters()).collect()
-        for other in row.similar
-    }
-    assert pairs == {(4, 5), (5, 4), (0, 5), (5, 0)}  # of the first user's six tracks the strongest two
+def test_tracks_are_worked_on_in_blocks() -> None:
+    given = handmade.capped(TRACKS, *random_histories(0))
+    listened = Listened.of(given, TRACKS, PARAMETERS, Weighting.BM25)
+    blocks = [neighbours(listened, block, KEPT) for block in (range(5), range(5, TRACKS))]
+    assert as_lists(Neighbours.together(blocks)) == found(random_histories(0), Weighting.BM25)
 
 
-def test_rows_are_of_one_length_with_no_track_past_the_last_neighbour(spark: SparkSession) -> None:
-    near = spark.createDataFrame([(1, [2, 0], [0.5, 0.25], [3, 1])], neighbours.SCHEMA)
-    similar, scores = neighbours.as_arrays(near, tracks=3, keep=3)
-    assert similar.tolist() == [[3, 3, 3], [2, 0, 3], [3, 3, 3]]
-    assert scores.tolist() == [[0, 0, 0], [0.5, 0.25, 0], [0, 0, 0]]
+def test_the_cap_of_histories_bounds_which_pairs_are_counted() -> None:
+    known: Histories = handmade.histories({track: 1.0 + track for track in range(6)}, {0: 1.0, 5: 1.0})
+    two = cap(known, tracks=6, size=2, weights=known.cooccurrence)
+    near = as_lists(neighbours(Listened.of(two, 6, Parameters(), Weighting.BM25), range(6), KEPT))
+    # Of the first user's six tracks the strongest two.
+    assert {(track, other) for track, best in near.items() for other, *_ in best} == {(4, 5), (5, 4), (0, 5), (5, 0)}
 
 
 @pytest.mark.parametrize("tracks", [0, 3])
-def test_where_nobody_likes_anything_no_track_has_neighbours(spark: SparkSession, tracks: int) -> None:
+def test_where_nobody_likes_anything_no_track_has_neighbours(tracks: int) -> None:
     nobody = handmade.capped(tracks, {}, {})
-    found = neighbours.neighbours(spark, nobody, tracks, Parameters())
-    similar, scores = neighbours.as_arrays(found, tracks, keep=2)
-    assert similar.tolist() == [[tracks] * 2] * tracks
-    assert not np.any(scores)
+    near = neighbours(Listened.of(nobody, tracks, Parameters(), Weighting.BM25), range(tracks), 2)
+    assert near.tracks.tolist() == [[tracks] * 2] * tracks
+    assert not np.any(near.scores)

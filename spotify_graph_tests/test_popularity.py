@@ -1,10 +1,13 @@
 """How popular tracks are of late, counted by hand."""
 
-import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pathlib import Path
 
-from spotify_graph.transforms.recommendations import confidence, popularity
+import pytest
+
+from spotify_graph.transforms.recommendations.confidence import histories
+from spotify_graph.transforms.recommendations.histories import Histories
 from spotify_graph.transforms.recommendations.parameters import Parameters
+from spotify_graph.transforms.recommendations.popularity import popularity
 from spotify_graph_tests.handmade import read
 
 MORNING = 20_000
@@ -12,8 +15,8 @@ OLD, HIT, SKIPPED = range(3)
 TRACKS = 4  # nobody has met the last one
 
 
-@pytest.fixture(scope="module")
-def known(spark: SparkSession) -> DataFrame:
+@pytest.fixture
+def known(tmp_path: Path) -> Histories:
     fan = [("fan", "1 hit", "play", MORNING - day) for day in (1, 1, 1, 2, 31)]
     others = [
         ("a", "1 hit", "play", MORNING - 31),
@@ -22,8 +25,8 @@ def known(spark: SparkSession) -> DataFrame:
         ("c", "0 old", "play", MORNING - 121),
         ("c", "2 skipped", "skip", MORNING - 1),
     ]
-    logs = read(spark, fan + others)
-    return confidence.confidence(logs.activity, MORNING, Parameters()).localCheckpoint()
+    [users] = read(tmp_path, fan + others).buckets
+    return histories(users.read(), MORNING, Parameters())
 
 
 @pytest.mark.parametrize(
@@ -35,8 +38,8 @@ def known(spark: SparkSession) -> DataFrame:
     ],
 )
 def test_each_listener_counts_once_and_half_for_every_half_life_since_their_last_play(
-    known: DataFrame, half_life: float | None, expected: list[float]
+    known: Histories, half_life: float | None, expected: list[float]
 ) -> None:
-    listeners, popular = popularity.as_arrays(popularity.popularity(known, MORNING, half_life), TRACKS)
+    listeners, popular = popularity(known, TRACKS, MORNING, half_life)
     assert popular.tolist() == pytest.approx(expected)
     assert listeners.tolist() == [1, 3, 0, 0]

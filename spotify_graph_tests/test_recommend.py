@@ -1,15 +1,19 @@
 """From a log that fits on a page to the tables that the graph holds."""
 
-from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 
+from spotify_graph.resources.spark import SparkResource
+from spotify_graph.training import tables as graph_tables
+from spotify_graph.training.logs import Logs
+from spotify_graph.training.prepared import Prepared
+from spotify_graph.training.train import train
 from spotify_graph.transforms.recommendations import recommend
 from spotify_graph.transforms.recommendations.combination import DEFAULT, Combination
-from spotify_graph.transforms.recommendations.knowledge import Knowledge, Prepared, learn
-from spotify_graph.transforms.recommendations.logs import Logs
 from spotify_graph.transforms.recommendations.parameters import Parameters
 from spotify_graph_tests.handmade import Event, Track, read
 
@@ -38,30 +42,21 @@ MET = {user: {track for other, track, *_ in EVENTS if other == user} for user, *
 Row = dict[str, Any]
 
 
-def rows(table: DataFrame) -> list[Row]:
-    return [row.asDict() for row in table.collect()]
-
-
 def tables(logs: Logs, combination: Combination = DEFAULT, parameters: Parameters = PARAMETERS) -> dict[str, list[Row]]:
     """Every table of the models that know the whole log."""
     prepared = Prepared.of(logs, logs.until, parameters)
-    knowledge: Knowledge = learn(logs, prepared, parameters)
-    lists = recommend.recommended(knowledge, combination, parameters)
-    found = {
-        "recommended": rows(recommend.recommended_table(lists, logs)),
-        "similar tracks": rows(recommend.similar_track_table(knowledge.neighbours, logs)),
-        "similar users": rows(recommend.similar_user_table(knowledge.similar_users, logs)),
+    trained = train(prepared, parameters)
+    parts = {
+        "recommended": graph_tables.recommended_tables(prepared, trained, combination, parameters),
+        "similar users": graph_tables.similar_user_tables(prepared, trained, parameters),
     }
-    knowledge.release()
-    prepared.release()
-    return found
+    found = {name: pa.concat_tables(part.read() for part in of).to_pylist() for name, of in parts.items()}
+    return {**found, "similar tracks": graph_tables.similar_track_table(trained, logs).to_pylist()}
 
 
 @pytest.fixture(scope="module")
-def logs(spark: SparkSession) -> Iterator[Logs]:
-    logs = read(spark, EVENTS, TRACKS)
-    yield logs
-    logs.release()
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Logs:
+    return read(tmp_path_factory.mktemp("logs"), EVENTS, TRACKS)
 
 
 @pytest.fixture(scope="module")
@@ -146,21 +141,56 @@ def test_fewer_tracks_than_asked_for_are_all_recommended_but_those_that_one_met(
     ids=["nothing", "no events", "one event", "skips of one track"],
 )
 def test_logs_that_nothing_can_be_learned_from_give_empty_tables(
-    spark: SparkSession, events: list[Event], tracks: list[Track]
+    tmp_path: Path, events: list[Event], tracks: list[Track]
 ) -> None:
-    logs = read(spark, events, tracks)
+    logs = read(tmp_path, events, tracks)
     assert tables(logs) == {"recommended": [], "similar tracks": [], "similar users": []}
-    logs.release()
 
 
-def test_users_who_only_skip_are_recommended_what_they_did_not_skip(spark: SparkSession) -> None:
-    logs = read(spark, [("u", "t1", "skip", DAY), ("v", "t2", "skip", DAY)])
+def test_users_who_only_skip_are_recommended_what_they_did_not_skip(tmp_path: Path) -> None:
+    logs = read(tmp_path, [("u", "t1", "skip", DAY), ("v", "t2", "skip", DAY)])
     recommended = lists(tables(logs)["recommended"], "user_id", "track_id")
     assert {user: [track for track, _ in items] for user, items in recommended.items()} == {"u": ["t2"], "v": ["t1"]}
-    logs.release()
+
+
+@pytest.mark.parametrize("others", [0, 9, 99])
+def test_a_listener_among_any_number_of_others_gets_what_nobody_played_yet_by_their_artists(
+    tmp_path: Path, others: int
+) -> None:
+    """The others listen to something else: nothing but the catalogue says what goes with what one likes."""
+    catalogue: list[Track] = [
+        *((f"by ann {i}", "Jazz", "Ann") for i in range(4)),
+        *((f"jazz {i}", "Jazz", f"other {i}") for i in range(4)),
+        *((f"rock {i}", "Rock", f"another {i}") for i in range(8)),
+    ]
+    events: list[Event] = [("fan", f"by ann {i}", "play", DAY - day) for i in (0, 1) for day in range(10)]
+    events += [(f"u{i:02}", f"rock {(i * i + j) % 6}", "play", DAY - j) for i in range(others) for j in range(3)]
+    parameters = Parameters(recommended=6)
+    found = tables(read(tmp_path, events, catalogue), parameters=parameters)["recommended"]
+    tracks = [track for track, _ in lists(found, "user_id", "track_id")["fan"]]
+    assert {"by ann 2", "by ann 3"} < set(tracks)
+    if not others:
+        assert set(tracks[:2]) == {"by ann 2", "by ann 3"}
+        assert set(tracks[2:]) == {f"jazz {i}" for i in range(4)}
 
 
 def test_the_memory_of_a_block_does_not_grow_with_the_catalogue() -> None:
     cells = [tracks * recommend.block_size(tracks) for tracks in (1_000, 100_000, 2_000_000)]
     assert max(cells) <= 4_000_000
     assert [recommend.block_size(tracks) for tracks in (0, 10_000_000)] == [256, 1]
+
+
+def test_sparks_tasks_over_users_in_buckets_find_what_this_process_finds(
+    spark: SparkSession, tmp_path: Path, found: dict[str, list[Row]]
+) -> None:
+    run = SparkResource(in_process_rows=0).over(len(EVENTS))
+    by_tasks = tables(read(tmp_path, EVENTS, TRACKS, run=run, buckets=4))
+    for name, rows in found.items():
+        one, other = (sorted(each, key=_place) for each in (by_tasks[name], rows))
+        assert [_place(row) for row in one] == [_place(row) for row in other]
+        assert [row["score"] for row in one] == pytest.approx([row["score"] for row in other], rel=1e-3)
+
+
+def _place(row: Row) -> tuple[str, int]:
+    """Whose list, and which place of it."""
+    return str(next(iter(row.values()))), int(row["rank"])

@@ -18,7 +18,7 @@ from spotify_graph import runs
 from spotify_graph.definitions import build_defs
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.settings import Settings
-from spotify_graph.transforms.evaluation import evaluate
+from spotify_graph.training import evaluate
 from spotify_graph_tests.platform import Platform, installed
 from spotify_graph_tests.spelling import misspelt
 

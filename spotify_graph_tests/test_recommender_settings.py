@@ -12,7 +12,7 @@ from spotify_graph.transforms.recommendations.parameters import Parameters
     ("value", "words"),
     [
         ('{"rnak": 8}', ["there is no rnak", "rank,"]),
-        ('{"rank": 0}', ["rank: ", "greater than or equal to 1"]),
+        ('{"rank": -1}', ["rank: ", "greater than or equal to 0"]),
         ('{"skip": 1}', ["skip: ", "less than or equal to 0"]),
         ('{"tune": "perhaps"}', ["tune: ", "boolean"]),
         ('{"window_days": 0}', ["window_days: "]),
@@ -36,6 +36,16 @@ def test_parameters_in_the_environment_win_and_the_others_keep_their_defaults(mo
     found = Recommender.from_settings(Settings.load())
     assert found.parameters == Parameters(rank=64, profile_half_life_days=None)
     assert (found.protocol.tune, found.protocol.gap_days, found.protocol.window_days) == (False, 3, None)
+
+
+@pytest.mark.parametrize(
+    ("pairs", "rank"), [(0, 16), (10_000, 16), (10_001, 32), (100_001, 64), (1_000_000, 64), (1_000_001, 128)]
+)
+def test_the_more_there_is_to_learn_from_the_more_factors_there_are_unless_a_number_is_given(
+    pairs: int, rank: int
+) -> None:
+    assert Parameters().sized(pairs).rank == rank
+    assert Parameters(rank=7).sized(pairs).rank == 7
 
 
 def test_a_skip_can_speak_against_a_track_or_be_ignored_and_never_counts_as_a_play() -> None:

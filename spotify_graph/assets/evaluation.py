@@ -15,6 +15,7 @@ from spotify_graph.graph_model import FACTS
 from spotify_graph.io_managers.lake import Lake, LakeTable
 from spotify_graph.io_managers.pages import as_it_was
 from spotify_graph.io_managers.verdicts import Finding
+from spotify_graph.parts import scratch
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.recommender import Recommender
 from spotify_graph.resources.spark import SparkResource
@@ -71,18 +72,19 @@ def recommendation_evaluation(
         yield as_it_was("recommendation_evaluation", before)
         yield gate.result(Finding(**before.about["not_worse"]), "recommendation_evaluation")
         return
-    # Imported where they are used: with NumPy, pandas and MLlib they take a second, and definitions are loaded often.
+    # Imported where they are used: with NumPy and pandas they take a second, and definitions are loaded often.
     import pyarrow as pa
 
     from spotify_graph.assets import held_out, report
 
-    session = spark.spark_session
-    events, tracks = cleaned_events.frame(session), cleaned_tracks.frame(session)
-    found = held_out.measured(context.log, recommender, neo4j, lake, before, made_from, events, tracks)
+    with scratch(lake.root) as folder:
+        logs = held_out.read(cleaned_events, cleaned_tracks, spark, folder)
+        found = held_out.measured(context.log, recommender, neo4j, lake, before, made_from, logs)
     records = held_out.as_records(found.rows)
     lines = report.table(records)
     shown = {"picture": dg.MetadataValue.md(report.picture(found.rows))} if found.rows else {}
     shown |= {"report": dg.MetadataValue.md(report.markdown(lines))} if found.rows else {}
+    shown |= {"search": dg.MetadataValue.md(report.markdown(report.search(found.trials)))} if found.trials else {}
     table = pa.Table.from_pylist(records, arrow(*_COLUMNS))
     about = {"made_from": made_from, **found.about, "not_worse": vars(found.not_worse)}
     yield dg.Output(table, metadata={**shown, **about, "computing_seconds": round(monotonic() - started, 2)})

@@ -1,18 +1,20 @@
 """What the asset `recommendation_evaluation` measures: the models' lists against what users then listened to.
 
-A module of its own, so that the definitions load without NumPy, pandas and MLlib.
+A module of its own, so that the definitions load without NumPy and pandas.
 """
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import numpy as np
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from spotify_graph import sample_data, serving
 from spotify_graph.assets import report
@@ -20,21 +22,25 @@ from spotify_graph.checks import gates as gate
 from spotify_graph.graph_model import RECOMMENDER
 from spotify_graph.io_managers.lake import Lake, LakeTable, LakeVersion
 from spotify_graph.io_managers.verdicts import Finding
-from spotify_graph.neo4j_io import versions
+from spotify_graph.neo4j_io import buckets, versions
+from spotify_graph.parts import Part
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.recommender import Recommender
+from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
+from spotify_graph.training import logs as reading
+from spotify_graph.training import tables
+from spotify_graph.training.evaluate import Evaluation, Row, evaluate, improvement
+from spotify_graph.training.evaluate import report as rows_of
+from spotify_graph.training.logs import Logs, start_of
+from spotify_graph.training.search import Trial, search_is_due
 from spotify_graph.transforms.evaluation import oracle
-from spotify_graph.transforms.evaluation.evaluate import Evaluation, Row, evaluate, improvement
-from spotify_graph.transforms.evaluation.evaluate import report as rows_of
 from spotify_graph.transforms.evaluation.lists import PLACES, Lists, Scope
 from spotify_graph.transforms.evaluation.protocol import Protocol
-from spotify_graph.transforms.evaluation.rankers import COMBINATION, ORACLE, PUBLISHED
-from spotify_graph.transforms.evaluation.search import search_is_due
+from spotify_graph.transforms.evaluation.rankers import COMBINATION, ORACLE, PUBLISHED, Published
 from spotify_graph.transforms.evaluation.split import Split, split
-from spotify_graph.transforms.recommendations.logs import Logs, start_of
+from spotify_graph.transforms.recommendations import numbering
 from spotify_graph.transforms.recommendations.parameters import Parameters
-from spotify_graph.transforms.recommendations.recommend import recommended, recommended_table
 
 HELD_OUT = "held_out_recommendations"
 """The lake's entry of what the combination would have recommended before the test window."""
@@ -53,11 +59,13 @@ class Measured:
 
     Attributes:
         rows: the report; empty where the days are too few to hold some out.
+        trials: what the search tried.
         not_worse: whether the models are worse than the published ones.
         about: what the models that are published later are made with, and what a later evaluation compares with.
     """
 
     rows: Sequence[Row]
+    trials: Sequence[Trial]
     not_worse: Finding
     about: Mapping[str, Any]
 
@@ -69,8 +77,7 @@ def measured(
     lake: Lake,
     before: LakeVersion | None,
     made_from: Mapping[str, Any],
-    cleaned_events: DataFrame,
-    cleaned_tracks: DataFrame,
+    logs: Logs,
 ) -> Measured:
     """Tunes the models on the validation window, unless the parameters of the evaluation before are kept, and measures.
 
@@ -81,10 +88,8 @@ def measured(
         lake: keeps the held-out lists.
         before: the evaluation before, or None.
         made_from: what this one is made from.
-        cleaned_events: what to learn from and to predict.
-        cleaned_tracks: the catalogue.
+        logs: what to learn from and to predict.
     """
-    logs = Logs.read(cleaned_events, cleaned_tracks)
     protocol, parameters = recommender.protocol, recommender.parameters
     windows = split(logs.first, logs.until - 1, protocol.window_days, protocol.gap_days)
     kept = _kept(before, made_from, protocol, logs)
@@ -93,11 +98,12 @@ def measured(
         parameters = Parameters(**kept["parameters"])
         protocol = protocol.model_copy(update={"tune": False})
     about: dict[str, Any] = {
-        "parameters": parameters.model_dump(),
+        "parameters": parameters.model_dump(mode="json"),
         "searched_before": kept["searched_before"] if kept else None,
         "combination": None,
     }
     rows: list[Row] = []
+    trials: Sequence[Trial] = ()
     not_worse = gate.not_worse(None)
     if windows is None:
         days = logs.until - logs.first
@@ -112,7 +118,7 @@ def measured(
             parameters,
             protocol,
             log.info,
-            truth=oracle.truth(truth.track_popularity, truth.user_tastes, logs.catalogue, logs.users),
+            truth=oracle.truth(truth.track_popularity, truth.user_tastes, logs.catalogue, logs.user_ids),
             published=published,
         )
         log.info("measuring what the graph serves")
@@ -122,11 +128,30 @@ def measured(
             new, old = (found.lists[name, Scope.NEW] for name in (COMBINATION, PUBLISHED))
             not_worse = gate.not_worse(improvement(new, old))
         about |= _about(found, windows, lake, logs)
-        if any(trial.parameter for trial in found.tuned.trials):
+        trials = found.tuned.trials
+        if any(trial.parameter for trial in trials):
             about["searched_before"] = _date(logs.until)
-        found.knowledge.release()
-    logs.release()
-    return Measured(rows, not_worse, about)
+    return Measured(rows, trials, not_worse, about)
+
+
+def read(cleaned_events: LakeTable, cleaned_tracks: LakeTable, spark: SparkResource, folder: Path) -> Logs:
+    """The logs as the models read them, in buckets where they are large.
+
+    Args:
+        cleaned_events: what users did.
+        cleaned_tracks: the catalogue.
+        spark: runs the tasks where the logs are large.
+        folder: where to keep what is computed of them.
+    """
+    rows = cleaned_events.rows
+    return reading.read(
+        cleaned_events.part,
+        cleaned_events.schema,
+        cleaned_tracks.read(),
+        folder,
+        run=spark.over(rows),
+        buckets=buckets.count_for(rows),
+    )
 
 
 def as_records(rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -178,31 +203,44 @@ def _about(found: Evaluation, windows: Split, lake: Lake, logs: Logs) -> dict[st
     """What the models that are published later are made with, and what a later evaluation compares with."""
     tuned = found.tuned
     wide = tuned.parameters.model_copy(update={"recommended": _KEPT})
-    lists = recommended(found.knowledge, tuned.combination, wide)
-    held_out = lake.write(HELD_OUT, recommended_table(lists, logs).select("user_id", "track_id", "rank"))
+    lists = tables.recommended_tables(found.prepared, found.trained, tuned.combination, wide)
+    held_out, _ = lake.write_parts(HELD_OUT, [partial(_places, part) for part in lists], run=logs.run)
     window = windows.test
     return {
-        "parameters": tuned.parameters.model_dump(),
+        "parameters": tuned.parameters.model_dump(mode="json"),
         "combination": {"weights": dict(tuned.combination.weights), "intercept": tuned.combination.intercept},
         "held_out": held_out.name,
         "test_window": [_date(day) for day in (window.first, window.until - 1)],
-        "trials": [vars(trial) for trial in tuned.trials],
+        "evidence": asdict(found.evidence),
+        "judged_by": tuned.judged_by,
+        "judged_evidence": asdict(tuned.evidence),
+        "trials": [asdict(trial) for trial in tuned.trials],
     }
 
 
-def _published(lake: Lake, neo4j: Neo4jResource, logs: Logs) -> DataFrame | None:
-    """What the published model would have recommended before its own test window: user, published (array of int)."""
+def _places(part: Part) -> tuple[pa.Table, None]:
+    return part.read(columns=["user_id", "track_id", "rank"]), None
+
+
+def _published(lake: Lake, neo4j: Neo4jResource, logs: Logs) -> Published | None:
+    """What the published model would have recommended before its own test window."""
     model = versions.in_force(neo4j.driver, neo4j.database, RECOMMENDER)
     held_out = model.about.get("held_out") if model else None
     if not held_out:
         return None
     try:
-        rows = LakeTable([lake.version(HELD_OUT, held_out)], _HELD_OUT_SCHEMA).frame(logs.activity.sparkSession)
+        rows = LakeTable([lake.version(HELD_OUT, held_out)], _HELD_OUT_SCHEMA).read()
     except FileNotFoundError:
         return None
-    numbered = rows.join(logs.users, "user_id").join(logs.tracks, "track_id")
-    ranked = F.array_sort(F.collect_list(F.struct("rank", "track"))).getField("track")
-    return numbered.groupBy("user").agg(ranked.alias("published"))
+    track_ids = pa.array(logs.catalogue.ids, pa.string())
+    known = pc.and_(pc.is_in(rows["user_id"], logs.user_ids), pc.is_in(rows["track_id"], track_ids))
+    rows = rows.filter(known).sort_by([("user_id", "ascending"), ("rank", "ascending")])
+    user = numbering.numbers(rows["user_id"], logs.user_ids)
+    users, starts = np.unique(user, return_index=True)
+    row = np.repeat(np.arange(len(users)), np.diff(np.append(starts, len(user))))
+    ranked = np.full((len(users), _KEPT), -1, dtype=np.int32)
+    ranked[row, np.arange(len(user)) - starts[row]] = numbering.numbers(rows["track_id"], track_ids)
+    return Published(users, ranked)
 
 
 def _served(neo4j: Neo4jResource, found: Evaluation, logs: Logs, windows: Split, most: int) -> Lists:
@@ -210,16 +248,15 @@ def _served(neo4j: Neo4jResource, found: Evaluation, logs: Logs, windows: Split,
     lists = found.lists[COMBINATION, Scope.NEW]
     drawn = np.random.default_rng(0).permutation(len(lists.users))[:most]
     places = np.sort(drawn)
-    ids = logs.users.where(F.col("user").isin(lists.users[places].tolist()))
-    user_ids: Mapping[int, str] = {row["user"]: row["user_id"] for row in ids.collect()}
+    user_ids = logs.user_ids.take(pa.array(lists.users[places])).to_pylist()
 
-    def served(place: int) -> list[int]:
+    def served(place: int, user_id: str) -> list[int]:
         tracks = lists.ranked[place][lists.ranked[place] >= 0].tolist()
         place_of = {logs.catalogue.ids[track]: at for at, track in enumerate(tracks)}
         answer = serving.recommend(
             neo4j.driver,
             neo4j.database,
-            user_ids[int(lists.users[place])],
+            user_id,
             k=PLACES,
             candidates=[(track_id, 1 / (at + 1)) for track_id, at in place_of.items()],
             as_of=start_of(windows.test.first),
@@ -229,7 +266,7 @@ def _served(neo4j: Neo4jResource, found: Evaluation, logs: Logs, windows: Split,
     ranked = np.full((len(places), PLACES), -1, dtype=np.int32)
     hits = np.zeros((len(places), PLACES), dtype=bool)
     with ThreadPoolExecutor(_REQUESTS) as requests:
-        for i, (place, found_at) in enumerate(zip(places, requests.map(served, places), strict=True)):
+        for i, (place, found_at) in enumerate(zip(places, requests.map(served, places, user_ids), strict=True)):
             ranked[i, : len(found_at)] = lists.ranked[place][found_at]
             hits[i, : len(found_at)] = lists.hits[place][found_at]
     return Lists(lists.users[places], ranked, hits, lists.relevant[places])

@@ -6,7 +6,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import dagster as dg
 from pydantic import Field
@@ -35,15 +35,12 @@ from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.staging import Snapshot
-from spotify_graph.parts import Part, divided, scratch
+from spotify_graph.parts import Part, divided, save, scratch
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
 from spotify_graph.tasks import model_rows
 from spotify_graph.transforms.recommendations.parameters import Parameters
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
 
 _Result = dg.Output[GraphSnapshot] | dg.MaterializeResult[GraphSnapshot] | dg.AssetCheckResult
 
@@ -115,16 +112,13 @@ def _train(
     made_from: Mapping[str, Any],
 ) -> Iterator[_Result]:
     """Trains, stages, loads, switches and verifies, unless what is published is made from the same."""
-    # Imported where they are used: with NumPy, pandas and MLlib they take a second, and definitions are loaded often.
+    # Imported where they are used: with NumPy and pandas they take a second, and definitions are loaded often.
+    from spotify_graph.assets import held_out
+    from spotify_graph.training import tables
+    from spotify_graph.training.logs import start_of
+    from spotify_graph.training.prepared import Prepared
+    from spotify_graph.training.train import train
     from spotify_graph.transforms.recommendations.combination import DEFAULT, Combination
-    from spotify_graph.transforms.recommendations.knowledge import Prepared, learn
-    from spotify_graph.transforms.recommendations.logs import Logs, start_of
-    from spotify_graph.transforms.recommendations.recommend import (
-        recommended,
-        recommended_table,
-        similar_track_table,
-        similar_user_table,
-    )
 
     root = Settings.load().lake / "graph"
     entries = ledger.read(neo4j.driver, neo4j.database)
@@ -142,35 +136,39 @@ def _train(
         for table in RECOMMENDATIONS:
             yield from _published_checks(table, neo4j, root, changes[table.asset])
         return
-    session = spark.spark_session
-    logs = Logs.read(cleaned_events.frame(session), cleaned_tracks.frame(session))
-    parameters = Parameters(**evaluation.about["parameters"])
-    known = evaluation.about["combination"]
-    combination = Combination(**known) if known else DEFAULT
-    prepared = Prepared.of(logs, logs.until, parameters)
-    context.log.info(f"training on {logs.user_count:,} users and {len(logs.catalogue):,} tracks")
-    knowledge = learn(logs, prepared, parameters)
-    rows = {
-        SIMILAR_TO.asset: similar_track_table(knowledge.neighbours, logs),
-        SIMILAR_USER.asset: similar_user_table(knowledge.similar_users, logs),
-        RECOMMENDED.asset: recommended_table(recommended(knowledge, combination, parameters), logs),
-    }
-    version = staging.new_version()
-    staged: list[tuple[str, GraphSnapshot, dict[str, Any]]] = []
-    for table in RECOMMENDATIONS:
-        started = monotonic()
-        try:
-            snapshot = _staged(rows[table.asset], version, table, spark)
-        except StagingError as error:
-            yield gate.result(gate.keys_unique(error), table.asset)
-            raise
-        yield gate.result(gate.keys_unique(None), table.asset)
-        to_load = GraphSnapshot(snapshot, version, changes[table.asset])
-        staged.append((table.asset, to_load, {"model": version, "staging_seconds": round(monotonic() - started, 2)}))
-    for asset, to_load, metadata in staged:
-        yield dg.Output(to_load, asset, metadata=metadata)
+    lake = Settings.load().lake
+    with scratch(lake) as folder:
+        logs = held_out.read(cleaned_events, cleaned_tracks, spark, folder)
+        parameters = Parameters(**evaluation.about["parameters"])
+        known = evaluation.about["combination"]
+        combination = Combination(**known) if known else DEFAULT
+        context.log.info(f"training on {logs.user_count:,} users and {len(logs.catalogue):,} tracks")
+        prepared = Prepared.of(logs, logs.until, parameters)
+        trained = train(prepared, parameters)
+        rows = {
+            SIMILAR_TO.asset: [Part((save(tables.similar_track_table(trained, logs), folder),))],
+            SIMILAR_USER.asset: tables.similar_user_tables(prepared, trained, parameters),
+            RECOMMENDED.asset: tables.recommended_tables(prepared, trained, combination, parameters),
+        }
+        until = start_of(logs.until)
+        version = staging.new_version()
+        staged: list[tuple[str, GraphSnapshot, dict[str, Any]]] = []
+        for table in RECOMMENDATIONS:
+            started = monotonic()
+            try:
+                snapshot = _staged(rows[table.asset], version, table, spark)
+            except StagingError as error:
+                yield gate.result(gate.keys_unique(error), table.asset)
+                raise
+            yield gate.result(gate.keys_unique(None), table.asset)
+            to_load = GraphSnapshot(snapshot, version, changes[table.asset])
+            staged.append(
+                (table.asset, to_load, {"model": version, "staging_seconds": round(monotonic() - started, 2)})
+            )
+        for asset, to_load, metadata in staged:
+            yield dg.Output(to_load, asset, metadata=metadata)
     about = {
-        "until": start_of(logs.until),
+        "until": until,
         "made_from": _digest(made_from),
         "evaluation": evaluation.name,
         "held_out": evaluation.about.get("held_out"),
@@ -180,22 +178,19 @@ def _train(
         versions.remove_others(neo4j.driver, neo4j.database, table, RECOMMENDER)
     for table in RECOMMENDATIONS:
         yield from _verified(table, neo4j, root, changes[table.asset])
-    for kept in (knowledge, prepared, logs):
-        kept.release()
 
 
-def _staged(rows: "DataFrame", version: str, table: GraphTable, spark: SparkResource) -> Snapshot:
-    """What a model says, as a snapshot; Spark computes it, and writes it for the tasks that audit it."""
-    settings = Settings.load()
-    with scratch(settings.lake) as folder:
-        computed = folder / "computed"
-        rows.write.parquet(str(computed))
-        whole = Part(tuple(map(str, sorted(computed.glob("*.parquet")))))
-        parts = [partial(model_rows.of_version, version, part) for part in divided(whole)]
-        count = sum(part.rows for part in divided(whole))
-        return staging.stage(
-            parts, table, settings.lake / "graph", run=spark.over(count), buckets=buckets.count_for(count)
-        )
+def _staged(rows: Sequence[Part], version: str, table: GraphTable, spark: SparkResource) -> Snapshot:
+    """What a model says, as a snapshot."""
+    parts = [part for each in rows for part in divided(each)]
+    count = sum(part.rows for part in parts)
+    return staging.stage(
+        [partial(model_rows.of_version, version, part) for part in parts],
+        table,
+        Settings.load().lake / "graph",
+        run=spark.over(count),
+        buckets=buckets.count_for(count),
+    )
 
 
 def _as_it_is(

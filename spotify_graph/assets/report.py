@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
-from spotify_graph.transforms.evaluation.evaluate import Row
+from spotify_graph.training.evaluate import Row
+from spotify_graph.training.search import Trial
 from spotify_graph.transforms.evaluation.lists import Scope
 from spotify_graph.transforms.evaluation.rankers import COMBINATION, ORACLE
 
@@ -38,6 +39,26 @@ def markdown(lines: Sequence[dict[str, str]]) -> str:
     names = list(lines[0])
     cells = [names, ["---"] * len(names), *(list(line.values()) for line in lines)]
     return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
+def search(trials: Sequence[Trial]) -> list[dict[str, str]]:
+    """One line for each trial of the search: what was tried, how good it was, and whether it was taken."""
+    return [
+        {
+            "judged by": trial.model,
+            "parameter": trial.parameter or "the model as it came out",
+            "value": "" if trial.parameter is None else str(trial.value),
+            "ndcg@100": f"{trial.ndcg:.4f}",
+            "better by": _interval(trial),
+            "taken": "yes" if trial.taken else "no: it may be so by chance" if trial.better else "",
+        }
+        for trial in trials
+    ]
+
+
+def _interval(trial: Trial) -> str:
+    better = trial.better
+    return f"{better.value:+.4f} ({better.low:+.4f} to {better.high:+.4f})" if better else ""
 
 
 def picture(rows: Sequence[Row]) -> str:

@@ -18,9 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from pyspark.sql import DataFrame, Observation, SparkSession
-from pyspark.sql import functions as F
-
 from spotify_graph.io_managers import verdicts
 from spotify_graph.io_managers.verdicts import Verdict, read_json, write_json
 from spotify_graph.neo4j_io.running import Runner, in_process
@@ -105,25 +102,6 @@ class Lake:
 
     root: Path
 
-    def write(self, name: str, frame: DataFrame, about: Mapping[str, Any] | None = None) -> LakeVersion:
-        """Writes a new version of an entry and makes it the current one.
-
-        The version becomes current in one rename, after all of it is written. When writing fails, the version that was
-        current stays so, and what was half written is removed.
-
-        Args:
-            name: the entry.
-            frame: its rows; they may be computed from the entry's current version.
-            about: what to record with the version, in JSON values.
-        """
-        written = Observation()
-        with self._new_version(name) as version:
-            frame.observe(written, F.count(F.lit(1)).alias("rows")).write.parquet(str(version))
-            if not (version / "_SUCCESS").exists():
-                raise OSError(f"{version}: Spark ended without marking the version as whole")
-            write_json(version / _ABOUT, {**(about or {}), "rows": written.get["rows"]})
-        return self.version(name, version.name)
-
     def write_parts(
         self,
         name: str,
@@ -133,10 +111,13 @@ class Lake:
         run: Runner = in_process,
         buckets: int = 1,
     ) -> tuple[LakeVersion, list[T]]:
-        """Computes a new version part by part, a file for each; otherwise like `write`.
+        """Computes a new version of an entry part by part, a file for each, and makes it the current one.
+
+        The version becomes current in one rename, after all of it is written. When writing fails, the version that was
+        current stays so, and what was half written is removed.
 
         Args:
-            name: the entry.
+            name: the entry; its rows may be computed from its current version.
             parts: give their rows, and whatever is counted of them; partials of functions of modules. At least one.
             about: what to record with the version, in JSON values.
             run: runs the parts.
@@ -166,13 +147,13 @@ class Lake:
         new.replace(version.path / _CHANGES)
 
     def write_table(self, name: str, rows: pa.Table, about: Mapping[str, Any] | None = None) -> LakeVersion:
-        """Writes rows that are in memory as a new version of an entry; otherwise like `write`."""
+        """Writes rows that are in memory as a new version of an entry; otherwise like `write_parts`."""
         return self.write_parts(name, [lambda: (rows, None)], about)[0]
 
     def write_stream(
         self, name: str, stream: pa.RecordBatchReader, about: Mapping[str, Any] | None = None
     ) -> LakeVersion:
-        """Writes rows as they come, in bounded memory and without Spark; otherwise like `write`."""
+        """Writes rows as they come, in bounded memory and without Spark; otherwise like `write_parts`."""
         import pyarrow.parquet as pq
 
         with self._new_version(name) as version:
@@ -317,11 +298,6 @@ class LakeTable:
             return None
         came = [version for version in self.versions if version.name not in before]
         return Part(tuple(str(file) for version in came for file in version.files))
-
-    def frame(self, spark: SparkSession) -> DataFrame:
-        """All rows, for Spark; by their schema, which it would need a job to find."""
-        paths = self.part.files
-        return spark.read.schema(self.ddl).parquet(*paths) if paths else spark.createDataFrame([], self.ddl)
 
 
 def arrow_schema(ddl: str) -> pa.Schema:

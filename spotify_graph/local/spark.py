@@ -34,10 +34,6 @@ _LOG_CONFIGURATION = Path(__file__).with_name("log4j2.properties")
 _JAVA_OPTIONS = (
     f"-Dlog4j2.configurationFile={_LOG_CONFIGURATION.as_uri()}",
     "-Djava.net.preferIPv4Stack=true",
-    # What MLlib's iterations pile up is read recursively: in code that is not compiled well yet, 1 MB is not enough.
-    "-Xss4m",
-    # The linear algebra in Java: the same on every machine, and no word on stderr where there is no libblas.so.
-    *(f"-Ddev.ludovic.netlib.{library}.allowNative=false" for library in ("blas", "lapack", "arpack")),
 )
 _STOP_SECONDS = 10
 

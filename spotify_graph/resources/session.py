@@ -4,7 +4,6 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import rmtree
@@ -64,23 +63,6 @@ def build(settings: Settings, properties: Mapping[str, str] | None = None) -> Sp
         return SparkSession.builder.appName("spotify_graph").config(map=conf).getOrCreate()
 
 
-def begin(settings: Settings, properties: Mapping[str, str] | None = None) -> Future[SparkSession]:
-    """Starts the session in the background, beside what comes before it is needed.
-
-    Whoever asks for it builds it too: that waits for this one, or meets the same error.
-    """
-    begun = Future[SparkSession]()
-
-    def start() -> None:
-        try:
-            begun.set_result(build(settings, properties))
-        except Exception as error:  # noqa: BLE001 who builds it next meets it
-            begun.set_exception(error)
-
-    threading.Thread(target=start, daemon=True).start()
-    return begun
-
-
 @contextmanager
 def kept_warm(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
     """Keeps a JVM that has worked before for the runs of this home, until the block ends.
@@ -115,9 +97,8 @@ def kept_warm(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
 
 
 def _exercise(session: SparkSession, folder: Path) -> None:
-    """Has the JVM load what models need: rows written, read, grouped and joined."""
+    """Has the JVM load what tables need: tasks in Python, rows written and read."""
     names = session.range(1000).selectExpr("CAST(id % 10 AS STRING) AS name")
     names.write.mode("overwrite").parquet(str(folder))
-    found = session.read.schema("name string").parquet(str(folder))
-    found.groupBy("name").count().join(names, "name", "full").collect()
+    session.sparkContext.parallelize(range(4), 2).map(str).collect()
     rmtree(folder)

@@ -73,23 +73,17 @@ class SparkResource(PySparkResource):
         return partial(_in_tasks, self.spark_session)
 
     @contextmanager
-    def held(self, *, start: bool = False) -> Iterator[None]:
-        """Keeps one session for all runs of this process until the block ends.
-
-        Args:
-            start: start it now, beside what comes first; else it starts when it is first asked for, if ever.
-        """
+    def held(self) -> Iterator[None]:
+        """Keeps one session for all runs of this process until the block ends; it starts when it is first asked for."""
         if SparkSession.getActiveSession():
             yield
             return
-        begun = session.begin(Settings.load(), self._properties) if start else None
         type(self)._held = True
         try:
             yield
         finally:
             type(self)._held = False
-            # Where the block fails early, nobody waits for a session that is still starting: it ends with the process.
-            if (begun is None or begun.done()) and (held := SparkSession.getActiveSession()):
+            if held := SparkSession.getActiveSession():
                 held.stop()
 
     @property

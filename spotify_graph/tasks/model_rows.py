@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def of_version(version: str, part: Part) -> pa.Table:
-    """What a version of a model says, from what Spark computed."""
+    """What a version of a model says."""
     import pyarrow as pa
 
     rows = part.read()

@@ -4,35 +4,34 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame
+import pyarrow as pa
 
 from spotify_graph.transforms.evaluation.rankers import Truth
 from spotify_graph.transforms.recommendations.numbering import Catalogue
 
 
-def truth(
-    track_popularity: Path, user_tastes: Path, catalogue: Catalogue, users: DataFrame
-) -> tuple[Truth, DataFrame] | None:
+def truth(track_popularity: Path, user_tastes: Path, catalogue: Catalogue, user_ids: pa.Array) -> Truth | None:
     """Reads the truth that `generate` wrote beside sample data.
 
     Args:
         track_popularity: Parquet with track_id, genre, popularity.
         user_tastes: Parquet with user_id, genre, taste.
         catalogue: the tracks.
-        users: user_id and user, its number.
+        user_ids: the users' ids, in the order of their numbers.
 
     Returns:
-        The ranker, and user and taste (array of double) for its column; None where the files are missing, or are the
-        truth about other data: where they lack a track or a user.
+        The ranker; None where the files are missing, or are the truth about other data: where they lack a track or a
+        user.
     """
     if not (track_popularity.exists() and user_tastes.exists()):
         return None
     tracks = pd.read_parquet(track_popularity).set_index("track_id").reindex(catalogue.ids)
     tastes = pd.read_parquet(user_tastes).pivot(index="user_id", columns="genre", values="taste")
-    rows = [(str(user), taste.tolist()) for user, taste in zip(tastes.index, tastes.to_numpy(), strict=True)]
-    known = users.sparkSession.createDataFrame(rows, "user_id string, taste array<double>")
-    if tracks["popularity"].isna().any() or not users.join(known, "user_id", "left_anti").isEmpty():
+    of_users = tastes.reindex(user_ids.to_numpy(zero_copy_only=False))
+    if tracks["popularity"].isna().any() or of_users.isna().any(axis=None):
         return None
-    genre = tastes.columns.get_indexer(pd.Index(tracks["genre"])).astype(np.int32)
-    ranker = Truth(popularity=tracks["popularity"].to_numpy(np.float32), genre=genre)
-    return ranker, users.join(known, "user_id").select("user", "taste")
+    return Truth(
+        popularity=tracks["popularity"].to_numpy(np.float32),
+        genre=tastes.columns.get_indexer(pd.Index(tracks["genre"])).astype(np.int32),
+        tastes=of_users.to_numpy(np.float32),
+    )

@@ -6,108 +6,132 @@ confidence can be negative. After Hu, Koren and Volinsky, "Collaborative Filteri
 (2008), whose confidence is linear or logarithmic in how often something was watched.
 """
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from dataclasses import dataclass
+from typing import Any
 
-from spotify_graph.graph_model import LIKE, PLAY
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from spotify_graph.graph_model import EVENT_TYPES, LIKE, PLAY
 from spotify_graph.transforms.cleaning import EVENT_VALUES
+from spotify_graph.transforms.recommendations.arrays import Bools, Floats, Ints
+from spotify_graph.transforms.recommendations.histories import NEVER, Histories
+from spotify_graph.transforms.recommendations.numbering import numbers
 from spotify_graph.transforms.recommendations.parameters import Parameters
 
+_TYPES = [event.name for event in EVENT_TYPES]
+_PLAY, _LIKE = _TYPES.index(PLAY.name), _TYPES.index(LIKE.name)
 
-def activity(cleaned_events: DataFrame, users: DataFrame, tracks: DataFrame) -> DataFrame:
+
+@dataclass(frozen=True)
+class Activity:
+    """How many events a block of users had with each track, by type and day, sorted by user and track.
+
+    Attributes:
+        user: the user's number; all arrays have shape (rows,).
+        track: the track's.
+        event_type: the type's position in EVENT_TYPES.
+        day: days since 1970 in UTC.
+        count: how many distinct events.
+    """
+
+    user: Ints
+    track: Ints
+    event_type: Ints
+    day: Ints
+    count: Ints
+
+    def table(self) -> pa.Table:
+        """As rows with these columns."""
+        return pa.table(vars(self))
+
+    @classmethod
+    def of_table(cls, rows: pa.Table) -> "Activity":
+        """From rows as `table` gives them."""
+        return cls(**{name: rows[name].combine_chunks().to_numpy() for name in rows.column_names})
+
+    def where(self, mask: Bools) -> "Activity":
+        """Some of the rows."""
+        return Activity(**{name: values[mask] for name, values in vars(self).items()})
+
+    @property
+    def starts(self) -> npt.NDArray[np.int64]:
+        """Where each pair of a user and a track starts."""
+        if not len(self.user):
+            return np.zeros(0, dtype=np.int64)
+        other = (np.diff(self.user) != 0) | (np.diff(self.track) != 0)
+        return np.append(0, np.flatnonzero(other) + 1)
+
+
+def activity(events: pa.Table, user_ids: pa.Array, user_numbers: Ints, track_ids: pa.Array) -> Activity:
     """Counts the distinct events of each user, track, type and day. An event that several files hold counts once.
 
     Args:
-        cleaned_events: `cleaning.clean_events` of any number of files.
-        users: user_id and user, its number.
-        tracks: track_id and track, its number.
-
-    Returns:
-        user (int), track (int), event_type, day (int, days since 1970 in UTC), count (long).
+        events: EVENT_VALUES, all events of some users.
+        user_ids: those users' ids.
+        user_numbers: and their numbers.
+        track_ids: the ids of all tracks, in the order of their numbers.
     """
-    events = cleaned_events.select(*EVENT_VALUES).repartition("user_id", "track_id").distinct()
-    daily = events.groupBy("user_id", "track_id", "event_type", F.unix_date(F.to_date("event_ts")).alias("day")).agg(
-        F.count(F.lit(1)).alias("count")
+    distinct = events.group_by(list(EVENT_VALUES)).aggregate([])
+    day = pc.floor(pc.divide(distinct["event_ts"].cast(pa.int64()).cast(pa.float64()), 86_400e6)).cast(pa.int32())
+    counted = (
+        pa.table(
+            {
+                "user": user_numbers[numbers(distinct["user_id"], user_ids)],
+                "track": numbers(distinct["track_id"], track_ids),
+                "event_type": numbers(distinct["event_type"], pa.array(_TYPES)),
+                "day": day,
+            }
+        )
+        .group_by(["user", "track", "event_type", "day"])
+        .aggregate([([], "count_all")])
     )
-    numbered = daily.join(F.broadcast(tracks), "track_id").join(users, "user_id")
-    return numbered.select("user", "track", "event_type", "day", "count")
+    columns = [
+        counted[name].to_numpy().astype(np.int32) for name in (*("user", "track", "event_type", "day"), "count_all")
+    ]
+    order = np.lexsort(columns[3::-1])
+    return Activity(*(column[order] for column in columns))
 
 
-def confidence(activity: DataFrame, until: int, parameters: Parameters) -> DataFrame:
+def histories(activity: Activity, until: int, parameters: Parameters) -> Histories:
     """What each user thinks of each track that they have met, as far as one knows on a morning.
 
     Args:
-        activity: from `activity`.
+        activity: what they did.
         until: the day whose morning it is; its events and later ones play no part.
         parameters: weights, damping and half-lives.
-
-    Returns:
-        user, track, profile and cooccurrence (double; the confidences with either half-life), last_play (int, the day
-        of the last play, or null); one row for each user and track with any event.
     """
-    weight = F.coalesce(*(F.when(F.col("event_type") == name, w) for name, w in parameters.weights.items()))
-    age = F.lit(until - 1) - F.col("day")
-    sums = {
-        "profile": F.sum(weight * F.col("count") * _decay(age, parameters.profile_half_life_days)),
-        "cooccurrence": F.sum(weight * F.col("count") * _decay(age, parameters.cooccurrence_half_life_days)),
-    }
-    return (
-        activity.where(F.col("day") < until)
-        .groupBy("user", "track")
-        .agg(
-            *((_damped(total) if parameters.damping else total).alias(name) for name, total in sums.items()),
-            F.max(F.when(F.col("event_type") == PLAY.name, F.col("day"))).alias("last_play"),
-        )
+    known = activity.where(activity.day < until)
+    starts, age = known.starts, until - 1 - known.day
+    weights = np.array([parameters.weights[name] for name in _TYPES])[known.event_type] * known.count
+    played = np.where(known.event_type == _PLAY, known.day, NEVER)
+
+    def confidence(half_life: float | None) -> Floats:
+        total = _sums(weights * decay(age, half_life), starts)
+        damped = np.sign(total) * np.log1p(np.abs(total)) if parameters.damping else total
+        return damped.astype(np.float32)
+
+    return Histories.of_pairs(
+        known.user[starts],
+        known.track[starts],
+        confidence(parameters.profile_half_life_days),
+        confidence(parameters.cooccurrence_half_life_days),
+        np.maximum.reduceat(played, starts).astype(np.int32) if len(starts) else np.zeros(0, dtype=np.int32),
     )
 
 
-def histories(confidence: DataFrame) -> DataFrame:
-    """Each user's tracks as arrays.
-
-    Args:
-        confidence: from `confidence`.
-
-    Returns:
-        user; tracks (array of int), profile and cooccurrence (arrays of float): every track that the user has met, in
-        falling order of profile.
-    """
-    in_order = F.array_sort(
-        F.collect_list(F.struct((-F.col("profile")).alias("order"), "track", "profile", "cooccurrence"))
-    )
-    return (
-        confidence.groupBy("user")
-        .agg(in_order.alias("met"))
-        .select(
-            "user",
-            F.col("met.track").alias("tracks"),
-            F.col("met.profile").cast("array<float>").alias("profile"),
-            F.col("met.cooccurrence").cast("array<float>").alias("cooccurrence"),
-        )
-    )
+def decay(age: Ints, half_life: float | None) -> npt.NDArray[np.float64]:
+    """How much what is so many days old still counts."""
+    return np.ones(len(age)) if half_life is None else np.exp2(-age / half_life)
 
 
-def positive(activity: DataFrame, first: int, until: int) -> DataFrame:
-    """The tracks that each user played or liked from one day to the day before another.
-
-    Returns:
-        user, relevant (array of int, ascending).
-    """
-    liked = (F.col("day") >= first) & (F.col("day") < until) & F.col("event_type").isin(PLAY.name, LIKE.name)
-    return activity.where(liked).groupBy("user").agg(F.sort_array(F.collect_set("track")).alias("relevant"))
+def liked(activity: Activity) -> Bools:
+    """Which rows are of plays or likes."""
+    found: Bools = (activity.event_type == _PLAY) | (activity.event_type == _LIKE)
+    return found
 
 
-def met(activity: DataFrame, until: int) -> DataFrame:
-    """The tracks that each user had any event on before a day.
-
-    Returns:
-        user, met (array of int).
-    """
-    return activity.where(F.col("day") < until).groupBy("user").agg(F.collect_set("track").alias("met"))
-
-
-def _decay(age: Column, half_life: float | None) -> Column:
-    return F.lit(1.0) if half_life is None else F.pow(F.lit(2.0), -age / half_life)
-
-
-def _damped(total: Column) -> Column:
-    return F.signum(total) * F.log1p(F.abs(total))
+def _sums(values: npt.NDArray[np.float64], starts: npt.NDArray[np.int64]) -> npt.NDArray[Any]:
+    return np.add.reduceat(values, starts) if len(starts) else np.zeros(0)

@@ -1,78 +1,112 @@
 """Item-item neighbours: which tracks are listened to by the same people.
 
 A user's capped history is a document and its tracks are the words: weighted as in BM25 (Robertson and Zaragoza, "The
-Probabilistic Relevance Framework: BM25 and Beyond", 2009), so that hits and long histories count for less. The score
-of two tracks is the sum over users of the products of their weights; each track keeps its best neighbours (Deshpande
-and Karypis, "Item-Based Top-N Recommendation Algorithms", 2004).
+Probabilistic Relevance Framework: BM25 and Beyond", 2009), so that hits and long histories count for less, or each
+track's weights to the length 1. The score of two tracks is the sum over users of the products of their weights; each
+track keeps its best neighbours (Deshpande and Karypis, "Item-Based Top-N Recommendation Algorithms", 2004).
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-import pandas as pd
-from pyspark.sql import DataFrame, SparkSession
 
-from spotify_graph.transforms.recommendations.capped import Capped, Floats, Ints
+from spotify_graph.transforms.recommendations.arrays import Floats, Ints, Places
+from spotify_graph.transforms.recommendations.histories import Capped
 from spotify_graph.transforms.recommendations.parameters import Parameters
-
-_BLOCK = 1024
-SCHEMA = "track int, similar array<int>, scores array<float>, listeners array<int>"
 
 
 class Weighting(StrEnum):
-    """How a user's confidence in a track becomes a weight."""
+    """How a user's confidence in a track becomes a weight. Which is better depends on the log: both are models."""
 
     BM25 = "bm25"
     COSINE = "cosine"
-    """The baseline: each track's weights are scaled to length 1, so that the score is a cosine."""
+    """Each track's weights are scaled to length 1, so that the score of two tracks is a cosine."""
 
 
-def neighbours(
-    spark: SparkSession,
-    history: Capped,
-    tracks: int,
-    parameters: Parameters,
-    weighting: Weighting = Weighting.BM25,
-) -> DataFrame:
-    """Finds each track's neighbours; the work grows with users * cap^2.
+@dataclass(frozen=True)
+class Neighbours:
+    """The best neighbours of some tracks, in rows of one length.
+
+    Attributes:
+        tracks: shape (tracks, kept): the neighbours' numbers, best first; the number of tracks where there are fewer.
+        scores: likewise, falling, above 0; 0 where there are fewer.
+        listeners: likewise: how many users have both tracks in their capped histories.
+    """
+
+    tracks: Ints
+    scores: Floats
+    listeners: Ints
+
+    @classmethod
+    def empty(cls, rows: int, tracks: int, kept: int = 0) -> "Neighbours":
+        """No neighbours."""
+        return cls(
+            np.full((rows, kept), tracks, dtype=np.int32),
+            np.zeros((rows, kept), dtype=np.float32),
+            np.zeros((rows, kept), dtype=np.int32),
+        )
+
+    @classmethod
+    def together(cls, blocks: Sequence["Neighbours"]) -> "Neighbours":
+        """Those of blocks of tracks, one after the other."""
+        return cls(*(np.concatenate([getattr(block, name) for block in blocks]) for name in cls.__annotations__))
+
+
+@dataclass(frozen=True)
+class Listened:
+    """The capped histories of all users, by track.
+
+    Attributes:
+        users: shape (pairs,): who has a track, one track's users after the other's.
+        places: likewise: where in their history it is.
+        starts: shape (tracks + 1,): where each track's users start.
+        numbers: the histories' tracks, shape (users, cap).
+        weights: what each of them weighs, likewise.
+    """
+
+    users: Ints
+    places: Ints
+    starts: Places
+    numbers: Ints
+    weights: Floats
+
+    @classmethod
+    def of(cls, history: Capped, tracks: int, parameters: Parameters, weighting: Weighting) -> "Listened":
+        """Weighs histories, those by their co-occurrence confidence."""
+        row, column = np.nonzero(history.weights)
+        order = np.argsort(history.tracks[row, column], kind="stable")
+        users, places = row[order].astype(np.int32), column[order].astype(np.int32)
+        starts = np.searchsorted(history.tracks[users, places], np.arange(tracks + 1))
+        weigh = _bm25 if weighting is Weighting.BM25 else _unit
+        return cls(users, places, starts, history.tracks, weigh(history, tracks, parameters))
+
+
+def neighbours(listened: Listened, block: range, keep: int) -> Neighbours:
+    """Finds the neighbours of some tracks; the work grows with their listeners * cap.
 
     Args:
-        spark: computes.
-        history: the users' capped histories, by their co-occurrence confidence.
-        tracks: how many tracks there are.
-        parameters: how many neighbours to keep, and BM25's parameters.
-        weighting: BM25, or the baseline.
-
-    Returns:
-        track, similar (array of int), scores (array of float, falling, above 0) and listeners (array of int: how many
-        users have both in their capped histories), one row for each track that has a neighbour.
+        listened: who has which track.
+        block: the tracks' numbers.
+        keep: how many neighbours to keep of each.
     """
-    weights = _bm25(history, tracks, parameters) if weighting is Weighting.BM25 else _unit(history, tracks)
-    row, column = np.nonzero(history.weights)
-    order = np.argsort(history.tracks[row, column], kind="stable")
-    users, places = row[order].astype(np.int32), column[order].astype(np.int32)
-    starts = np.searchsorted(history.tracks[users, places], np.arange(tracks + 1))
-    numbers, keep = history.tracks, min(parameters.neighbours, max(tracks - 1, 1))
-
-    def of_block(blocks: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for block in blocks:
-            found = []
-            for track in block["id"]:
-                mine = slice(starts[track], starts[track + 1])
-                if mine.start == mine.stop:
-                    continue
-                others = numbers[users[mine]].ravel()
-                product = weights[users[mine]] * weights[users[mine], places[mine]][:, None]
-                scores = np.bincount(others, product.ravel(), tracks + 1)[:tracks].astype(np.float32)
-                scores[track] = 0
-                best = _best(scores, keep)
-                if len(best):
-                    found.append((track, best, scores[best], np.bincount(others, minlength=tracks)[best]))
-            yield pd.DataFrame(found, columns=["track", "similar", "scores", "listeners"])
-
-    blocks = -(-tracks // _BLOCK) or 1
-    return spark.range(0, tracks, numPartitions=min(blocks, 64)).mapInPandas(of_block, SCHEMA)
+    tracks = len(listened.starts) - 1
+    found = Neighbours.empty(len(block), tracks, keep)
+    for row, track in enumerate(block):
+        mine = slice(listened.starts[track], listened.starts[track + 1])
+        if mine.start == mine.stop:
+            continue
+        users, places = listened.users[mine], listened.places[mine]
+        others = listened.numbers[users].ravel()
+        product = listened.weights[users] * listened.weights[users, places][:, None]
+        scores = np.bincount(others, product.ravel(), tracks + 1)[:tracks].astype(np.float32)
+        scores[track] = 0
+        best = _best(scores, keep)
+        found.tracks[row, : len(best)] = best
+        found.scores[row, : len(best)] = scores[best]
+        found.listeners[row, : len(best)] = np.bincount(others, minlength=tracks + 1)[best]
+    return found
 
 
 def _best(scores: Floats, keep: int) -> Ints:
@@ -82,17 +116,6 @@ def _best(scores: Floats, keep: int) -> Ints:
         found = found[scores[found] >= np.partition(scores[found], -keep)[-keep]]
     best: Ints = found[np.lexsort((found, -scores[found]))[:keep]].astype(np.int32)
     return best
-
-
-def as_arrays(neighbours: DataFrame, tracks: int, keep: int) -> tuple[Ints, Floats]:
-    """Each track's neighbours and scores in rows of one length; the number of tracks, and 0, where there are fewer."""
-    similar = np.full((tracks, keep), tracks, dtype=np.int32)
-    scores = np.zeros((tracks, keep), dtype=np.float32)
-    rows = neighbours.select("track", "similar", "scores").toPandas()
-    for track, near, how_near in zip(rows["track"], rows["similar"], rows["scores"], strict=True):
-        similar[track, : len(near)] = near
-        scores[track, : len(near)] = how_near
-    return similar, scores
 
 
 def _bm25(history: Capped, tracks: int, parameters: Parameters) -> Floats:
@@ -107,7 +130,7 @@ def _bm25(history: Capped, tracks: int, parameters: Parameters) -> Floats:
     return (saturated * rarity[history.tracks]).astype(np.float32)
 
 
-def _unit(history: Capped, tracks: int) -> Floats:
+def _unit(history: Capped, tracks: int, parameters: Parameters) -> Floats:  # noqa: ARG001 cosine has none
     squares = np.bincount(history.tracks.ravel(), (history.weights**2).ravel(), minlength=tracks + 1)
     lengths = np.sqrt(np.where(squares > 0, squares, 1))
     return (history.weights / lengths[history.tracks]).astype(np.float32)

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from pyspark.sql import DataFrame, Window
-from pyspark.sql import functions as F
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from spotify_graph.transforms.names import SEVERAL
-
-Ints = npt.NDArray[np.int32]
-Floats = npt.NDArray[np.float32]
+from spotify_graph.transforms.recommendations.arrays import Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -56,35 +54,29 @@ class Catalogue:
         return len(self.ids)
 
 
-def catalogue(cleaned_tracks: DataFrame, cleaned_events: DataFrame) -> Catalogue:
+def catalogue(cleaned_tracks: pa.Table, named: pa.Array) -> Catalogue:
     """The tracks of the catalogue and of the events.
 
     Args:
         cleaned_tracks: track_id, genre (several with SEVERAL between them) and artist, one row for each track.
-        cleaned_events: track_id.
+        named: the ids of the tracks that events name.
     """
-    named = cleaned_events.select("track_id").distinct()
-    known = cleaned_tracks.select("track_id", "genre", "artist")
-    tracks = known.join(named, "track_id", "full").orderBy("track_id").toPandas()
-    genres = tracks["genre"].to_numpy(object)
+    known = cleaned_tracks["track_id"].combine_chunks()
+    ids = pc.unique(pa.concat_arrays([known, named]))
+    ids = ids.take(pc.sort_indices(ids))
+    rows = pc.index_in(ids, value_set=known)
+    genres = cleaned_tracks["genre"].take(rows).to_numpy(zero_copy_only=False)
+    artists = cleaned_tracks["artist"].take(rows).to_numpy(zero_copy_only=False)
     return Catalogue(
-        ids=tracks["track_id"].to_numpy(object),
-        genre=_codes(genres),
-        artist=_codes(tracks["artist"].to_numpy(object)),
-        genres=_groups(genres),
+        ids=ids.to_numpy(zero_copy_only=False), genre=_codes(genres), artist=_codes(artists), genres=_groups(genres)
     )
 
 
-def numbered_tracks(tracks: Catalogue, like: DataFrame) -> DataFrame:
-    """track_id and track, its number, in the session of another DataFrame."""
-    numbers = enumerate(tracks.ids.tolist())
-    return like.sparkSession.createDataFrame([(id_, i) for i, id_ in numbers], "track_id string, track int")
-
-
-def numbered_users(cleaned_events: DataFrame) -> DataFrame:
-    """user_id and user, its number: its place in the ascending order of the ids of all users with events."""
-    users = cleaned_events.select("user_id").distinct()
-    return users.select("user_id", (F.row_number().over(Window.orderBy("user_id")) - 1).alias("user"))
+def numbers(of: pa.Array | pa.ChunkedArray, ids: pa.Array) -> Ints:
+    """Each value's position among ids; all are there."""
+    found = pc.index_in(of, value_set=ids)
+    whole = found.combine_chunks() if isinstance(found, pa.ChunkedArray) else found
+    return np.asarray(whole.to_numpy(zero_copy_only=False), dtype=np.int32)
 
 
 def _codes(names: npt.NDArray[np.object_]) -> Ints:

@@ -1,10 +1,13 @@
 """What the models are told: every weight, half-life, cap and size, with the reason for its default."""
 
 from collections.abc import Mapping
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from spotify_graph.graph_model import LIKE, PAUSE, PLAY, POPULARITY_HALF_LIFE_DAYS, SEEK, SKIP
+
+_PAIRS = (10_000, 100_000, 1_000_000)
 
 
 class Parameters(BaseModel):
@@ -35,10 +38,10 @@ class Parameters(BaseModel):
         90.0, gt=0, description="After how long an event counts half in what a user likes now; None never forgets."
     )
     cooccurrence_half_life_days: float | None = Field(
-        45.0,
+        180.0,
         gt=0,
-        description="After how long an event counts half in which tracks go together. What was heard in the same weeks"
-        " says more about that than what was heard in the same year, while a user's taste lasts; None never forgets.",
+        description="After how long an event counts half in which tracks go together, which lasts longer than what a"
+        " user likes now; None never forgets.",
     )
     popularity_half_life_days: float | None = Field(
         float(POPULARITY_HALF_LIFE_DAYS),
@@ -54,9 +57,25 @@ class Parameters(BaseModel):
     neighbours: int = Field(100, ge=1, description="How many neighbours of a track are kept.")
     bm25_k1: float = Field(1.2, ge=0, description="How soon a higher confidence stops to count for more, as in BM25.")
     bm25_b: float = Field(0.75, ge=0, le=1, description="How much a long history counts for less, as in BM25.")
-    rank: int = Field(16, ge=1, description="How many latent factors a user and a track have.")
-    regularization: float = Field(0.05, gt=0, description="How strongly factors are held small.")
-    alpha: float = Field(1.0, gt=0, description="What a unit of feedback adds to the confidence 1 of no feedback.")
+    rank: int = Field(
+        0,
+        ge=0,
+        description="How many latent factors a user and a track have. 0 chooses by how many pairs of a user and a track"
+        " there are (`sized`).",
+    )
+    regularization: float = Field(0.03, gt=0, description="How strongly factors are held small.")
+    unobserved: float = Field(
+        0.3, gt=0, description="The weight of a track that a user never met, beside a unit of feedback."
+    )
+    linear_tracks: int = Field(
+        5_000,
+        ge=0,
+        description="Of how many tracks, those with most listeners, the linear model is: its work grows with the cube"
+        " of them. 0 is none.",
+    )
+    linear_strength: float = Field(
+        10.0, gt=0, description="The regularization of the linear model, beside how much confidence a track has."
+    )
     iterations: int = Field(8, ge=1, description="How often the factors of users and of tracks are solved in turn.")
     similar_users: int = Field(50, ge=1, description="How many similar users are kept of a user.")
     similar_among: int = Field(
@@ -68,8 +87,24 @@ class Parameters(BaseModel):
     prior: float = Field(
         2.0, gt=0, description="How many units of confidence everybody's genres and artists weigh beside a user's own."
     )
+    unheard: float = Field(
+        0.5,
+        ge=0,
+        description="With how many listeners each track starts within its genre and among its artist's, so that what"
+        " nobody has played yet can be recommended by them: half a one, as Krichevsky and Trofimov (1981) count.",
+    )
     recommended: int = Field(100, ge=1, le=1000, description="How many tracks are recommended to a user.")
     seed: int = Field(0, ge=0, description="Makes random draws repeatable.")
+
+    def sized(self, pairs: int) -> Self:
+        """With the rank that fits the size of the data, unless one is given.
+
+        16 up to 10,000 pairs of a user and a track, 32 up to 100,000, 64 up to a million, then 128: more factors need
+        more to learn from, and then pay (Rendle et al., "Revisiting the Performance of iALS on Item Recommendation
+        Benchmarks", 2022). The regularization needs no such rule: it grows with what is known of a user or a track, and
+        with how many of the others there are.
+        """
+        return self if self.rank else self.model_copy(update={"rank": 16 * 2 ** sum(pairs > most for most in _PAIRS)})
 
     @property
     def weights(self) -> Mapping[str, float]:

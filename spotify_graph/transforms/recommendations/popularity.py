@@ -7,34 +7,26 @@ the tracks of that genre or artist (`scores.by_group`).
 """
 
 import numpy as np
-import numpy.typing as npt
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+
+from spotify_graph.transforms.recommendations.arrays import Floats
+from spotify_graph.transforms.recommendations.confidence import decay
+from spotify_graph.transforms.recommendations.histories import NEVER, Histories
 
 
-def popularity(confidence: DataFrame, until: int, half_life_days: float | None) -> DataFrame:
-    """Counts each track's listeners.
+def popularity(histories: Histories, tracks: int, until: int, half_life_days: float | None) -> tuple[Floats, Floats]:
+    """Counts each track's listeners among some users.
 
     Args:
-        confidence: from `confidence.confidence`.
+        histories: the users'.
+        tracks: how many tracks there are.
         until: the day on whose morning it is asked.
         half_life_days: after how long a listener counts half; None counts all alike.
 
     Returns:
-        track, listeners (double; all of them, undecayed), popularity (double), only for tracks that somebody played.
+        The listeners, all of them, and those of late; shape (tracks,) each.
     """
-    age = F.lit(until - 1) - F.col("last_play")
-    counts = F.lit(1.0) if half_life_days is None else F.pow(F.lit(2.0), -age / half_life_days)
-    played = confidence.where(F.col("last_play").isNotNull())
-    return played.groupBy("track").agg(
-        F.count(F.lit(1)).cast("double").alias("listeners"), F.sum(counts).alias("popularity")
-    )
-
-
-def as_arrays(popularity: DataFrame, tracks: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """Listeners and popularity of each track, by its number; 0 for tracks that nobody played."""
-    rows = popularity.toPandas()
-    listeners, decayed = np.zeros((2, tracks), dtype=np.float32)
-    listeners[rows["track"]] = rows["listeners"]
-    decayed[rows["track"]] = rows["popularity"]
-    return listeners, decayed
+    played = histories.last_play != NEVER
+    track = histories.tracks[played]
+    weights = decay(until - 1 - histories.last_play[played], half_life_days)
+    ever, of_late = np.bincount(track, minlength=tracks), np.bincount(track, weights, tracks)
+    return ever.astype(np.float32), of_late.astype(np.float32)

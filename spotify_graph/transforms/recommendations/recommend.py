@@ -1,19 +1,14 @@
-"""The tables that the graph holds of a model: similar tracks, similar users, and recommended tracks."""
+"""The lists that the graph holds of a model: the tracks that each user never met, best first."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from spotify_graph.transforms.recommendations.capped import Ints
+from spotify_graph.transforms.recommendations.arrays import Bools, Floats, Ints, Places
 from spotify_graph.transforms.recommendations.combination import Combination, probability
-from spotify_graph.transforms.recommendations.knowledge import Knowledge
-from spotify_graph.transforms.recommendations.logs import Logs
 from spotify_graph.transforms.recommendations.parameters import Parameters
 from spotify_graph.transforms.recommendations.scores import Block, top
+from spotify_graph.transforms.recommendations.track_features import TrackFeatures
 
 _CELLS = 4_000_000
 """How many scores of users and tracks are held at once for each model."""
@@ -24,63 +19,28 @@ def block_size(tracks: int) -> int:
     return max(1, min(256, _CELLS // max(tracks, 1)))
 
 
-def recommended(knowledge: Knowledge, combination: Combination, parameters: Parameters) -> DataFrame:
+def in_blocks(users: Ints, tracks: int) -> Iterator[Ints]:
+    """Some users in blocks that can be scored at once; one without users where there are none."""
+    size = block_size(tracks)
+    return (users[start : start + size] for start in range(0, max(len(users), 1), size))
+
+
+def recommended(
+    block: Block, known: TrackFeatures, combination: Combination, parameters: Parameters
+) -> tuple[Ints, Floats]:
     """Ranks for each user the tracks that they never met.
 
     Returns:
-        user, recommended (array of int, best first), scores (array of float: probabilities).
+        The tracks, best first, -1 where a user has fewer, and their probabilities; shape (users, places) each.
     """
-    known = knowledge.of_tracks
-    size = block_size(len(known))
-
-    def of_block(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for rows in batches:
-            for start in range(0, len(rows), size):
-                users = rows.iloc[start : start + size]
-                block = Block.of(users, known.factors.shape[1])
-                scores = combination.score(block, known, parameters)
-                best = top(scores, ~mask(block.tracks, len(known)), parameters.recommended)
-                chosen = [row[row >= 0] for row in best]
-                odds = [probability(scores[i, row]) for i, row in enumerate(chosen)]
-                yield pd.DataFrame({"user": users["user"], "recommended": chosen, "scores": odds})
-
-    return knowledge.of_users.mapInPandas(of_block, "user int, recommended array<int>, scores array<float>")
+    scores = combination.score(block, known, parameters)
+    never_met = ~mask(block.histories.rows, block.histories.tracks, scores.shape)
+    best = top(scores, never_met, parameters.recommended)
+    return best, probability(np.take_along_axis(scores, np.maximum(best, 0), axis=1))
 
 
-def recommended_table(lists: DataFrame, logs: Logs) -> DataFrame:
-    """The lists of `recommended` as rows: user_id, track_id, score (double), rank (int, from 1)."""
-    rows = _exploded(lists, "user", recommended="track", scores="score")
-    return rows.join(logs.users, "user").join(F.broadcast(logs.tracks), "track").drop("user", "track")
-
-
-def similar_track_table(neighbours: DataFrame, logs: Logs) -> DataFrame:
-    """The lists of `neighbours` as rows: track_id, similar_track_id, score (double), rank (int), listeners (int)."""
-    rows = _exploded(neighbours, "track", similar="other", scores="score", listeners="listeners")
-    others = logs.tracks.toDF("similar_track_id", "other")
-    return rows.join(F.broadcast(logs.tracks), "track").join(F.broadcast(others), "other").drop("track", "other")
-
-
-def similar_user_table(alike: DataFrame, logs: Logs) -> DataFrame:
-    """The lists of `similar_users` as rows: user_id, similar_user_id, score (double), rank (int)."""
-    rows = _exploded(alike, "user", similar_users="other", similarities="score")
-    others = logs.users.toDF("similar_user_id", "other")
-    return rows.join(logs.users, "user").join(others, "other").drop("user", "other")
-
-
-def _exploded(lists: DataFrame, key: str, **arrays: str) -> DataFrame:
-    """One row for each element: the key, rank (from 1), and the element of each array under its new name."""
-    zipped = lists.select(key, F.posexplode(F.arrays_zip(*arrays)).alias("place", "it"))
-    elements = {new: F.col("it").getField(name) for name, new in arrays.items()}
-    # Single precision read as double would show digits that say nothing.
-    elements["score"] = F.round(elements["score"].cast("double"), 6)
-    return zipped.select(key, (F.col("place") + 1).alias("rank"), *(it.alias(name) for name, it in elements.items()))
-
-
-def mask(tracks: Iterable[Ints | None], count: int) -> npt.NDArray[np.bool_]:
-    """Which tracks are in each user's array, shape (users, tracks); a user without an array has none."""
-    rows = list(tracks)
-    found = np.zeros((len(rows), count), dtype=bool)
-    for i, numbers in enumerate(rows):
-        if numbers is not None:
-            found[i, numbers] = True
+def mask(rows: Places, tracks: Ints, shape: Sequence[int]) -> Bools:
+    """Which tracks each user has, shape (users, tracks), from pairs of a row and a track."""
+    found = np.zeros(tuple(shape), dtype=bool)
+    found[rows, tracks] = True
     return found

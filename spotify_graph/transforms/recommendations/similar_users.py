@@ -4,51 +4,51 @@ For user-based recommendation see Herlocker et al., "An Algorithmic Framework fo
 (1999): what a user's nearest neighbours like, weighted by how near they are.
 """
 
-from collections.abc import Iterator
-
 import numpy as np
-import pandas as pd
-from pyspark.sql import DataFrame
 
-from spotify_graph.transforms.recommendations.capped import Floats
-from spotify_graph.transforms.recommendations.parameters import Parameters
+from spotify_graph.transforms.recommendations.arrays import Floats, Ints
 
-SCHEMA = "user int, similar_users array<int>, similarities array<float>"
-_BLOCK = 256
+LEAST = np.float32(0.05)
+"""Below that cosine, two users have nothing in common but chance."""
 
 
-def similar_users(user_factors: DataFrame, factors: Floats, strength: Floats, parameters: Parameters) -> DataFrame:
-    """Finds each user's nearest users.
+def candidates(factors: Floats, strength: Floats, among: int) -> Ints:
+    """Among whom similar users are sought: those with most confidence of the users with factors, by number.
 
     Args:
-        user_factors: of users, from `factors.factors`.
-        factors: the same as an array, one row for each user.
-        strength: shape (users,): how much confidence each user's history holds.
-        parameters: how many to keep, and among how many to seek.
-
-    Returns:
-        user, similar_users (array of int) and similarities (array of float: cosines, falling, above 0).
+        factors: of all users, shape (users, rank).
+        strength: how much confidence each user's history holds, shape (users,).
+        among: how many at the most.
     """
     known = np.flatnonzero(factors.any(axis=1))
-    among = np.sort(known[np.lexsort((known, -strength[known]))[: parameters.similar_among]])
-    candidates = _unit(factors[among])
-    keep = min(parameters.similar_users, max(len(among), 1))
+    return np.sort(known[np.lexsort((known, -strength[known]))[:among]]).astype(np.int32)
 
-    def of_block(blocks: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
-        for rows in blocks:
-            for start in range(0, len(rows), _BLOCK):
-                block = rows.iloc[start : start + _BLOCK]
-                cosines = _unit(np.stack(block["features"].to_list())) @ candidates.T
-                cosines[block["id"].to_numpy()[:, None] == among] = -1  # not oneself
-                top = np.argpartition(-cosines, keep - 1, axis=1)[:, :keep]
-                near = np.take_along_axis(cosines, top, axis=1)
-                order = np.lexsort((among[top], -near), axis=1)
-                top, near = np.take_along_axis(top, order, axis=1), np.take_along_axis(near, order, axis=1)
-                alike = [among[t[n > 0]] for t, n in zip(top, near, strict=True)]
-                cosine = [n[n > 0] for n in near]
-                yield pd.DataFrame({"user": block["id"], "similar_users": alike, "similarities": cosine})
 
-    return user_factors.mapInPandas(of_block, SCHEMA)
+def similar_users(users: Ints, factors: Floats, among: Ints, of_them: Floats, keep: int) -> tuple[Ints, Floats]:
+    """Finds some users' nearest users.
+
+    Args:
+        users: their numbers, shape (users,).
+        factors: their factors.
+        among: the candidates' numbers, ascending.
+        of_them: and their factors.
+        keep: how many to keep.
+
+    Returns:
+        The nearest ones' positions among the candidates, nearest first, and their cosines, which are at least LEAST;
+        shape (users, keep or fewer) each, -1 and 0 where there are fewer.
+    """
+    keep = min(keep, len(among))
+    if not keep:
+        return np.zeros((len(users), 0), dtype=np.int32), np.zeros((len(users), 0), dtype=np.float32)
+    cosines = _unit(factors) @ _unit(of_them).T
+    cosines[users[:, None] == among] = -1  # not oneself
+    nearest = np.argpartition(-cosines, keep - 1, axis=1)[:, :keep]
+    near = np.take_along_axis(cosines, nearest, axis=1)
+    order = np.lexsort((nearest, -near), axis=1)
+    nearest, near = np.take_along_axis(nearest, order, axis=1), np.take_along_axis(near, order, axis=1)
+    alike = near >= LEAST
+    return np.where(alike, nearest, -1).astype(np.int32), np.where(alike, near, 0)
 
 
 def _unit(rows: Floats) -> Floats:

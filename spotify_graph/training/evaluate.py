@@ -1,31 +1,29 @@
-"""The evaluation: tune on the validation window, then measure once on the test window."""
+"""The evaluation: tune on what is held out for it, then measure once on the test window."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
-
+from spotify_graph.training import ranking
+from spotify_graph.training.holdout_users import Evidence, evidence, holdout_users
+from spotify_graph.training.logs import Logs
+from spotify_graph.training.prepared import Prepared
+from spotify_graph.training.search import STEPS, Say, Tuned, tune
+from spotify_graph.training.train import TrainedModels, train
 from spotify_graph.transforms.evaluation import metrics
-from spotify_graph.transforms.evaluation.lists import PLACES, Lists, Ranker, Scope, questions, rank
+from spotify_graph.transforms.evaluation.lists import PLACES, Lists, Ranker, Scope
 from spotify_graph.transforms.evaluation.metrics import Mean
 from spotify_graph.transforms.evaluation.protocol import Protocol
 from spotify_graph.transforms.evaluation.rankers import (
     COMBINATION,
     ORACLE,
     PUBLISHED,
+    Published,
     Truth,
     baselines,
     combined,
     models,
 )
-from spotify_graph.transforms.evaluation.rankers import published as of_published
-from spotify_graph.transforms.evaluation.search import STEPS, Say, Tuned, tune
 from spotify_graph.transforms.evaluation.split import Split
-from spotify_graph.transforms.recommendations import capped, neighbours
-from spotify_graph.transforms.recommendations.capped import Floats, Ints
-from spotify_graph.transforms.recommendations.knowledge import Knowledge, Prepared, learn
-from spotify_graph.transforms.recommendations.logs import Logs
-from spotify_graph.transforms.recommendations.neighbours import Weighting
 from spotify_graph.transforms.recommendations.numbering import Catalogue
 from spotify_graph.transforms.recommendations.parameters import Parameters
 
@@ -62,13 +60,17 @@ class Evaluation:
 
     Attributes:
         tuned: the parameters, the combination, and what else was tried.
-        knowledge: what the models knew before the test window.
+        prepared: what the models were trained on before the test window.
+        trained: what they knew.
         lists: what was ranked in the test window, by ranker and scope.
+        evidence: how much the test window has to say of never-heard tracks.
     """
 
     tuned: Tuned
-    knowledge: Knowledge
+    prepared: Prepared
+    trained: TrainedModels
     lists: Mapping[tuple[str, Scope], Lists]
+    evidence: Evidence
 
 
 def evaluate(
@@ -78,8 +80,8 @@ def evaluate(
     protocol: Protocol,
     say: Say,
     *,
-    truth: tuple[Truth, DataFrame] | None = None,
-    published: DataFrame | None = None,
+    truth: Truth | None = None,
+    published: Published | None = None,
 ) -> Evaluation:
     """Tunes and measures.
 
@@ -90,31 +92,27 @@ def evaluate(
         protocol: how it is made.
         say: told how far it is.
         truth: from `oracle.truth`, where the data is sample data.
-        published: user and published (array of int, best first): what the published model would have recommended
-            before the test window.
+        published: what the published model would have recommended before the test window.
     """
     steps = STEPS if protocol.tune else ()
     tuned = tune(logs, split.validation, parameters, protocol.users, say, steps)
     parameters = tuned.parameters
     prepared = Prepared.of(logs, split.test.known_until, parameters)
-    knowledge = learn(logs, prepared, parameters)
-    asked = questions(logs.activity, split.test, protocol.users, parameters.seed)
+    trained = train(prepared, parameters)
+    asked = holdout_users(logs, split.test, protocol.users, parameters.seed)
     rankers: dict[str, Ranker] = {
-        **baselines(_cosine(logs, prepared, parameters)),
+        **baselines(),
         **models(),
         COMBINATION: combined(tuned.combination),
     }
     if truth:
-        rankers[ORACLE], tastes = truth
-        asked = asked.join(tastes, "user")
-    if published is not None:
-        rankers[PUBLISHED] = of_published
-        asked = asked.join(published, "user", "left")
-    lists = rank(asked, knowledge, rankers, tuple(Scope), parameters)
+        rankers[ORACLE] = truth
+    if published:
+        rankers[PUBLISHED] = published
+    lists = ranking.rank(asked, prepared.select(asked.users), trained, rankers, tuple(Scope), parameters, logs)
     # A model publishes nothing but never-heard tracks.
     lists.pop((PUBLISHED, Scope.ALL), None)
-    prepared.release()
-    return Evaluation(tuned, knowledge, lists)
+    return Evaluation(tuned, prepared, trained, lists, evidence(logs, split.test))
 
 
 def report(
@@ -149,10 +147,3 @@ def _rows(ranker: str, scope: Scope, lists: Lists, catalogue: Catalogue, cutoffs
     rows += [Row(ranker, scope, "coverage", k, Mean(share, share, share), count) for k, share in shares]
     apart = metrics.diversity(lists.ranked, catalogue.genre, catalogue.artist, _DIVERSITY_AT)
     return [*rows, Row(ranker, scope, "diversity", _DIVERSITY_AT, Mean(apart, apart, apart), count)]
-
-
-def _cosine(logs: Logs, prepared: Prepared, parameters: Parameters) -> tuple[Ints, Floats]:
-    tracks = len(logs.catalogue)
-    history = capped.cap(prepared.histories, logs.user_count, tracks, parameters.history_cap, "cooccurrence")
-    found = neighbours.neighbours(prepared.histories.sparkSession, history, tracks, parameters, Weighting.COSINE)
-    return neighbours.as_arrays(found, tracks, parameters.neighbours)

@@ -1,0 +1,82 @@
+"""The users whom an evaluation asks, and what is to be found for them."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from spotify_graph.training.logs import Bucket, Logs
+from spotify_graph.transforms.evaluation.holdout import Pairs, Sought, sought
+from spotify_graph.transforms.evaluation.split import Window
+from spotify_graph.transforms.recommendations.arrays import Ints
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How much a holdout has to say of never-heard tracks.
+
+    Attributes:
+        users: how many users have such tracks to be found.
+        pairs: how many such pairs of a user and a track there are.
+    """
+
+    users: int
+    pairs: int
+
+
+@dataclass(frozen=True)
+class HoldoutUsers:
+    """Some users, and what is to be found for them.
+
+    Attributes:
+        users: their numbers, ascending.
+        sought: what is to be found, and what they had met.
+    """
+
+    users: Ints
+    sought: Sought
+
+
+def evidence(logs: Logs, holdout: Window | Pairs) -> Evidence:
+    """How much a holdout has to say of never-heard tracks."""
+    counts = [count for _, counts in logs.run(partial(_counted, holdout), logs.buckets) for count in counts.tolist()]
+    return Evidence(sum(count > 0 for count in counts), sum(counts))
+
+
+def holdout_users(
+    logs: Logs, holdout: Window | Pairs, most: int, seed: int, *, never_heard: bool = False
+) -> HoldoutUsers:
+    """Draws users who have something to be found.
+
+    Args:
+        logs: what they did.
+        holdout: what is held out.
+        most: how many users at the most; if there are more, the same ones are drawn each time.
+        seed: makes the draw repeatable.
+        never_heard: draw only users who have tracks to be found that they had never met.
+    """
+    counted = logs.run(partial(_counted, holdout), logs.buckets)
+    users = np.sort(np.concatenate([found[(new > 0) | (not never_heard)] for found, new in counted]))
+    drawn = np.sort(np.random.default_rng(seed).permutation(users)[:most])
+    found = logs.run(partial(_sought, holdout, drawn), logs.buckets)
+    return HoldoutUsers(
+        drawn, Sought(*(np.concatenate([getattr(some, name) for some in found]) for name in ("relevant", "met")))
+    )
+
+
+def _counted(holdout: Window | Pairs, bucket: Bucket) -> tuple[Ints, Ints]:
+    """The users with something to be found, and for each how many tracks that they had never met."""
+    found = sought(bucket.read(), holdout)
+    users = np.unique(found.relevant[:, 0])
+    size = int(users.max(initial=-1)) + 1
+    again = np.isin(_key(found.relevant), _key(found.met))
+    return users, np.bincount(found.relevant[~again, 0], minlength=size)[users].astype(np.int32)
+
+
+def _key(pairs: Ints) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    return (pairs[:, 0].astype(np.int64) << 32) | pairs[:, 1]
+
+
+def _sought(holdout: Window | Pairs, users: Ints, bucket: Bucket) -> Sought:
+    activity = bucket.read()
+    return sought(activity.where(np.isin(activity.user, users)), holdout)
