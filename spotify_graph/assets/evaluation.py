@@ -61,7 +61,8 @@ def recommendation_evaluation(
 ) -> Iterator[dg.Output[Any] | dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """How good the recommendations are on days that the models have not seen, and the parameters that are best.
 
-    Parameters are tuned on a validation window, and everything is measured on a later test window.
+    Parameters are tuned on a validation window, or on held-out pairs where a window says too little, and everything is
+    measured on a later test window.
     """
     started = monotonic()
     lake = Lake(Settings.load().lake)
