@@ -139,7 +139,9 @@ def _train(
     lake = Settings.load().lake
     with scratch(lake) as folder:
         logs = held_out.read(cleaned_events, cleaned_tracks, spark, folder)
-        parameters = Parameters(**evaluation.about["parameters"])
+        # An evaluation of an earlier version of this project may know parameters that there are no more.
+        found = evaluation.about["parameters"]
+        parameters = Parameters(**{name: value for name, value in found.items() if name in Parameters.model_fields})
         known = evaluation.about["combination"]
         combination = Combination(**known) if known else DEFAULT
         context.log.info(f"training on {logs.user_count:,} users and {len(logs.catalogue):,} tracks")
