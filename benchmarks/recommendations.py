@@ -164,10 +164,11 @@ def _of_kind(name: str, kind: Kind, seeds: Sequence[int], folder: Path) -> dict[
 def _without_each(tastes: RealTastes) -> dict[str, Combination]:
     """The combinations that are learned from all models but one, from the same examples."""
     logs, parameters = tastes.logs, tastes.tuned.parameters
-    holdout, _ = judge(logs, tastes.validation, parameters.seed)
-    if holdout is None:
+    counted, _ = judge(logs, tastes.validation, parameters.seed)
+    if counted is None:
         return {}
-    asked = holdout_users(logs, holdout, 5_000, parameters.seed, never_heard=True)
+    holdout = counted.holdout
+    asked = holdout_users(logs, counted, 5_000, parameters.seed, never_heard=True)
     pairs = holdout if isinstance(holdout, Pairs) else None
     prepared = Prepared.of(logs, holdout.known_until, parameters, pairs)
     trained = train(prepared, parameters)

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 _PIPED_WIDTH = 120
 """How wide a line is where nobody looks at a terminal."""
 
+per_artist = click.option(
+    "--per-artist", type=int, help="How many tracks of an artist at most; unless given, it grows with -k: 2 of ten."
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -303,12 +306,10 @@ def evaluate(as_json: bool) -> None:
 @click.argument("user_id")
 @click.option("-k", default=10, show_default=True, help="How many tracks, from 1 to 100.")
 @click.option("--genre", help="Only tracks in this genre.")
-@click.option("--artist", help="Only tracks by this artist; there may then be more than 2.")
+@click.option("--artist", help="Only tracks by this artist, however many.")
 @click.option("--heard", is_flag=True, help="Tracks that the user has heard stay in.")
 @click.option("--disliked", is_flag=True, help="Tracks that the user skipped more often than played stay in.")
-@click.option(
-    "--per-artist", type=int, help="How many tracks of an artist at most; unless given, it grows with -k: 2 of ten."
-)
+@per_artist
 @as_json
 def recommend(
     user_id: str,
@@ -324,7 +325,7 @@ def recommend(
     from spotify_graph import serving
     from spotify_graph.resources.neo4j import connect
 
-    serving.check(k, serving.per_artist_of(k) if per_artist is None else per_artist)
+    serving.check(k, per_artist)
     settings = Settings.load()
     with connect(settings, console.say) as driver:
         answer = serving.recommend(
@@ -346,16 +347,14 @@ def recommend(
 @main.command()
 @click.argument("track_id")
 @click.option("-k", default=10, show_default=True, help="How many tracks, from 1 to 100.")
-@click.option(
-    "--per-artist", type=int, help="How many tracks of an artist at most; unless given, it grows with -k: 2 of ten."
-)
+@per_artist
 @as_json
 def similar(track_id: str, k: int, per_artist: int | None, as_json: bool) -> None:
     """Show the tracks most similar to the track TRACK_ID, and say why."""
     from spotify_graph import serving
     from spotify_graph.resources.neo4j import connect
 
-    serving.check(k, serving.per_artist_of(k) if per_artist is None else per_artist)
+    serving.check(k, per_artist)
     settings = Settings.load()
     with connect(settings, console.say) as driver:
         answer = serving.similar(driver, settings.neo4j_database, track_id, k=k, per_artist=per_artist)

@@ -129,9 +129,13 @@ def _engine(url: str) -> Engine:
     )
 
 
-class _Runs(SqliteRunStorage):
+class _InOneFile:
+    """What runs and schedules have in common: a storage that connects to one file."""
+
+    _conn_string: str
+
     def __init__(self, conn_string: str, files: _Files) -> None:
-        super().__init__(conn_string)
+        super().__init__(conn_string)  # type: ignore[call-arg] # of the storage that it is mixed into
         self._files = files
 
     @contextmanager
@@ -140,15 +144,12 @@ class _Runs(SqliteRunStorage):
             yield connection
 
 
-class _Schedules(SqliteScheduleStorage):
-    def __init__(self, conn_string: str, files: _Files) -> None:
-        super().__init__(conn_string)
-        self._files = files
+class _Runs(_InOneFile, SqliteRunStorage):
+    pass
 
-    @contextmanager
-    def connect(self) -> Iterator[Connection]:
-        with self._files.engine(self._conn_string)[0].begin() as connection:
-            yield connection
+
+class _Schedules(_InOneFile, SqliteScheduleStorage):
+    pass
 
 
 class _Events(SqliteEventLogStorage):

@@ -215,8 +215,8 @@ def recommend(
         neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
         neo4j.exceptions.Neo4jError: the server refused the query.
     """
-    per_artist = per_artist_of(k) if per_artist is None else per_artist
     check(k, per_artist)
+    per_artist = per_artist_of(k) if per_artist is None else per_artist
     if as_of is not None and as_of.tzinfo is None:
         raise ValueError("as_of has no time zone")
     given: dict[str, Any] = {
@@ -314,8 +314,8 @@ def similar(
         neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
         neo4j.exceptions.Neo4jError: the server refused the query.
     """
-    per_artist = per_artist_of(k) if per_artist is None else per_artist
     check(k, per_artist)
+    per_artist = per_artist_of(k) if per_artist is None else per_artist
     answer = _ask(driver, database, "similar", {"track_id": track_id, "k": k, "per_artist": per_artist})
     _require_graph(answer, model=True)
     if not answer["track_known"]:
@@ -335,7 +335,7 @@ def per_artist_of(k: int) -> int:
     return max(2, -(-k // 5))
 
 
-def check(k: int, per_artist: int = 2) -> None:
+def check(k: int, per_artist: int | None = None) -> None:
     """Checks the numbers of a request; `recommend` and `similar` do, and it needs no connection.
 
     Raises:
@@ -343,7 +343,7 @@ def check(k: int, per_artist: int = 2) -> None:
     """
     if not 1 <= k <= MOST:
         raise UsageError(f"k is {k}; it must be a whole number from 1 to {MOST}")
-    if per_artist < 1:
+    if per_artist is not None and per_artist < 1:
         raise UsageError(f"per_artist is {per_artist}; it must be a whole number of at least 1")
 
 

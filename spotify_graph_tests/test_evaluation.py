@@ -15,7 +15,7 @@ from spotify_graph.graph_model import EVENT_TYPES
 from spotify_graph.parts import Part, save
 from spotify_graph.training import ranking
 from spotify_graph.training.evaluate import Evaluation, evaluate, improvement, report
-from spotify_graph.training.holdout_users import holdout_users
+from spotify_graph.training.holdout_users import count, holdout_users
 from spotify_graph.training.logs import Logs
 from spotify_graph.training.prepared import Prepared
 from spotify_graph.training.search import search_is_due
@@ -23,7 +23,7 @@ from spotify_graph.training.train import TrainedModels, train
 from spotify_graph.transforms.evaluation import metrics, oracle
 from spotify_graph.transforms.evaluation.lists import Lists, Ranker, Scope
 from spotify_graph.transforms.evaluation.protocol import Protocol
-from spotify_graph.transforms.evaluation.rankers import COMBINATION, ORACLE, PUBLISHED, Published, models
+from spotify_graph.transforms.evaluation.rankers import COMBINATION, ORACLE, PUBLISHED, Published
 from spotify_graph.transforms.evaluation.split import Split, Window, split
 from spotify_graph.transforms.recommendations.arrays import Bools
 from spotify_graph.transforms.recommendations.confidence import Activity
@@ -114,8 +114,8 @@ def planted(truth_files: sample_data.SampleData) -> Evaluated:
 
 def ranked(logs: Logs, window: Window, trained: TrainedModels, prepared: Prepared, model: str) -> Lists:
     """A model's lists of never-heard tracks, for everybody with something to be found."""
-    asked = holdout_users(logs, window, 10_000, SMALL.seed)
-    ranker: dict[str, Ranker] = {model: models()[model]}
+    asked = holdout_users(logs, count(logs, window), 10_000, SMALL.seed)
+    ranker: dict[str, Ranker] = {model: MODELS[model]}
     lists = ranking.rank(asked, prepared.select(asked.users), trained, ranker, (Scope.NEW,), SMALL, logs)
     return lists[model, Scope.NEW]
 
@@ -123,7 +123,7 @@ def ranked(logs: Logs, window: Window, trained: TrainedModels, prepared: Prepare
 def chance(evaluated: Evaluated, ranker: str, k: int) -> tuple[float, float]:
     """How far a ranker's recall is from what blind draws have in the mean, and the standard error of that mean."""
     lists = evaluated.new(ranker)
-    asked = holdout_users(evaluated.logs, evaluated.split.test, 10_000, SMALL.seed)
+    asked = holdout_users(evaluated.logs, count(evaluated.logs, evaluated.split.test), 10_000, SMALL.seed)
     met = np.bincount(asked.sought.met[:, 0], minlength=evaluated.logs.user_count)
     expected = k / (NOISY_TRACKS - met[lists.users])
     values = metrics.recall(lists.hits, lists.relevant, k)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from spotify_graph.transforms.recommendations.arrays import together
 from spotify_graph.transforms.recommendations.histories import Histories, cap
 from spotify_graph.transforms.recommendations.neighbours import Listened, Neighbours, Weighting, neighbours
 from spotify_graph.transforms.recommendations.parameters import Parameters
@@ -113,7 +114,7 @@ def test_tracks_are_worked_on_in_blocks() -> None:
     given = handmade.capped(TRACKS, *random_histories(0))
     listened = Listened.of(given, TRACKS, PARAMETERS, Weighting.BM25)
     blocks = [neighbours(listened, block, KEPT) for block in (range(5), range(5, TRACKS))]
-    assert as_lists(Neighbours.together(blocks)) == found(random_histories(0), Weighting.BM25)
+    assert as_lists(together(blocks)) == found(random_histories(0), Weighting.BM25)
 
 
 def test_the_cap_of_histories_bounds_which_pairs_are_counted() -> None:

@@ -158,6 +158,8 @@ def test_a_user_is_served_tracks_with_reasons(platform: Platform) -> None:
     lines = json.loads(platform.succeed("recommend", user["id"], "-k", "5", "--json"))["tracks"]
     assert len(lines) == 5
     assert all(line["because"] for line in lines)
+    diverse = json.loads(platform.succeed("recommend", user["id"], "--per-artist", "1", "--json"))["tracks"]
+    assert len({line["artist"] for line in diverse}) == len(diverse) == 10
 
 
 def test_demo_prints_the_counts_the_sample_queries_and_what_to_do_next(platform: Platform) -> None:

@@ -8,12 +8,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from spotify_graph.assets import report
 from spotify_graph.training import search
-from spotify_graph.training.holdout_users import Evidence, evidence, holdout_users
+from spotify_graph.training.holdout_users import Evidence, count, holdout_users
 from spotify_graph.training.logs import Logs
 from spotify_graph.training.prepared import Prepared
-from spotify_graph.training.search import Tuned, tune
+from spotify_graph.training.search import Trial, Tuned, tune
 from spotify_graph.transforms.evaluation.holdout import Pairs
+from spotify_graph.transforms.evaluation.metrics import Mean
 from spotify_graph.transforms.evaluation.split import Window, split
 from spotify_graph.transforms.recommendations.combination import DEFAULT
 from spotify_graph.transforms.recommendations.parameters import Parameters
@@ -41,7 +43,7 @@ def returning(tmp_path_factory: pytest.TempPathFactory) -> Logs:
 
 def test_where_hardly_anybody_meets_new_tracks_in_a_window_pairs_are_held_out(returning: Logs) -> None:
     said: list[str] = []
-    assert evidence(returning, of_window(returning)) == Evidence(0, 0)
+    assert count(returning, of_window(returning)).evidence == Evidence(0, 0)
     tuned = tune(returning, of_window(returning), SMALL, 10_000, said.append, NO_STEPS)
     assert tuned.judged_by == "pairs"
     assert tuned.evidence.users > 200
@@ -51,7 +53,7 @@ def test_where_hardly_anybody_meets_new_tracks_in_a_window_pairs_are_held_out(re
 
 def test_a_fifth_of_what_each_user_likes_is_held_out_and_the_models_know_nothing_of_it(returning: Logs) -> None:
     pairs = Pairs(returning.until, 0)
-    asked = holdout_users(returning, pairs, 10_000, 0)
+    asked = holdout_users(returning, count(returning, pairs), 10_000, 0)
     relevant, met = ({tuple(pair) for pair in found.tolist()} for found in (asked.sought.relevant, asked.sought.met))
     assert not relevant & met
     assert 0.17 < len(relevant) / len(relevant | met) < 0.23
@@ -59,9 +61,9 @@ def test_a_fifth_of_what_each_user_likes_is_held_out_and_the_models_know_nothing
     left = set(zip(known.users[known.rows].tolist(), known.tracks.tolist(), strict=True))
     assert left == met
     # Another seed holds others out, and the same one the same.
-    others = holdout_users(returning, Pairs(returning.until, 1), 10_000, 0).sought.relevant
+    others = holdout_users(returning, count(returning, Pairs(returning.until, 1)), 10_000, 0).sought.relevant
     assert {tuple(pair) for pair in others.tolist()} != relevant
-    assert evidence(returning, pairs) == Evidence(len(asked.users), len(relevant))
+    assert count(returning, pairs).evidence == Evidence(len(asked.users), len(relevant))
 
 
 def test_of_users_with_few_tracks_nothing_is_held_out(tmp_path: Path) -> None:
@@ -69,7 +71,7 @@ def test_of_users_with_few_tracks_nothing_is_held_out(tmp_path: Path) -> None:
     events += [("skipper", f"t{i}", "skip", DAY) for i in range(40)]
     events += [("fan", f"t{i}", "like", DAY) for i in range(40)]
     logs = read(tmp_path, events)
-    asked = holdout_users(logs, Pairs(DAY + 1, 0), 10, 0)
+    asked = holdout_users(logs, count(logs, Pairs(DAY + 1, 0)), 10, 0)
     assert [logs.user_ids[int(user)].as_py() for user in asked.users] == ["fan"]
 
 
@@ -88,12 +90,12 @@ def test_never_heard_tracks_of_a_window_are_counted_as_evidence(tmp_path: Path) 
     logs = read(tmp_path, events)
     window = Window(DAY + 3, DAY + 4, DAY + 8)
     # Ann's new one and Ben's old one: Cid had met it, and Dee is late.
-    assert evidence(logs, window) == Evidence(users=2, pairs=2)
-    everybody = holdout_users(logs, window, 10, 0)
-    never_heard = holdout_users(logs, window, 10, 0, never_heard=True)
+    assert count(logs, window).evidence == Evidence(users=2, pairs=2)
+    everybody = holdout_users(logs, count(logs, window), 10, 0)
+    never_heard = holdout_users(logs, count(logs, window), 10, 0, never_heard=True)
     assert [logs.user_ids[int(user)].as_py() for user in everybody.users] == ["ann", "ben", "cid"]
     assert [logs.user_ids[int(user)].as_py() for user in never_heard.users] == ["ann", "ben"]
-    assert len(holdout_users(logs, window, 1, 0).users) == 1
+    assert len(holdout_users(logs, count(logs, window), 1, 0).users) == 1
 
 
 def test_where_there_is_too_little_to_judge_by_the_defaults_stay_and_it_says_so(tmp_path: Path) -> None:
@@ -162,6 +164,20 @@ def test_one_model_ranks_alone_only_where_it_is_surely_better_than_the_combinati
     assert taken.model == "neighbours"
     assert taken.better
     assert taken.better.value == pytest.approx(0.05)
+
+
+def test_the_report_says_of_each_trial_how_sure_it_is_and_what_was_made_of_it() -> None:
+    better, chance, worse = Mean(0.02, 0.01, 0.03), Mean(0.01, -0.01, 0.03), Mean(-0.02, -0.03, -0.01)
+    trials = [
+        Trial("factors", "rank", 8, 0.2, None, taken=True),
+        Trial("factors", "rank", 16, 0.22, better, taken=True),
+        Trial("factors", "rank", 32, 0.23, chance),
+        Trial("linear", None, None, 0.2, worse),
+    ]
+    lines = report.search(trials)
+    assert [line["taken"] for line in lines] == ["yes", "yes", "no: that may be chance", "no: it is worse"]
+    assert [line["better by"] for line in lines[:2]] == ["", "+0.0200 (+0.0100 to +0.0300)"]
+    assert report.markdown(lines).count("\n") == 1 + len(trials)
 
 
 @pytest.mark.parametrize(

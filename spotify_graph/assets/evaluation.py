@@ -76,10 +76,10 @@ def recommendation_evaluation(
     # Imported where they are used: with NumPy and pandas they take a second, and definitions are loaded often.
     import pyarrow as pa
 
-    from spotify_graph.assets import held_out, report
+    from spotify_graph.assets import held_out, listening, report
 
     with scratch(lake.root) as folder:
-        logs = held_out.read(cleaned_events, cleaned_tracks, spark, folder)
+        logs = listening.read(cleaned_events, cleaned_tracks, spark, folder)
         found = held_out.measured(context.log, recommender, neo4j, lake, before, made_from, logs)
     records = held_out.as_records(found.rows)
     lines = report.table(records)

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import date
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -22,13 +21,11 @@ from spotify_graph.checks import gates as gate
 from spotify_graph.graph_model import RECOMMENDER
 from spotify_graph.io_managers.lake import Lake, LakeTable, LakeVersion
 from spotify_graph.io_managers.verdicts import Finding
-from spotify_graph.neo4j_io import buckets, versions
+from spotify_graph.neo4j_io import versions
 from spotify_graph.parts import Part
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.recommender import Recommender
-from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
-from spotify_graph.training import logs as reading
 from spotify_graph.training import tables
 from spotify_graph.training.evaluate import Evaluation, Row, evaluate, improvement
 from spotify_graph.training.evaluate import report as rows_of
@@ -132,26 +129,6 @@ def measured(
         if any(trial.parameter for trial in trials):
             about["searched_before"] = _date(logs.until)
     return Measured(rows, trials, not_worse, about)
-
-
-def read(cleaned_events: LakeTable, cleaned_tracks: LakeTable, spark: SparkResource, folder: Path) -> Logs:
-    """The logs as the models read them, in buckets where they are large.
-
-    Args:
-        cleaned_events: what users did.
-        cleaned_tracks: the catalogue.
-        spark: runs the tasks where the logs are large.
-        folder: where to keep what is computed of them.
-    """
-    rows = cleaned_events.rows
-    return reading.read(
-        cleaned_events.part,
-        cleaned_events.schema,
-        cleaned_tracks.read(),
-        folder,
-        run=spark.over(rows),
-        buckets=buckets.count_for(rows),
-    )
 
 
 def as_records(rows: Sequence[Row]) -> list[dict[str, Any]]:

@@ -113,7 +113,7 @@ def _train(
 ) -> Iterator[_Result]:
     """Trains, stages, loads, switches and verifies, unless what is published is made from the same."""
     # Imported where they are used: with NumPy and pandas they take a second, and definitions are loaded often.
-    from spotify_graph.assets import held_out
+    from spotify_graph.assets import listening
     from spotify_graph.training import tables
     from spotify_graph.training.logs import start_of
     from spotify_graph.training.prepared import Prepared
@@ -138,7 +138,7 @@ def _train(
         return
     lake = Settings.load().lake
     with scratch(lake) as folder:
-        logs = held_out.read(cleaned_events, cleaned_tracks, spark, folder)
+        logs = listening.read(cleaned_events, cleaned_tracks, spark, folder)
         # An evaluation of an earlier version of this project may know parameters that there are no more.
         found = evaluation.about["parameters"]
         parameters = Parameters(**{name: value for name, value in found.items() if name in Parameters.model_fields})

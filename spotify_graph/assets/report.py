@@ -50,10 +50,16 @@ def search(trials: Sequence[Trial]) -> list[dict[str, str]]:
             "value": "" if trial.parameter is None else str(trial.value),
             "ndcg@100": f"{trial.ndcg:.4f}",
             "better by": _interval(trial),
-            "taken": "yes" if trial.taken else "no: it may be so by chance" if trial.better else "",
+            "taken": _taken(trial),
         }
         for trial in trials
     ]
+
+
+def _taken(trial: Trial) -> str:
+    if trial.taken or trial.better is None:
+        return "yes" if trial.taken else ""
+    return "no: it is worse" if trial.better.high < 0 else "no: that may be chance"
 
 
 def _interval(trial: Trial) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from spotify_graph.training import ranking
-from spotify_graph.training.holdout_users import Evidence, evidence, holdout_users
+from spotify_graph.training.holdout_users import Evidence, count, holdout_users
 from spotify_graph.training.logs import Logs
 from spotify_graph.training.prepared import Prepared
 from spotify_graph.training.search import STEPS, Say, Tuned, tune
@@ -21,11 +21,11 @@ from spotify_graph.transforms.evaluation.rankers import (
     Truth,
     baselines,
     combined,
-    models,
 )
 from spotify_graph.transforms.evaluation.split import Split
 from spotify_graph.transforms.recommendations.numbering import Catalogue
 from spotify_graph.transforms.recommendations.parameters import Parameters
+from spotify_graph.transforms.recommendations.scores import MODELS
 
 CUTOFFS = (10, 100)
 """How many places of a list the metrics look at."""
@@ -99,10 +99,11 @@ def evaluate(
     parameters = tuned.parameters
     prepared = Prepared.of(logs, split.test.known_until, parameters)
     trained = train(prepared, parameters)
-    asked = holdout_users(logs, split.test, protocol.users, parameters.seed)
+    counted = count(logs, split.test)
+    asked = holdout_users(logs, counted, protocol.users, parameters.seed)
     rankers: dict[str, Ranker] = {
         **baselines(),
-        **models(),
+        **MODELS,
         COMBINATION: combined(tuned.combination),
     }
     if truth:
@@ -112,7 +113,7 @@ def evaluate(
     lists = ranking.rank(asked, prepared.select(asked.users), trained, rankers, tuple(Scope), parameters, logs)
     # A model publishes nothing but never-heard tracks.
     lists.pop((PUBLISHED, Scope.ALL), None)
-    return Evaluation(tuned, prepared, trained, lists, evidence(logs, split.test))
+    return Evaluation(tuned, prepared, trained, lists, counted.evidence)
 
 
 def report(

@@ -6,9 +6,8 @@ from functools import partial
 import numpy as np
 
 from spotify_graph.training.logs import Bucket, Logs
-from spotify_graph.transforms.evaluation.holdout import Pairs, Sought, sought
-from spotify_graph.transforms.evaluation.split import Window
-from spotify_graph.transforms.recommendations.arrays import Ints
+from spotify_graph.transforms.evaluation.holdout import Holdout, Sought, sought
+from spotify_graph.transforms.recommendations.arrays import Ints, together
 
 
 @dataclass(frozen=True)
@@ -37,34 +36,49 @@ class HoldoutUsers:
     sought: Sought
 
 
-def evidence(logs: Logs, holdout: Window | Pairs) -> Evidence:
-    """How much a holdout has to say of never-heard tracks."""
-    counts = [count for _, counts in logs.run(partial(_counted, holdout), logs.buckets) for count in counts.tolist()]
-    return Evidence(sum(count > 0 for count in counts), sum(counts))
+@dataclass(frozen=True)
+class Counted:
+    """Everybody of whom something is held out.
+
+    Attributes:
+        holdout: what is held out.
+        users: their numbers.
+        new: for each, how many tracks to be found that they had never met.
+    """
+
+    holdout: Holdout
+    users: Ints
+    new: Ints
+
+    @property
+    def evidence(self) -> Evidence:
+        """How much the holdout has to say of never-heard tracks."""
+        return Evidence(int((self.new > 0).sum()), int(self.new.sum()))
 
 
-def holdout_users(
-    logs: Logs, holdout: Window | Pairs, most: int, seed: int, *, never_heard: bool = False
-) -> HoldoutUsers:
+def count(logs: Logs, holdout: Holdout) -> Counted:
+    """Looks for everybody of whom something is held out."""
+    found = logs.run(partial(_counted, holdout), logs.buckets)
+    users, new = (np.concatenate(each) for each in zip(*found, strict=True))
+    return Counted(holdout, users, new)
+
+
+def holdout_users(logs: Logs, counted: Counted, most: int, seed: int, *, never_heard: bool = False) -> HoldoutUsers:
     """Draws users who have something to be found.
 
     Args:
         logs: what they did.
-        holdout: what is held out.
+        counted: of whom something is held out.
         most: how many users at the most; if there are more, the same ones are drawn each time.
         seed: makes the draw repeatable.
         never_heard: draw only users who have tracks to be found that they had never met.
     """
-    counted = logs.run(partial(_counted, holdout), logs.buckets)
-    users = np.sort(np.concatenate([found[(new > 0) | (not never_heard)] for found, new in counted]))
+    users = np.sort(counted.users[counted.new > 0] if never_heard else counted.users)
     drawn = np.sort(np.random.default_rng(seed).permutation(users)[:most])
-    found = logs.run(partial(_sought, holdout, drawn), logs.buckets)
-    return HoldoutUsers(
-        drawn, Sought(*(np.concatenate([getattr(some, name) for some in found]) for name in ("relevant", "met")))
-    )
+    return HoldoutUsers(drawn, together(logs.run(partial(_sought, counted.holdout, drawn), logs.buckets)))
 
 
-def _counted(holdout: Window | Pairs, bucket: Bucket) -> tuple[Ints, Ints]:
+def _counted(holdout: Holdout, bucket: Bucket) -> tuple[Ints, Ints]:
     """The users with something to be found, and for each how many tracks that they had never met."""
     found = sought(bucket.read(), holdout)
     users = np.unique(found.relevant[:, 0])
@@ -77,6 +91,6 @@ def _key(pairs: Ints) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return (pairs[:, 0].astype(np.int64) << 32) | pairs[:, 1]
 
 
-def _sought(holdout: Window | Pairs, users: Ints, bucket: Bucket) -> Sought:
+def _sought(holdout: Holdout, users: Ints, bucket: Bucket) -> Sought:
     activity = bucket.read()
     return sought(activity.where(np.isin(activity.user, users)), holdout)

@@ -4,21 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
 from spotify_graph.parts import Part, by_bucket, save
 from spotify_graph.training.logs import Bucket, Logs
-from spotify_graph.transforms.evaluation.holdout import Holdout
+from spotify_graph.transforms.evaluation.holdout import Pairs
 from spotify_graph.transforms.recommendations import confidence
 from spotify_graph.transforms.recommendations import histories as of_users
 from spotify_graph.transforms.recommendations.arrays import Floats, Ints
 from spotify_graph.transforms.recommendations.histories import Capped, Histories
 from spotify_graph.transforms.recommendations.parameters import Parameters
 
-Kind = str
-"""profile or cooccurrence."""
+Kind = Literal["profile", "cooccurrence"]
+"""Which confidence."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Prepared:
     _by_track: list[Part] = field(default_factory=list)
 
     @classmethod
-    def of(cls, logs: Logs, until: int, parameters: Parameters, without: Holdout | None = None) -> "Prepared":
+    def of(cls, logs: Logs, until: int, parameters: Parameters, without: Pairs | None = None) -> "Prepared":
         """Weighs the events before a day.
 
         Args:
@@ -89,7 +90,7 @@ def read(part: Part) -> Histories:
     return Histories.of_table(part.read())
 
 
-def _weighed(until: int, parameters: Parameters, without: Holdout | None, folder: Path, bucket: Bucket) -> Part:
+def _weighed(until: int, parameters: Parameters, without: Pairs | None, folder: Path, bucket: Bucket) -> Part:
     activity = bucket.read()
     if without:
         activity = activity.where(~without.held(activity))

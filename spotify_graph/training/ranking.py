@@ -10,7 +10,7 @@ from spotify_graph.training.logs import Logs
 from spotify_graph.training.train import TrainedModels
 from spotify_graph.transforms.evaluation import examples as of_block
 from spotify_graph.transforms.evaluation.lists import Asked, Lists, Ranker, Scope, lists
-from spotify_graph.transforms.recommendations.arrays import Floats, Ints
+from spotify_graph.transforms.recommendations.arrays import Floats, Ints, together
 from spotify_graph.transforms.recommendations.combination import Examples
 from spotify_graph.transforms.recommendations.histories import Histories
 from spotify_graph.transforms.recommendations.parameters import Parameters
@@ -45,7 +45,7 @@ def rank(
     work = list(_in_blocks(asked, histories, trained))
     found = logs.run(partial(_lists, trained.features, rankers, scopes, parameters), work)
     keys = [(name, scope) for name in rankers for scope in scopes]
-    return {key: Lists.together([block[key] for block in found]) for key in keys}
+    return {key: together([block[key] for block in found]) for key in keys}
 
 
 def examples(
@@ -53,7 +53,7 @@ def examples(
 ) -> Examples:
     """What the combination learns from, in the order of `scores.MODELS`; arguments as of `rank`."""
     work = list(_in_blocks(asked, histories, trained))
-    return Examples.together(logs.run(partial(_examples, trained.features, parameters), work))
+    return together(logs.run(partial(_examples, trained.features, parameters), work))
 
 
 def _in_blocks(asked: HoldoutUsers, histories: Histories, trained: TrainedModels) -> Iterator[_Work]:

@@ -12,15 +12,15 @@ from datetime import date
 from typing import Any
 
 from spotify_graph.training import ranking
-from spotify_graph.training.holdout_users import Evidence, HoldoutUsers, evidence, holdout_users
+from spotify_graph.training.holdout_users import Counted, Evidence, HoldoutUsers, count, holdout_users
 from spotify_graph.training.logs import Logs
 from spotify_graph.training.prepared import Prepared
 from spotify_graph.training.train import train
 from spotify_graph.transforms.evaluation import metrics
-from spotify_graph.transforms.evaluation.holdout import Pairs
+from spotify_graph.transforms.evaluation.holdout import Holdout, Pairs
 from spotify_graph.transforms.evaluation.lists import PLACES, Lists, Ranker, Scope
 from spotify_graph.transforms.evaluation.metrics import Mean, Values
-from spotify_graph.transforms.evaluation.rankers import COMBINATION, combined, models
+from spotify_graph.transforms.evaluation.rankers import COMBINATION, combined
 from spotify_graph.transforms.evaluation.split import Window
 from spotify_graph.transforms.recommendations import combination
 from spotify_graph.transforms.recommendations.combination import DEFAULT, Combination
@@ -101,20 +101,21 @@ def search_is_due(searched_before: date, until: date, days: int) -> bool:
     return not 0 <= (until - searched_before).days < days
 
 
-def judge(logs: Logs, window: Window, seed: int) -> tuple[Window | Pairs | None, Evidence]:
-    """What to judge by: the window where it holds enough never-heard tracks, else pairs; None where they are too few.
+def judge(logs: Logs, window: Window, seed: int) -> tuple[Counted | None, Evidence]:
+    """Whom to judge by: the window where it holds enough never-heard tracks, else pairs; None where they are too few.
 
     Returns:
-        The holdout, and how much it has to say.
+        Everybody of whom something is held out, and how much that has to say.
     """
-    of_window = evidence(logs, window)
-    if of_window.users >= ENOUGH_USERS and of_window.pairs >= ENOUGH_PAIRS:
-        return window, of_window
-    pairs = Pairs(window.until, seed)
-    of_pairs = evidence(logs, pairs)
+    by_window = count(logs, window)
+    found = by_window.evidence
+    if found.users >= ENOUGH_USERS and found.pairs >= ENOUGH_PAIRS:
+        return by_window, found
+    by_pairs = count(logs, Pairs(window.until, seed))
+    of_pairs = by_pairs.evidence
     if of_pairs.users >= LEAST_USERS and of_pairs.pairs >= LEAST_PAIRS:
-        return pairs, of_pairs
-    return None, max(of_window, of_pairs, key=lambda it: it.pairs)
+        return by_pairs, of_pairs
+    return None, max(found, of_pairs, key=lambda it: it.pairs)
 
 
 def tune(
@@ -136,15 +137,15 @@ def tune(
         steps: what to tune.
     """
     parameters = parameters.sized(logs.pairs)
-    holdout, found = judge(logs, window, parameters.seed)
-    if holdout is None:
+    counted, found = judge(logs, window, parameters.seed)
+    if counted is None:
         say(f"{found.users} users with {found.pairs} tracks that are new to them are too few to tune anything")
         return Tuned(parameters, DEFAULT, (), None, found)
-    judged_by = "window" if isinstance(holdout, Window) else "pairs"
+    judged_by = "window" if isinstance(counted.holdout, Window) else "pairs"
     where = "of the validation window" if judged_by == "window" else "held out, for hardly any are met in a window"
     say(f"judged by {found.users} users and {found.pairs} tracks that are new to them, {where}")
-    asked = holdout_users(logs, holdout, most_users, parameters.seed, never_heard=True)
-    trials = _Trials(logs, holdout, asked)
+    asked = holdout_users(logs, counted, most_users, parameters.seed, never_heard=True)
+    trials = _Trials(logs, counted.holdout, asked)
     for model, name, values in steps:
         parameters = trials.climb(parameters, model, name, values)
         say(f"{name} {getattr(parameters, name)}: NDCG {trials.best:.4f} by {model} alone")
@@ -171,7 +172,7 @@ def chosen_of(values: Mapping[str, Values]) -> tuple[str, list[Trial]]:
 class _Trials:
     """Trials on one holdout; none is made twice."""
 
-    def __init__(self, logs: Logs, holdout: Window | Pairs, asked: HoldoutUsers) -> None:
+    def __init__(self, logs: Logs, holdout: Holdout, asked: HoldoutUsers) -> None:
         self._logs, self._holdout, self._asked = logs, holdout, asked
         self._prepared: dict[tuple[Any, ...], tuple[Prepared, Histories]] = {}
         self._values: dict[tuple[str, Parameters], Values] = {}
@@ -203,7 +204,7 @@ class _Trials:
         trained = train(prepared, parameters)
         examples = ranking.examples(self._asked, histories, trained, parameters, self._logs)
         learned = combination.fit(examples, tuple(MODELS))
-        rankers: dict[str, Ranker] = {**models(), COMBINATION: combined(learned)}
+        rankers: dict[str, Ranker] = {**MODELS, COMBINATION: combined(learned)}
         lists = ranking.rank(self._asked, histories, trained, rankers, (Scope.NEW,), parameters, self._logs)
         return learned, {name: _ndcg(lists[name, Scope.NEW]) for name in rankers}
 
@@ -219,7 +220,7 @@ class _Trials:
         """What each user's list by one model is worth."""
         if (model, parameters) not in self._values:
             prepared, histories = self._known(parameters)
-            trained, ranker = train(prepared, parameters, (model,)), {model: models()[model]}
+            trained, ranker = train(prepared, parameters, (model,)), {model: MODELS[model]}
             lists = ranking.rank(self._asked, histories, trained, ranker, (Scope.NEW,), parameters, self._logs)
             self._values[model, parameters] = _ndcg(lists[model, Scope.NEW])
         return self._values[model, parameters]

@@ -10,7 +10,7 @@ from spotify_graph.parts import Part
 from spotify_graph.training import prepared as preparing
 from spotify_graph.training.prepared import Prepared
 from spotify_graph.transforms.recommendations import factors, linear, neighbours, popularity, similar_users
-from spotify_graph.transforms.recommendations.arrays import Floats, Ints
+from spotify_graph.transforms.recommendations.arrays import Floats, Ints, together
 from spotify_graph.transforms.recommendations.histories import Capped
 from spotify_graph.transforms.recommendations.neighbours import Listened, Neighbours, Weighting
 from spotify_graph.transforms.recommendations.parameters import Parameters
@@ -89,7 +89,7 @@ def _nearest(prepared: Prepared, parameters: Parameters, weighting: Weighting) -
     keep = min(parameters.neighbours, max(tracks - 1, 1))
     blocks = [range(start, min(start + _TRACKS, tracks)) for start in range(0, tracks, _TRACKS)]
     found = prepared.logs.run(partial(_neighbours, listened, keep), blocks)
-    return Neighbours.together([Neighbours.empty(0, tracks, keep), *found])
+    return together([Neighbours.empty(0, tracks, keep), *found])
 
 
 def _neighbours(listened: Listened, keep: int, block: range) -> Neighbours:

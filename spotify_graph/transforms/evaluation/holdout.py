@@ -41,8 +41,8 @@ class Pairs:
         return np.repeat(liked_pair & many & (_drawn(user, track, self.seed) < _SHARE), lengths)
 
 
-Holdout = Pairs
-"""Pairs that models are trained without."""
+Holdout = Window | Pairs
+"""What is kept from the models."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,11 @@ class Sought:
     met: Ints
 
 
-def sought(activity: Activity, holdout: Window | Pairs) -> Sought:
+def sought(activity: Activity, holdout: Holdout) -> Sought:
     """What was held out of what some users did."""
     if isinstance(holdout, Pairs):
-        held = holdout.held(activity) & (activity.day < holdout.known_until)
-        return Sought(
-            _pairs(activity, held & liked(activity)), _pairs(activity, ~held & (activity.day < holdout.known_until))
-        )
+        held, known = holdout.held(activity), activity.day < holdout.known_until
+        return Sought(_pairs(activity, known & held & liked(activity)), _pairs(activity, known & ~held))
     inside = (activity.day >= holdout.first) & (activity.day < holdout.until)
     return Sought(_pairs(activity, inside & liked(activity)), _pairs(activity, activity.day < holdout.first))
 

@@ -45,11 +45,6 @@ class Lists:
     hits: Bools
     relevant: Counts
 
-    @classmethod
-    def together(cls, blocks: Sequence["Lists"]) -> "Lists":
-        """Those of blocks of users, one after the other."""
-        return cls(*(np.concatenate([getattr(block, name) for block in blocks]) for name in cls.__annotations__))
-
 
 @dataclass(frozen=True)
 class Asked:

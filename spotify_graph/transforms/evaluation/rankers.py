@@ -9,17 +9,12 @@ from spotify_graph.transforms.evaluation.lists import Ranker
 from spotify_graph.transforms.recommendations.arrays import Floats, Ints
 from spotify_graph.transforms.recommendations.combination import Combination, probability
 from spotify_graph.transforms.recommendations.parameters import Parameters
-from spotify_graph.transforms.recommendations.scores import MODELS, Block, by_own_history
+from spotify_graph.transforms.recommendations.scores import Block, by_own_history
 from spotify_graph.transforms.recommendations.track_features import TrackFeatures
 
 COMBINATION = "combination"
 ORACLE = "oracle"
 PUBLISHED = "published model"
-
-
-def models() -> Mapping[str, Ranker]:
-    """Each model alone."""
-    return MODELS
 
 
 def combined(combination: Combination) -> Ranker:

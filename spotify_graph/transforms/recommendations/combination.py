@@ -7,7 +7,7 @@ user went on to play was chosen among those that they did not. It answers with a
 ranking and is what the graph keeps as score.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,11 +87,6 @@ class Examples:
     features: Floats
     played: Bools
     weight: Floats
-
-    @classmethod
-    def together(cls, blocks: Sequence["Examples"]) -> "Examples":
-        """Those of blocks of users, one after the other."""
-        return cls(*(np.concatenate([getattr(block, name) for block in blocks]) for name in cls.__annotations__))
 
 
 def fit(examples: Examples, models: tuple[str, ...]) -> Combination:

@@ -76,6 +76,7 @@ def activity(events: pa.Table, user_ids: pa.Array, user_numbers: Ints, track_ids
     """
     distinct = events.group_by(list(EVENT_VALUES)).aggregate([])
     day = pc.floor(pc.divide(distinct["event_ts"].cast(pa.int64()).cast(pa.float64()), 86_400e6)).cast(pa.int32())
+    keys = ["user", "track", "event_type", "day"]
     counted = (
         pa.table(
             {
@@ -85,13 +86,11 @@ def activity(events: pa.Table, user_ids: pa.Array, user_numbers: Ints, track_ids
                 "day": day,
             }
         )
-        .group_by(["user", "track", "event_type", "day"])
+        .group_by(keys)
         .aggregate([([], "count_all")])
     )
-    columns = [
-        counted[name].to_numpy().astype(np.int32) for name in (*("user", "track", "event_type", "day"), "count_all")
-    ]
-    order = np.lexsort(columns[3::-1])
+    columns = [counted[name].to_numpy().astype(np.int32) for name in (*keys, "count_all")]
+    order = np.lexsort(columns[len(keys) - 1 :: -1])
     return Activity(*(column[order] for column in columns))
 
 

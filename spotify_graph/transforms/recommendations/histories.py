@@ -56,8 +56,8 @@ class Histories:
         """The histories of some users, ascending numbers; a user who is not here has an empty one."""
         place = np.searchsorted(self.users, users)
         here = np.append(self.users, -1)[place] == users
-        first = np.where(here, self.starts[:-1][np.minimum(place, len(self) - 1)] if len(self) else 0, 0)
-        lengths = np.where(here, np.diff(self.starts)[np.minimum(place, len(self) - 1)] if len(self) else 0, 0)
+        bounds = np.append(self.starts, self.starts[-1])  # nobody's, past the last user
+        first, lengths = bounds[place], np.where(here, np.diff(bounds)[place], 0)
         starts = np.append(0, np.cumsum(lengths))
         pairs = np.arange(starts[-1]) + np.repeat(first - starts[:-1], lengths)
         return Histories(

@@ -6,7 +6,6 @@ track's weights to the length 1. The score of two tracks is the sum over users o
 track keeps its best neighbours (Deshpande and Karypis, "Item-Based Top-N Recommendation Algorithms", 2004).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -47,11 +46,6 @@ class Neighbours:
             np.zeros((rows, kept), dtype=np.float32),
             np.zeros((rows, kept), dtype=np.int32),
         )
-
-    @classmethod
-    def together(cls, blocks: Sequence["Neighbours"]) -> "Neighbours":
-        """Those of blocks of tracks, one after the other."""
-        return cls(*(np.concatenate([getattr(block, name) for block in blocks]) for name in cls.__annotations__))
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,9 @@ class Parameters(BaseModel):
         " of them. 0 is none.",
     )
     linear_strength: float = Field(
-        10.0, gt=0, description="The regularization of the linear model, beside how much confidence a track has."
+        10.0,
+        gt=0,
+        description="The regularization of the linear model, beside the mean of the tracks' listeners.",
     )
     iterations: int = Field(8, ge=1, description="How often the factors of users and of tracks are solved in turn.")
     similar_users: int = Field(50, ge=1, description="How many similar users are kept of a user.")
