@@ -72,7 +72,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """The suite's Spark session."""
-    session = SparkResource(master="local[2]", driver_memory="2g", shuffle_partitions=2).spark_session
+    session = SparkResource(master="local[2]", driver_memory="2g").spark_session
     yield session
     session.stop()
 

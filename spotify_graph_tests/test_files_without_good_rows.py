@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 from neo4j import Driver
-from pyspark.sql import Observation, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 from spotify_graph.io_managers.lake import Lake
 from spotify_graph.local.neo4j import LocalNeo4j
@@ -90,10 +89,3 @@ def test_models_of_nothing_say_why_and_crash_nowhere(platform: Platform, said: s
     assert result.exit_code == 1
     problems = [line for line in result.stderr.splitlines() if line.startswith("spotify-graph: ")]
     assert [line for line in problems if not any(name in line for name in BAD)] == []
-
-
-def test_what_is_observed_below_rows_that_come_to_nothing_arrives(spark: SparkSession) -> None:
-    below, above = Observation(), Observation()
-    rows = spark.range(10).observe(below, F.count(F.lit(1)).alias("n")).where("id < 0").groupBy("id").count()
-    rows.observe(above, F.count(F.lit(1)).alias("n")).collect()
-    assert (below.get, above.get) == ({"n": 10}, {"n": 0})

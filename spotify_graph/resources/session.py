@@ -5,34 +5,17 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
-from shutil import rmtree
 
 from pyspark.sql import SparkSession
 
 from spotify_graph.local import spark as local
 from spotify_graph.settings import Settings
 
-SHUFFLE_PARTITIONS = 8
-"""How many partitions a shuffle starts from."""
-
 _CONF = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
-    # A task writes a file. All cores have one, unless that makes files too small to be worth opening.
-    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "true",
-    "spark.sql.adaptive.coalescePartitions.minPartitionSize": "4m",
-    "spark.sql.shuffle.partitions": str(SHUFFLE_PARTITIONS),
-    # It takes what came to no rows out of a plan, and what `observe` counts there with it: Observation.get would fail.
-    "spark.sql.adaptive.optimizer.excludedRules": "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation",
-    # A refresh has more expressions to compile than the 100 that Spark keeps: the next one would compile all anew.
-    "spark.sql.codegen.cache.maxEntries": "2000",
-    # PySpark would look for the caller's line, and for IPython, in each of some thousand calls of a run.
-    "spark.python.sql.dataFrameDebugging.enabled": "false",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
-    # Hadoop's local file system would write a .crc file beside each file of the lake.
-    "spark.hadoop.fs.file.impl": "org.apache.hadoop.fs.RawLocalFileSystem",
 }
 
 _LOCAL_CONF = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
@@ -79,8 +62,7 @@ def kept_warm(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
         try:
             with local.Keeper(settings) as keeper:
                 with build(settings) as session:
-                    if settings.spark_master.startswith("local"):  # a cluster may not see the folder
-                        _exercise(session, settings.home / "spark" / "exercise")
+                    _exercise(session)
                 keeper.lend()
                 ended.wait()
         except Exception as error:  # noqa: BLE001 everything works without
@@ -96,9 +78,6 @@ def kept_warm(settings: Settings, say: Callable[[str], None]) -> Iterator[None]:
         keeping.join()
 
 
-def _exercise(session: SparkSession, folder: Path) -> None:
-    """Has the JVM load what tables need: tasks in Python, rows written and read."""
-    names = session.range(1000).selectExpr("CAST(id % 10 AS STRING) AS name")
-    names.write.mode("overwrite").parquet(str(folder))
+def _exercise(session: SparkSession) -> None:
+    """Has the JVM load what tables need: tasks in Python."""
     session.sparkContext.parallelize(range(4), 2).map(str).collect()
-    rmtree(folder)

@@ -29,11 +29,6 @@ class SparkResource(PySparkResource):
     spark_config: dict[str, Any] = Field(default={}, description="Spark properties, which win over the platform's own.")
     master: str = Field(default="local[*]", description="The cluster's address.")
     driver_memory: str = Field(default=MEMORY, description="The driver's heap; with a local master, all of Spark's.")
-    shuffle_partitions: int = Field(
-        default=session.SHUFFLE_PARTITIONS,
-        description="How many partitions a shuffle starts from; small ones are joined.",
-    )
-
     in_process_rows: int = Field(
         default=IN_PROCESS_ROWS,
         description="Up to how many rows are worked on in the run's own process, without Spark; 0: none.",
@@ -91,7 +86,6 @@ class SparkResource(PySparkResource):
         return {
             "spark.master": self.master,
             "spark.driver.memory": self.driver_memory,
-            "spark.sql.shuffle.partitions": str(self.shuffle_partitions),
             **self.spark_config,
         }
 

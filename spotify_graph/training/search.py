@@ -34,11 +34,12 @@ STEPS: Sequence[tuple[str, str, Sequence[Any]]] = (
     ("neighbours", "cooccurrence_half_life_days", (15.0, 45.0, 180.0, None)),
     ("neighbours", "profile_half_life_days", (10.0, 30.0, 90.0, None)),
     ("linear", "linear_strength", (3.0, 10.0, 30.0)),
-    ("factors", "rank", (8, 16, 32, 64, 128)),
     ("factors", "unobserved", (0.01, 0.03, 0.1, 0.3, 1.0)),
     ("factors", "regularization", (0.001, 0.003, 0.01, 0.03, 0.1)),
+    ("factors", "rank", (8, 16, 32, 64, 128)),
 )
-"""What is tuned, in order: the model that judges, the parameter, and its steps."""
+"""What is tuned, in order: the model that judges, the parameter, and its steps. How many factors help is to be seen
+only where they are held as small as the size of the catalogue asks for."""
 LEAST_USERS = 30
 LEAST_PAIRS = 300
 """With fewer users or fewer never-heard pairs of theirs, nothing could be told from chance."""
