@@ -287,7 +287,7 @@ def evaluate(as_json: bool) -> None:
     """Measure the recommendations on held-out days, and show the result."""
     from spotify_graph import evaluations
     from spotify_graph.assets import report as of_evaluation
-    from spotify_graph.io_managers.lake import Lake
+    from spotify_graph.lake.lake import Lake
 
     settings = Settings.load()
     report = _materialize(settings, "recommendation_evaluation")
@@ -368,7 +368,7 @@ def similar(track_id: str, k: int, per_artist: int | None, as_json: bool) -> Non
 @as_json
 def rejects(file: str | None, reason: str | None, limit: int, as_json: bool) -> None:
     """Show the rejected rows with every reason, by file and line; their text is shortened to fit, whole with --json."""
-    from spotify_graph.io_managers.lake import Lake
+    from spotify_graph.lake.lake import Lake
     from spotify_graph.rejects import COLUMNS, REASONS, fitted, rejected
 
     if reason is not None and reason not in REASONS:
@@ -388,9 +388,10 @@ def forget(file: str) -> None:
 
     with console.err.status("") as status:
         entry, report = runs.forget(Settings.load(), file, console.say, status.update)
-    in_graph = entry.in_force.counts["cleaned"] if entry.in_force else 0
-    rejected = entry.latest.counts.get("rejected", 0)
-    console.tell(f"{file} is forgotten: {in_graph:,} good rows and {rejected:,} rejected ones are out of the lake.")
+    rejected = entry.counts.get("rejected", 0)
+    console.tell(
+        f"{file} is forgotten: {entry.in_graph or 0:,} good rows and {rejected:,} rejected ones are out of the lake."
+    )
     for asset, written in report.written.items():
         console.tell(f"{asset}: " + ", ".join(f"{rows:,} {what}" for what, rows in written.items()))
     _tell_problems(report)

@@ -15,6 +15,7 @@ from spotify_graph.automation.sensors import SENSORS
 from spotify_graph.io_managers.neo4j import Neo4jIOManager
 from spotify_graph.io_managers.parquet import ParquetIOManager
 from spotify_graph.resources.gates import Gates
+from spotify_graph.resources.lake import LakeResource, LandingFolder
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.recommender import Recommender
 from spotify_graph.resources.spark import SparkResource
@@ -30,12 +31,15 @@ def build_defs(**overrides: Any) -> dg.Definitions:
     settings = Settings.load()
     spark = overrides.pop("spark", SparkResource.from_settings(settings))
     neo4j = overrides.pop("neo4j", Neo4jResource())
+    lake = LakeResource(root=str(settings.lake))
     resources = {
         "spark": spark,
         "neo4j": neo4j,
         "gates": Gates.from_settings(settings),
         "recommender": Recommender.from_settings(settings),
-        "io_manager": ParquetIOManager(root=str(settings.lake)),
+        "lake": lake,
+        "landing": LandingFolder.from_settings(settings),
+        "io_manager": ParquetIOManager(lake=lake),
         "neo4j_io_manager": Neo4jIOManager(neo4j=neo4j, root=str(settings.lake / "graph")),
     }
     return dg.Definitions(

@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import pyarrow.dataset as ds
-
 from spotify_graph.errors import UserError
-from spotify_graph.io_managers.lake import Lake
+from spotify_graph.lake.lake import Lake
 
 _TUNED = (
     "rank",
@@ -55,7 +53,7 @@ def latest(lake: Lake) -> Found:
     Raises:
         UserError: the logs were too short to hold some days out.
     """
-    version = lake.current("recommendation_evaluation")
+    version = lake.latest("recommendation_evaluation")
     if not version.rows:
         raise UserError("the logs are of too few days to hold some out: there is nothing to measure yet")
-    return Found(ds.dataset(sorted(version.path.glob("*.parquet"))).to_table().to_pylist(), version.about)
+    return Found(version.part.read().to_pylist(), version.record.details)

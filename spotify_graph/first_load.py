@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from spotify_graph.assets import cleaned
 from spotify_graph.assets.graph import GRAPH_ASSETS, GraphAsset, stage
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import FACTS, NODES
+from spotify_graph.lake.lake import Lake
 from spotify_graph.local import jars
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import bulk, constraints, ledger, transaction, verification
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.running import Runner
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.parts import scratch
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.settings import Settings
@@ -71,12 +71,12 @@ def load(
         FileNotFoundError: what the tables are computed from was never materialized.
         PublicationError: a row can't be imported.
     """
-    inputs, before = cleaned.read(settings.lake), _published(settings, say)
+    inputs, before = cleaned.read(Lake(settings.lake)), _published(settings, say)
     working("staging")
 
     def staged(asset: GraphAsset) -> Snapshot | None:
         of_asset = {name: inputs[name] for name in asset.inputs}
-        snapshot, verdict = stage(asset, of_asset, before.get(asset.table.asset), gates, settings.lake, over)
+        snapshot, verdict = stage(asset, of_asset, before.get(asset.table.asset), gates, Lake(settings.lake), over)
         return snapshot if verdict.holds else None
 
     # A task leaves a part of a machine idle.
@@ -87,10 +87,8 @@ def load(
         return
     say(f"Building the database from {sum(snapshot.rows for _, snapshot in tables):,} nodes and relationships")
     working("neo4j-admin database import")
-    spool = settings.lake / "_spool"
-    spool.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=spool) as folder:
-        LocalNeo4j(settings).import_database(bulk.write_input(tables, Path(folder)), say)
+    with scratch(settings.lake) as folder:
+        LocalNeo4j(settings).import_database(bulk.write_input(tables, folder), say)
     working("verifying")
     with connect(settings, say) as driver:
         with driver.session(database=settings.neo4j_database) as session:

@@ -7,11 +7,10 @@ from spotify_graph.automation.digests import Digests
 from spotify_graph.automation.exports import in_landing
 from spotify_graph.automation.landing_watch import is_being_written, table_of
 from spotify_graph.imports import opening
-from spotify_graph.io_managers.intake import Entry, FailedIntake, IntakeLedger
+from spotify_graph.lake.intake import KINDS, Entry, FailedIntake, Intake, is_stale, judging_code
+from spotify_graph.lake.lake import Lake
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import (
-    TRACKS,
-    USER_EVENTS,
     BadFile,
     LandedTable,
     landed_files,
@@ -20,8 +19,6 @@ from spotify_graph.transforms.landing import (
     sub_folder_fault,
     unmatched_fault,
 )
-
-TABLES = (TRACKS, USER_EVENTS)
 
 _STALE = "the rules for its rows have changed since it was taken in: it is taken in again"
 
@@ -59,7 +56,8 @@ class LandedFile:
         """How large it is, or was when it was taken in."""
         if self.path:
             return self.path.lstat().st_size
-        return self.entry.latest.bytes if self.entry else 0
+        content = self.entry.latest.record.content if self.entry else None
+        return content.bytes if content else 0
 
 
 def look(settings: Settings) -> list[LandedFile]:
@@ -69,7 +67,8 @@ def look(settings: Settings) -> list[LandedFile]:
         UserError: there is no landing folder.
     """
     digests = Digests.load(settings)
-    files = [file for table in TABLES for file in _look(settings, table, digests)]
+    lake = Lake(settings.lake).pin()
+    files = [file for table in KINDS for file in _look(settings, Intake(lake, table), digests)]
     digests.save({path.name for path in settings.landing.iterdir()})
     return files
 
@@ -101,43 +100,43 @@ def release_forgotten(settings: Settings) -> None:
     if not settings.landing.is_dir() or not any(settings.landing.iterdir()):
         return  # more likely a disk that is not mounted than a folder that everything has left
     digests = Digests.load(settings)
-    for table in TABLES:
-        IntakeLedger(settings.lake, table).release(
-            lambda it: not (settings.landing / it.file).exists() or digests.now(settings.landing / it.file) != it.digest
+    for table in KINDS:
+        Intake(Lake(settings.lake), table).release(
+            lambda file, it: not (settings.landing / file).exists() or digests.now(settings.landing / file) != it.digest
         )
 
 
-def _look(settings: Settings, table: LandedTable, digests: Digests) -> list[LandedFile]:
-    ledger = IntakeLedger(settings.lake, table)
-    entries = ledger.entries()
-    landed = {path.name: path for path in landed_files(settings.landing, table)}
-    failures = ledger.failures()
+def _look(settings: Settings, intake: Intake, digests: Digests) -> list[LandedFile]:
+    entries, code = intake.entries(), judging_code(intake.table, settings)
+    landed = {path.name: path for path in landed_files(settings.landing, intake.table)}
+    failures = intake.failures()
     return [
-        _file(ledger, name, landed.get(name), entries.get(name), failures.get(name), digests)
+        _file(intake, code, name, landed.get(name), entries.get(name), failures.get(name), digests)
         for name in sorted({**entries, **landed})
     ]
 
 
 def _file(
-    ledger: IntakeLedger,
+    intake: Intake,
+    code: str,
     name: str,
     path: Path | None,
     entry: Entry | None,
     failure: FailedIntake | None,
     digests: Digests,
 ) -> LandedFile:
-    table = ledger.table
+    table = intake.table
     if fault := name_fault(name):
         return LandedFile(shown_name(name), table, path, "unfit", fault, None)
-    content = digests.now(path) if path else entry.latest.digest if entry else ""
+    content = digests.now(path) if path else entry.digest if entry else ""
     if path and failure and failure.digest == content:
         note = f"{failure.reason} (run {failure.run_id})"
         return LandedFile(name, table, path, "failed", note, entry, content)
-    if entry and ledger.is_stale(entry) and (content == entry.latest.digest if path else ledger.is_kept(name)):
+    if entry and is_stale(entry, code) and (content == entry.digest if path else intake.is_kept(name)):
         return LandedFile(name, table, path, "stale", _STALE, entry, content)
-    if path is None or ledger.knows(name, content):
+    if path is None or intake.knows(name, content, code):
         if entry is None:
             note = "it was forgotten on purpose, and is taken in again once it lands anew"
             return LandedFile(name, table, path, "forgotten", note, None, content)
-        return LandedFile(name, table, path, entry.state, entry.latest.refusal, entry, content)
+        return LandedFile(name, table, path, entry.state, entry.refusal, entry, content)
     return LandedFile(name, table, path, "changed" if entry else "new", None, entry, content)

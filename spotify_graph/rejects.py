@@ -2,20 +2,18 @@
 
 import unicodedata
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 from rich.cells import cell_len, set_cell_size
 
 from spotify_graph.errors import UserError
-from spotify_graph.io_managers.intake import REFUSED_ROWS, IntakeLedger
-from spotify_graph.io_managers.lake import Lake
+from spotify_graph.lake.intake import KINDS, REFUSED_ROWS, Intake
+from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.versions import Version
 from spotify_graph.transforms.cleaning import EVENT_REASONS, TRACK_REASONS
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, shown_name
+from spotify_graph.transforms.landing import shown_name
 
 COLUMNS = ("file", "line", "reasons", "raw")
 REASONS = tuple(dict.fromkeys((*EVENT_REASONS, *TRACK_REASONS)))
@@ -43,18 +41,18 @@ def rejected(lake: Lake, file: str | None, reason: str | None, limit: int) -> tu
     Raises:
         UserError: nothing was cleaned yet, or the file was never taken in.
     """
-    refused = lake.entries(REFUSED_ROWS)
-    paths = [lake.current(entry).path for entry in (*lake.entries("rejected_events"), *refused)]
-    tables = [_read(path, file) for path in paths]
-    with suppress(FileNotFoundError):
+    lake = lake.pin()
+    refused = lake.files(REFUSED_ROWS)
+    entries = [f"{asset}/{name}" for asset in ("rejected_events", REFUSED_ROWS) for name in lake.files(asset)]
+    tables = [_read(lake.latest(entry), file) for entry in entries]
+    if rest := lake.find("rejected_tracks"):
         # It has those of the refused files too, once it was computed since.
-        told = [entry.split("/")[1] for entry in refused]
-        rest = _read(lake.current("rejected_tracks").path, file)
-        tables.append(rest.filter(pc.invert(pc.is_in(rest["file"], pa.array(told, pa.string())))))
+        rows = _read(rest, file)
+        tables.append(rows.filter(pc.invert(pc.is_in(rows["file"], pa.array(refused, pa.string())))))
     if not tables:
         raise UserError("nothing is cleaned yet: run `spotify-graph materialize` first")
     if file is not None:
-        known = [name for table in (TRACKS, USER_EVENTS) for name in IntakeLedger(lake.root, table).entries()]
+        known = [name for table in KINDS for name in Intake(lake, table).entries()]
         if file not in known:
             raise UserError(f"no file {shown_name(file)} was taken in; there are {_some(known)}")
     wanted = pa.concat_tables(tables)
@@ -91,6 +89,5 @@ def _some(names: Sequence[str]) -> str:
     return (", ".join(names[:_NAMED]) or "none") + more
 
 
-def _read(path: Path, file: str | None) -> pa.Table:
-    wanted = None if file is None else pc.field("file") == file
-    return ds.dataset(path, format="parquet").to_table(columns=list(COLUMNS), filter=wanted)
+def _read(version: Version, file: str | None) -> pa.Table:
+    return version.part.read(columns=COLUMNS, where=None if file is None else pc.field("file") == file)

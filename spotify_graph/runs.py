@@ -23,10 +23,10 @@ from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG, PROCES
 from spotify_graph.definitions import build_defs
 from spotify_graph.errors import UsageError, UserError
 from spotify_graph.graph_model import FACTS
-from spotify_graph.io_managers import acceptance
-from spotify_graph.io_managers.intake import PARTITIONED, Entry, IntakeLedger
-from spotify_graph.io_managers.lake import Lake
-from spotify_graph.landed import TABLES, look, release_forgotten, unmatched
+from spotify_graph.lake import acceptance
+from spotify_graph.lake.intake import KINDS, PARTITIONED, Entry, Intake, judging_code
+from spotify_graph.lake.lake import Lake
+from spotify_graph.landed import look, release_forgotten, unmatched
 from spotify_graph.local import locks
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.resources.gates import Gates
@@ -145,7 +145,7 @@ def _materialize(
     *,
     rebuild: bool,
 ) -> RunReport:
-    by_file = {table.name: keys & _by_file(table) for table in TABLES}
+    by_file = {table.name: keys & _by_file(table) for table in KINDS}
     rest = keys - set().union(*by_file.values())
     release_forgotten(settings)
     files, others = look(settings), [f"{it.file} is not taken in: {it.reason}" for it in unmatched(settings)]
@@ -182,7 +182,7 @@ def _materialize(
             for file in todo:
                 partitions = FILES[file.table.name]
                 dagster.add_dynamic_partitions(str(partitions.name), [file.name])
-                code = IntakeLedger(settings.lake, file.table).code
+                code = judging_code(file.table, settings)
                 tags = {FILE_TAG: file.name, DIGEST_TAG: str(file.digest), CODE_TAG: code}
                 _run(defs, dagster, by_file[file.table.name], watcher, file.name, tags)
             if build:
@@ -232,11 +232,12 @@ def forget(
         pass
     table, defs = found[0].table, build_defs()
     with locks.turn(settings, f"`spotify-graph forget {file}`", say), instance(settings) as dagster:
-        entry = IntakeLedger(settings.lake, table).forget(file)
+        lake = Lake(settings.lake)
+        entry = Intake(lake, table).forget(file)
         dagster.delete_dynamic_partition(str(FILES[table.name].name), file)
-        held_back.report(dagster, settings)
-        rest = _selected(defs, "*").difference(*(_by_file(it) for it in TABLES))
-        if not Lake(settings.lake).find("recommendation_evaluation"):
+        held_back.report(dagster, settings.landing, lake)
+        rest = _selected(defs, "*").difference(*(_by_file(it) for it in KINDS))
+        if not lake.find("recommendation_evaluation"):
             # Models that nobody asked for yet hold nothing of the file.
             rest -= _selected(defs, "group:evaluation or group:recommendations")
         watcher = _Watcher(say, working, total=len(rest))
@@ -252,7 +253,7 @@ def accept(settings: Settings, version: str, because: str, say: Callable[[str], 
     Raises:
         UserError: no version of that name waits for a decision.
     """
-    acceptance.refused(settings.lake, version)  # what is mistyped is no failed run
+    acceptance.refused(Lake(settings.lake), version)  # what is mistyped is no failed run
     config = {"ops": {"accept_version": {"config": {"version": version, "because": because}}}, **_SILENT}
     with locks.turn(settings, f"`spotify-graph accept {version}`", say), instance(settings) as dagster:
         job = build_defs().resolve_job_def("accept")

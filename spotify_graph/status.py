@@ -8,8 +8,9 @@ from neo4j import Driver
 
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import NODES, RELATIONSHIPS
-from spotify_graph.io_managers.intake import PARTITIONED, IntakeLedger
-from spotify_graph.landed import TABLES, LandedFile, look, unmatched
+from spotify_graph.lake.intake import KINDS, PARTITIONED, Intake
+from spotify_graph.lake.lake import Lake
+from spotify_graph.landed import LandedFile, look, unmatched
 from spotify_graph.neo4j_io import publication
 from spotify_graph.settings import Settings
 from spotify_graph.times import utc
@@ -38,14 +39,14 @@ def files(settings: Settings) -> list[dict[str, Any]]:
 
 def _file(file: LandedFile) -> dict[str, Any]:
     entry = file.entry
-    counts = entry.latest.counts if entry else {}
+    counts = entry.counts if entry else {}
     return {
         "file": file.name,
         "state": file.state,
         "landed": _time(file.path.lstat().st_mtime) if file.path else None,
         "rows": counts.get("rows_read"),
         "rejected": counts.get("rejected"),
-        "in_graph": entry.in_force.counts["cleaned"] if entry and entry.in_force else None,
+        "in_graph": entry.in_graph if entry else None,
         "note": file.note,
     }
 
@@ -78,8 +79,9 @@ def _rows_by_file(settings: Settings) -> dict[str, int]:
     counted = {"raw_tracks": "rows_read", "raw_user_events": "rows_read"}
     counted |= {"cleaned_events": "cleaned", "rejected_events": "rejected"}
     rows: dict[str, int] = {}
-    for table in TABLES:
-        latest = [entry.latest.counts for entry in IntakeLedger(settings.lake, table).entries().values()]
+    lake = Lake(settings.lake).pin()
+    for table in KINDS:
+        latest = [entry.counts for entry in Intake(lake, table).entries().values()]
         rows |= {name: sum(counts.get(counted[name], 0) for counts in latest) for name in PARTITIONED[table.name]}
     return rows
 

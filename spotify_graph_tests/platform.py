@@ -16,7 +16,7 @@ from neo4j import Driver, GraphDatabase
 from spotify_graph.cli import main
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import FACTS
-from spotify_graph.io_managers.lake import LakeTable
+from spotify_graph.lake.versions import LakeTable
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph_tests.emptied import empty
 

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from neo4j import Driver
 
-from spotify_graph.io_managers.lake import arrow_schema
+from spotify_graph.lake.versions import arrow_schema
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import buckets
 from spotify_graph.transforms import interactions as counting

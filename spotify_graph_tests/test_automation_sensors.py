@@ -14,9 +14,10 @@ import pytest
 from spotify_graph.automation import orphans
 from spotify_graph.automation.sensors import SENSORS
 from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG, HOST_TAG, PROCESS_TAG
-from spotify_graph.io_managers.intake import Intake, IntakeLedger
-from spotify_graph.io_managers.lake import Lake
-from spotify_graph.io_managers.verdicts import Finding, Verdict
+from spotify_graph.lake.intake import ROWS, Intake, judging_code
+from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.verdicts import Finding, Verdict
+from spotify_graph.lake.versions import Content, MadeFrom, Record
 from spotify_graph.landed import look
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, digest
@@ -42,8 +43,13 @@ class Watch:
     def landing(self) -> Path:
         return self.settings.landing
 
-    def ledger(self, table: LandedTable = USER_EVENTS) -> IntakeLedger:
-        return IntakeLedger(self.settings.lake, table)
+    def intake(self, table: LandedTable = USER_EVENTS) -> Intake:
+        return Intake(Lake(self.settings.lake), table)
+
+    @property
+    def code(self) -> str:
+        """Names the code that judges user events."""
+        return judging_code(USER_EVENTS, self.settings)
 
     def land(self, name: str, text: str = "x") -> Path:
         file = self.landing / name
@@ -89,11 +95,16 @@ class Watch:
         return run
 
     def take_in(self, request: dg.RunRequest, passed: bool = True) -> None:
-        """A run that ends and whose file is in the ledger, as the gates found it."""
+        """A run that ends and whose file is in the lake, as the gates found it."""
         file = str(request.partition_key)
         table = TRACKS if request.job_name == "ingest_catalogue" else USER_EVENTS
-        verdict = Verdict((Finding("header", passed, True, "what was found"),))
-        self.ledger(table).record(file, Intake(digest(self.landing / file), 1, "2024-01-01T00:00:00", verdict))
+        record = Record(
+            made_from=MadeFrom(judging_code(table, self.settings)),
+            content=Content(digest(self.landing / file), 1),
+            verdict=Verdict((Finding("header", passed, True, "what was found"),)),
+        )
+        intake = self.intake(table)
+        intake.record(file, intake.lake.write_nothing(f"{ROWS[table.name]}/{file}", record))
         self.run(request, dg.DagsterRunStatus.SUCCESS if passed else dg.DagsterRunStatus.FAILURE)
 
 
@@ -137,8 +148,8 @@ def test_a_stable_file_of_each_kind_is_asked_for_once(watch: Watch) -> None:
         ("ingest_events", FILE),
     ]
     assert [request.run_key for request in requests] == [
-        f"tracks.csv.gz@{digest(tracks)[:16]}/{watch.ledger(TRACKS).code}#0",
-        f"{FILE}@{digest(events)[:16]}/{watch.ledger().code}#0",
+        f"tracks.csv.gz@{digest(tracks)[:16]}/{judging_code(TRACKS, watch.settings)}#0",
+        f"{FILE}@{digest(events)[:16]}/{watch.code}#0",
     ]
     assert requests[1].tags["spotify_graph/file"] == FILE
     assert requests[1].tags["spotify_graph/digest"] == digest(events)
@@ -181,7 +192,7 @@ def test_a_replaced_file_is_found_by_its_content_whatever_its_times_say(watch: W
     file.write_text("one")
     os.utime(file, ns=(0, 0))
     (again,) = watch.settle()
-    assert again.run_key == f"{FILE}@{digest(file)[:16]}/{watch.ledger().code}#1", (
+    assert again.run_key == f"{FILE}@{digest(file)[:16]}/{watch.code}#1", (
         "the first content again: its first key is used up"
     )
 
@@ -251,7 +262,7 @@ def test_a_run_of_the_command_is_waited_for_like_one_of_the_sensor_unless_its_pr
 ) -> None:
     watch.land(FILE)
     watch.tick()
-    tags = {FILE_TAG: FILE, DIGEST_TAG: digest(watch.landing / FILE), CODE_TAG: watch.ledger().code}
+    tags = {FILE_TAG: FILE, DIGEST_TAG: digest(watch.landing / FILE), CODE_TAG: watch.code}
     tags |= orphans.tags_of_this_process() | ({HOST_TAG: host} if host else {})
     # A process of the same number that began at another time.
     tags |= {PROCESS_TAG: f"{os.getpid()}:0.0"} if died else {}
@@ -270,7 +281,7 @@ def test_a_failed_run_is_repeated_under_another_key_three_times_in_all(watch: Wa
         watch.run(requests[0], status)
         requests = watch.tick()
     content = digest(watch.landing / FILE)[:16]
-    assert keys == [f"{FILE}@{content}/{watch.ledger().code}#{attempt}" for attempt in range(3)]
+    assert keys == [f"{FILE}@{content}/{watch.code}#{attempt}" for attempt in range(3)]
     assert requests == []
     message = watch.evaluate().skip_message
     assert "1 given up" in message
@@ -322,14 +333,15 @@ def test_a_changed_rule_has_known_files_taken_in_again_also_those_that_left_and_
                 watch.run(request, dg.DagsterRunStatus.FAILURE)
         else:
             watch.take_in(request, passed=request.partition_key != refused.name)
-    Lake(watch.settings.lake).write_stream(f"raw_user_events/{left.name}", pa.table({"line": [2]}).to_reader())
+    lake, entry = Lake(watch.settings.lake), f"raw_user_events/{left.name}"
+    lake.put({entry: lake.write_stream(entry, pa.table({"line": [2]}).to_reader())})
     left.unlink()
     assert watch.settle() == []
     edit("spotify_graph.transforms.cleaning")
     requests = watch.tick()
     assert files(requests) == names
-    assert {request.tags["spotify_graph/code"] for request in requests} == {watch.ledger().code}
-    assert all(str(request.run_key).endswith(f"/{watch.ledger().code}#0") for request in requests)
+    assert {request.tags["spotify_graph/code"] for request in requests} == {watch.code}
+    assert all(str(request.run_key).endswith(f"/{watch.code}#0") for request in requests)
     watch.run(requests[0], dg.DagsterRunStatus.QUEUED)
     left.write_text(left.name)
     for request in requests[1:]:
@@ -350,7 +362,7 @@ def test_a_file_that_left_and_is_not_in_the_lake_is_not_asked_for(watch: Watch, 
 def test_a_forgotten_file_stays_out_until_its_content_has_left_the_landing_folder(watch: Watch) -> None:
     file = watch.land(FILE)
     watch.take_in(watch.settle()[0])
-    watch.ledger().forget(FILE)
+    watch.intake().forget(FILE)
     assert watch.settle() == []
     os.utime(file, ns=(0, 0))
     assert watch.settle() == []
@@ -364,7 +376,7 @@ def test_a_forgotten_file_stays_out_until_its_content_has_left_the_landing_folde
 def test_an_empty_folder_releases_nothing_because_a_disk_may_not_be_mounted(watch: Watch) -> None:
     file = watch.land(FILE)
     watch.take_in(watch.settle()[0])
-    watch.ledger().forget(FILE)
+    watch.intake().forget(FILE)
     file.rename(watch.settings.home / FILE)
     watch.settle()
     (watch.settings.home / FILE).rename(file)
@@ -410,13 +422,13 @@ def test_the_cursor_does_not_grow_with_the_files_that_are_known(watch: Watch) ->
 def test_a_landing_folder_that_is_missing_is_never_taken_for_empty(watch: Watch) -> None:
     watch.land(FILE)
     watch.take_in(watch.settle()[0])
-    watch.ledger().forget(FILE)
+    watch.intake().forget(FILE)
     watch.landing.rename(watch.settings.home / "elsewhere")
     found = watch.evaluate()
     assert found.run_requests == []
     assert found.cursor == watch.cursor
     assert all(words in found.skip_message for words in [str(watch.landing), "No such file", "SPOTIFY_GRAPH_LANDING"])
-    assert list(watch.ledger().forgotten()) == [FILE]
+    assert list(watch.intake().forgotten()) == [FILE]
 
 
 def test_what_cannot_be_taken_in_is_said_and_logged_and_holds_nothing_up(

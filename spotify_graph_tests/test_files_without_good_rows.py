@@ -8,7 +8,7 @@ import pytest
 from neo4j import Driver
 from pyspark.sql import SparkSession
 
-from spotify_graph.io_managers.lake import Lake
+from spotify_graph.lake.lake import Lake
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph_tests.platform import Platform, installed
 
@@ -77,7 +77,7 @@ def test_a_file_of_bad_rows_is_refused_with_the_reason_that_they_share_and_an_ex
 def test_the_graph_of_nothing_is_empty_and_every_asset_is_there(platform: Platform, said: str) -> None:
     lake = Lake(platform.home / "lake")
     for asset in ("cleaned_tracks", "interactions"):
-        version = lake.current(asset)
+        version = lake.latest(asset)
         assert version.rows == 0
         assert version.verdict is not None
         assert version.verdict.holds, version.verdict

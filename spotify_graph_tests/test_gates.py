@@ -11,7 +11,7 @@ from spotify_graph.assets.schema import arrow
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
 from spotify_graph.errors import UserError
-from spotify_graph.io_managers.verdicts import Acceptance, Finding, Verdict
+from spotify_graph.lake.verdicts import Acceptance, Finding, Verdict
 from spotify_graph.resources.gates import Gates
 from spotify_graph.settings import Settings
 

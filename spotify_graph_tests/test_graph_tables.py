@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from spotify_graph.graph_model import EVENT_TYPES, FACTS, PropertyType
-from spotify_graph.io_managers.lake import arrow_schema
+from spotify_graph.lake.versions import arrow_schema
 from spotify_graph.transforms import graph_tables
 from spotify_graph.transforms.interactions import interactions
 

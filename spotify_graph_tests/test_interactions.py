@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from spotify_graph.io_managers.lake import arrow_schema
+from spotify_graph.lake.versions import arrow_schema
 from spotify_graph.transforms.interactions import interactions
 
 SCHEMA = arrow_schema(

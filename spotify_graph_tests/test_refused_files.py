@@ -16,7 +16,7 @@ from spotify_graph.automation.held_back import ASSET
 from spotify_graph.automation.partitions import CATALOGUE_FILES, LOG_FILES
 from spotify_graph.definitions import build_defs
 from spotify_graph.errors import UserError
-from spotify_graph.io_managers.lake import Lake
+from spotify_graph.lake.lake import Lake
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.settings import Settings
 from spotify_graph_tests.platform import Platform, installed
@@ -117,7 +117,7 @@ def listed() -> str:
 
 def version(platform: Platform, file: str) -> str:
     asset = "raw_tracks" if file.startswith("tracks") else "cleaned_events"
-    return Lake(platform.home / "lake").current(f"{asset}/{file}").name
+    return Lake(platform.home / "lake").latest(f"{asset}/{file}").name
 
 
 def test_one_line_names_the_file_what_was_found_the_version_and_the_next_command(

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from rich.cells import cell_len
 
 from spotify_graph.cli import main
-from spotify_graph.io_managers.lake import Lake
+from spotify_graph.lake.lake import Lake
 from spotify_graph.rejects import fitted
 
 LONG = "u1,t1,dance," + "x" * 20_000
@@ -26,7 +26,8 @@ def rejected_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPOTIFY_GRAPH_HOME", str(tmp_path))
     rows = pa.RecordBatch.from_pylist(ROWS)
     stream = pa.RecordBatchReader.from_batches(rows.schema, [rows])
-    Lake(tmp_path / "lake").write_stream("rejected_events/user_events.csv", stream)
+    lake, entry = Lake(tmp_path / "lake"), "rejected_events/user_events.csv"
+    lake.put({entry: lake.write_stream(entry, stream)})
 
 
 @pytest.mark.parametrize(("columns", "room"), [("100", 100), ("200", 200), (None, 120)])

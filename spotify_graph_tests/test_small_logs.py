@@ -13,7 +13,8 @@ from pyspark.sql import SparkSession
 from spotify_graph.automation import held_back
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import POPULARITY_HALF_LIFE_DAYS, POPULARITY_SINCE, TABLES
-from spotify_graph.io_managers.lake import Lake, arrow_schema
+from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.versions import arrow_schema
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph_tests.platform import Platform, installed
 from spotify_graph_tests.spelling import misspelt
@@ -100,7 +101,8 @@ def test_every_asset_of_the_lake_has_the_columns_that_it_declares(platform: Plat
         if name not in {*TABLES, held_back.ASSET}:
             columns = spec.metadata["dagster/column_schema"].columns
             declared = arrow_schema(", ".join(f"{column.name} {column.type}" for column in columns))
-            version = lake.current(lake.entries(name)[0] if lake.entries(name) else name)
+            files = lake.files(name)
+            version = lake.latest(f"{name}/{files[0]}" if files else name)
             assert pq.read_schema(version.files[0]).equals(declared)
 
 

@@ -11,7 +11,8 @@ from neo4j import Driver
 from spotify_graph import runs
 from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG
 from spotify_graph.definitions import build_defs
-from spotify_graph.io_managers.intake import IntakeLedger
+from spotify_graph.lake.intake import judging_code
+from spotify_graph.lake.lake import Lake
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.resources import neo4j as resource
 from spotify_graph.resources.neo4j import Neo4jResource
@@ -56,7 +57,7 @@ def test_a_run_of_the_command_says_which_content_of_which_file_it_takes_in(platf
     assert set(found) == {None, "tracks.csv", "user_events.csv", "user_events_bad.csv"}
     for table, file in {USER_EVENTS: "user_events.csv", LANDED_TRACKS: "tracks.csv"}.items():
         assert found[file][DIGEST_TAG] == digest(platform.landing / file)
-        assert found[file][CODE_TAG] == IntakeLedger(platform.home / "lake", table).code
+        assert found[file][CODE_TAG] == judging_code(table, Settings.load())
 
 
 def test_an_asset_of_the_graph_asks_for_the_server_before_anything_is_taken_in(platform: Platform) -> None:
@@ -66,11 +67,9 @@ def test_an_asset_of_the_graph_asks_for_the_server_before_anything_is_taken_in(p
 
 
 def test_a_file_that_was_taken_in_before_a_reason_was_known_counts_none_of_it(platform: Platform) -> None:
-    [entry] = (platform.home / "lake" / "intake" / "tracks").glob("tracks.csv.json")
-    known = json.loads(entry.read_text())
-    for intake in known.values():
-        del intake["counts"]["bad_duration_ms"]
-    entry.write_text(json.dumps(known))
+    version = Lake(platform.home / "lake").latest("raw_tracks/tracks.csv")
+    counts = {name: count for name, count in version.record.counts.items() if name != "bad_duration_ms"}
+    version.but(counts=counts)
     platform.land("tracks_2.csv", TRACKS, "t2,Bob,,,rock", "t3,Bob,,much,rock")
     assert platform.run("materialize", "--select", "key:raw_tracks or key:cleaned_tracks").exit_code == 1
     platform.land("tracks_2.csv", TRACKS, "t2,Bob,,,rock")

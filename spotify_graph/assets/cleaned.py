@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -20,20 +19,21 @@ from spotify_graph.automation.partitions import LOG_FILES
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
 from spotify_graph.code_versions import code_of
-from spotify_graph.io_managers.intake import JUDGED_BY, Entry, Intake, IntakeLedger
-from spotify_graph.io_managers.lake import Lake, LakeTable, LakeVersion
 from spotify_graph.io_managers.pages import as_it_was, made
 from spotify_graph.io_managers.parquet import GATED, must_hold, shown
-from spotify_graph.io_managers.verdicts import Verdict
+from spotify_graph.lake.intake import JUDGED_BY, Entry, Intake, refusal_of
+from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.verdicts import Verdict
+from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, Version, together
 from spotify_graph.neo4j_io import buckets
 from spotify_graph.parts import Part, by_bucket, divided, scratch, shuffle
 from spotify_graph.resources.gates import Gates
+from spotify_graph.resources.lake import LakeResource, LandingFolder
 from spotify_graph.resources.spark import SparkResource
-from spotify_graph.settings import Settings
 from spotify_graph.tasks import events as of_events
 from spotify_graph.tasks import interactions as counting
 from spotify_graph.transforms import cleaning
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, raw_schema
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, raw_schema
 
 _COMMON: dict[str, Any] = {"group_name": "cleaned", "kinds": {"parquet", "pyarrow", "spark"}, "owners": OWNERS}
 
@@ -118,7 +118,7 @@ _COUNTS = code_of(counting.__name__, rules.__name__)
     hooks={recorded_with_its_file(USER_EVENTS)},
 )
 def clean_events(
-    context: dg.AssetExecutionContext, spark: SparkResource, gates: Gates
+    context: dg.AssetExecutionContext, spark: SparkResource, gates: Gates, lake: LakeResource, landing: LandingFolder
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Judges the events of a landed file. The verdict on the file is kept with the version that it is about.
 
@@ -126,18 +126,24 @@ def clean_events(
     materialized.
     """
     file, now, started = context.partition_key, datetime.now(UTC), monotonic()
-    lake, ledger = _lake_and_ledger(USER_EVENTS)
-    raw = lake.current(f"raw_user_events/{file}")
+    store = lake.lake
+    raw = store.latest(f"raw_user_events/{file}")
     run, count = spark.over(raw.rows), buckets.count_for(raw.rows)
-    about = {"raw_version": raw.name}
-    with scratch(lake.root) as folder:
-        judge = partial(of_events.judge, now, Settings.load().placeholders, count, folder)
+    made_from = MadeFrom(landing.code(USER_EVENTS), {f"raw_user_events/{file}": raw.name})
+    with scratch(store.root) as folder:
+        judge = partial(of_events.judge, now, landing.placeholders, count, folder)
         judged = run(judge, divided(raw.part))
         good = by_bucket([it.good for it in judged], count)
         clean = [partial(of_events.clean, now, arrow(*_EVENTS), part) for part in good]
-        version, cleaned = lake.write_parts(f"cleaned_events/{file}", clean, about, run=run, buckets=count)
+        version, cleaned = store.write_parts(
+            f"cleaned_events/{file}",
+            clean,
+            Record(made_from=made_from, content=raw.record.content),
+            run=run,
+            buckets=count,
+        )
         rejected = [partial(of_events.as_it_is, arrow(*_REJECTED), it.bad) for it in judged]
-        bad_rows, _ = lake.write_parts(f"rejected_events/{file}", rejected)
+        bad_rows, _ = store.write_parts(f"rejected_events/{file}", rejected, Record(made_from=made_from))
     counts = _added(*(it.counts for it in judged), *(it.counts for it in cleaned))
     by_reason = {reason: counts[reason] for reason in cleaning.EVENT_REASONS}
     found = {"rows_read": counts["rows_read"], "rejected": counts["rejected"], **by_reason}
@@ -163,21 +169,18 @@ def clean_events(
         ),
         *rules.findings(rules.of_events(now), rules.added(it.broken for it in cleaned)),
     ]
-    intake = Intake(
-        digest=raw.about["digest"],
-        bytes=raw.about["bytes"],
-        at=now.isoformat(timespec="seconds"),
+    version = version.but(
         verdict=Verdict(tuple(findings)),
-        version=version.name,
         counts={**found, "cleaned": counts["kept"], "duplicates": counts["duplicates"]},
     )
-    if intake.verdict.holds:
+    if version.record.holds:
         told = {name: counts[name] for name in ("rows_read", "kept", "duplicates", "rejected")}
-        yield made("cleaned_events", version.path, {**about, **shown(version, started, **told)})
-    held_back.record(context.instance, Settings.load(), ledger, file, intake)
+        yield made("cleaned_events", version.path, {"raw_version": raw.name, **shown(version, started, **told)})
+    intake = Intake(store, USER_EVENTS)
+    held_back.record(context.instance, landing.folder, intake, file, version, ("rejected_events", bad_rows))
     yield from (gate.of_file(finding, "cleaned_events", file, version.name) for finding in findings)
-    if not intake.verdict.holds:
-        raise held_back.FileRefused(file, intake.refusal)
+    if not version.record.holds:
+        raise held_back.FileRefused(file, refusal_of(version))
 
 
 @dg.multi_asset(
@@ -200,49 +203,49 @@ def clean_events(
     deps=["raw_tracks"],
     check_specs=[it.spec("cleaned_tracks") for it in _CATALOGUE_GATES],
 )
-def clean_tracks() -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+def clean_tracks(
+    lake: LakeResource, landing: LandingFolder
+) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Combines the catalogue files that the gates let through."""
-    started = monotonic()
-    lake, ledger = _lake_and_ledger(TRACKS)
-    entries = ledger.entries()
-    in_force = ledger.in_force(entries)
-    latest = [lake.current(f"raw_tracks/{entry.file}") for entry in entries.values() if entry.latest.version]
-    settings = Settings.load()
+    started, store = monotonic(), lake.lake
+    intake = Intake(store.pin(), TRACKS)
+    entries, active = intake.entries(), intake.active()
+    latest = {file: it for file, entry in entries.items() if (it := entry.readable)}
     rule: dict[str, Any] = {
-        "placeholders": list(settings.placeholders),
-        "genre_separator": settings.genre_separator,
+        "placeholders": list(landing.placeholders),
+        "genre_separator": landing.genre_separator,
     }
-    about = {
-        **_sources(in_force, entries),
-        "code": _JUDGES_TRACKS,
-        "examined": [version.name for version in latest],
-        "settings": rule,
-    }
-    before = _up_to_date(lake, "cleaned_tracks", about)
+    made_from = MadeFrom(
+        _JUDGES_TRACKS,
+        _names(active),
+        {**rule, "examined": {file: version.name for file, version in latest.items()}},
+    )
+    before = _up_to_date(store, "cleaned_tracks", made_from)
     if before and before.verdict:
         for asset in ("cleaned_tracks", "rejected_tracks"):
-            yield as_it_was(asset, lake.current(asset))
+            yield as_it_was(asset, store.latest(asset))
         yield from gate.results(before.verdict, "cleaned_tracks")
         return
-    judged = cleaning.judge_tracks(_all(in_force.values()).read(raw_schema(TRACKS)), **rule)
+    judged = cleaning.judge_tracks(together(active.values()).read(raw_schema(TRACKS)), **rule)
     rows = cleaning.clean_tracks(judged)
     counts = {**cleaning.counts(judged, cleaning.TRACK_REASONS), **cleaning.kept_counts(rows)}
     cleaned, row_rules = rows.drop_columns([cleaning.COPIES]), rules.of_catalogue()
-    version = lake.write_table("cleaned_tracks", cleaned, about)
+    version = store.write_table("cleaned_tracks", cleaned, Record(made_from=made_from))
     told = {name: counts[name] for name in ("rows_read", "kept", "duplicates", "rejected")}
-    yield made("cleaned_tracks", version.path, {**about, **shown(version, started, **told)})
-    of_latest = cleaning.judge_tracks(_all(latest).read(raw_schema(TRACKS)), **rule)
-    bad_rows = lake.write_table("rejected_tracks", cleaning.rejected(of_latest))
+    yield made("cleaned_tracks", version.path, {**_sources(entries), **shown(version, started, **told)})
+    of_latest = cleaning.judge_tracks(together(latest.values()).read(raw_schema(TRACKS)), **rule)
+    bad_rows = store.write_table("rejected_tracks", cleaning.rejected(of_latest), Record(made_from=made_from))
     by_reason = _sum(entries.values(), cleaning.TRACK_REASONS)
     yield made("rejected_tracks", bad_rows.path, {**by_reason, **shown(bad_rows, started)})
     findings = [
         gate.schema(_columns_of(version), table_columns(_TRACKS)),
         gate.rows_add_up(
-            sum(version.rows for version in in_force.values()), counts["kept"], counts["duplicates"], counts["rejected"]
+            sum(version.rows for version in active.values()), counts["kept"], counts["duplicates"], counts["rejected"]
         ),
         *rules.findings(row_rules, rules.broken(row_rules, cleaned)),
     ]
-    lake.judge("cleaned_tracks", version, Verdict(tuple(findings)))
+    version = version.but(verdict=Verdict(tuple(findings)))
+    store.put({"cleaned_tracks": version, "rejected_tracks": bad_rows})
     yield from (gate.of_version(finding, "cleaned_tracks", version.name) for finding in findings)
 
 
@@ -263,39 +266,41 @@ class InteractionsConfig(dg.Config):
     check_specs=[it.spec("interactions") for it in _INTERACTION_GATES],
 )
 def interactions(
-    config: InteractionsConfig, spark: SparkResource, gates: Gates
+    config: InteractionsConfig, spark: SparkResource, gates: Gates, lake: LakeResource
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """One row for each user, track and event type, over the event files that the gates let through.
 
     What came and what went since the last version is counted, and added to it and taken from it.
     """
-    now, started = datetime.now(UTC), monotonic()
-    lake, ledger = _lake_and_ledger(USER_EVENTS)
-    entries = ledger.entries()
-    in_force = ledger.in_force(entries)
-    before = lake.passed("interactions")
-    about = {**_sources(in_force, entries), "code": _COUNTS}
-    current = None if config.full else _up_to_date(lake, "interactions", about)
+    now, started, store = datetime.now(UTC), monotonic(), lake.lake
+    intake = Intake(store.pin(), USER_EVENTS)
+    entries, active = intake.entries(), intake.active()
+    before = store.active("interactions")
+    made_from = MadeFrom(_COUNTS, _names(active))
+    current = None if config.full else _up_to_date(store, "interactions", made_from)
     if current and current.verdict:
         yield as_it_was("interactions", current)
         # The rows are as they were; the time is not.
         yield from gate.results(gate.aged(current.verdict, now, gates), "interactions")
         return
-    anew = before is None or config.full or before.about.get("code") != _COUNTS
-    turnover = None if before is None or anew else _turnover(lake, before, in_force)
-    version, counted = _counted(lake, spark, list(in_force.values()), before, turnover, about)
+    anew = before is None or config.full or before.record.made_from.code != _COUNTS
+    turnover = None if before is None or anew else _turnover(store, before, active)
+    kept = {file: entry.in_graph for file, entry in entries.items() if entry.in_graph is not None}
+    record = Record(made_from=made_from, details={_KEPT: kept})
+    version, counted = _counted(store, spark, list(active.values()), before, turnover, record)
     how = "all" if turnover is None else f"{len(turnover.came) + len(turnover.went)} versions of files"
     told = {"events": sum(it.events for it in counted)}
-    yield made("interactions", version.path, {**about, "counted_anew": how, **shown(version, started, **told)})
+    yield made("interactions", version.path, {**_sources(entries), "counted": how, **shown(version, started, **told)})
     newest = max((it.newest for it in counted if it.newest is not None), default=None)
     latest = None if newest is None else datetime.fromtimestamp(newest / 1e6, UTC)
     findings = [
         gate.schema(_columns_of(version), table_columns(_INTERACTIONS)),
         *rules.findings(rules.of_interactions(), rules.added(it.broken for it in counted)),
-        gate.no_drop("events", *_events_now_and_before(entries, before), gates),
+        gate.no_drop("events", *_events_now_and_before(kept, before, entries), gates),
         gate.freshness(latest, now, gates),
     ]
-    lake.judge("interactions", version, Verdict(tuple(findings)))
+    version = version.but(verdict=Verdict(tuple(findings)))
+    store.put({"interactions": version})
     yield from (gate.of_version(finding, "interactions", version.name) for finding in findings)
 
 
@@ -303,21 +308,21 @@ def interactions(
 class _Turnover:
     """The versions of files that came, went and stayed since a version of the interactions."""
 
-    came: list[LakeVersion]
-    went: list[LakeVersion]
-    stayed: list[LakeVersion]
+    came: list[Version]
+    went: list[Version]
+    stayed: list[Version]
 
 
-def _turnover(lake: Lake, before: LakeVersion, in_force: Mapping[str, LakeVersion]) -> _Turnover | None:
+def _turnover(lake: Lake, before: Version, active: Mapping[str, Version]) -> _Turnover | None:
     """What became of files since; None where one that went is not in the lake any more."""
-    sources: dict[str, str] = before.about["sources"]
-    stays = {file: sources.get(file) == version.name for file, version in in_force.items()}
-    went = {file: name for file, name in sources.items() if file not in in_force or in_force[file].name != name}
+    sources = before.record.made_from.inputs
+    stays = {entry: sources.get(entry) == version.name for entry, version in active.items()}
+    went = {entry: name for entry, name in sources.items() if entry not in active or active[entry].name != name}
     try:
         return _Turnover(
-            came=[version for file, version in in_force.items() if not stays[file]],
-            went=[lake.version(f"cleaned_events/{file}", name) for file, name in went.items()],
-            stayed=[version for file, version in in_force.items() if stays[file]],
+            came=[version for entry, version in active.items() if not stays[entry]],
+            went=[lake.version(entry, name) for entry, name in went.items()],
+            stayed=[version for entry, version in active.items() if stays[entry]],
         )
     except FileNotFoundError:
         return None
@@ -326,17 +331,17 @@ def _turnover(lake: Lake, before: LakeVersion, in_force: Mapping[str, LakeVersio
 def _counted(
     lake: Lake,
     spark: SparkResource,
-    in_force: list[LakeVersion],
-    before: LakeVersion | None,
+    active: list[Version],
+    before: Version | None,
     turnover: _Turnover | None,
-    about: Mapping[str, Any],
-) -> tuple[LakeVersion, list[counting.Counted]]:
+    record: Record,
+) -> tuple[Version, list[counting.Counted]]:
     """The next version of the interactions, by bucket of their users: counted anew, or as far as they changed."""
     import pyarrow as pa
 
     events, columns_ = arrow(*_EVENTS), arrow(*_INTERACTIONS)
-    count = buckets.count_for(sum(version.rows for version in in_force))
-    new = in_force if turnover is None else turnover.came + turnover.went
+    count = buckets.count_for(sum(version.rows for version in active))
+    new = active if turnover is None else turnover.came + turnover.went
     run = spark.over(sum(version.rows for version in new))
     with scratch(lake.root) as folder:
 
@@ -345,52 +350,46 @@ def _counted(
 
         whole = partial(counting.read, events)
         if before is None or turnover is None:
-            tasks = [partial(counting.count, events, part) for part in by_user(_all(in_force), whole)]
-            return lake.write_parts("interactions", tasks, about, run=run, buckets=count)
-        came, went, stayed = map(_all, (turnover.came, turnover.went, turnover.stayed))
+            tasks = [partial(counting.count, events, part) for part in by_user(together(active), whole)]
+            return lake.write_parts("interactions", tasks, record, run=run, buckets=count)
+        came, went, stayed = map(together, (turnover.came, turnover.went, turnover.stayed))
         touched = counting.touched(events, came, went)
         of_stayed = partial(counting.read_touched, events, touched)
         files = map(counting.Files, by_user(came, whole), by_user(went, whole), by_user(stayed, of_stayed))
         known = by_user(before.part, partial(Part.read, schema=columns_))
         changes = [partial(counting.change, events, columns_, *each) for each in zip(known, files, strict=True)]
-        about = {**about, "before": before.name}
-        version, counted = lake.write_parts("interactions", changes, about, run=run, buckets=count)
-        lake.keep_changes(version, pa.concat_tables(it.changes for it in counted if it.changes is not None))
-        return version, counted
+        version, counted = lake.write_parts("interactions", changes, record, run=run, buckets=count)
+        changed = pa.concat_tables(it.changes for it in counted if it.changes is not None)
+        return lake.keep_changes(version, before.name, changed), counted
 
 
-def read(root: Path) -> dict[str, LakeTable]:
+def read(lake: Lake) -> dict[str, LakeTable]:
     """What the graph is computed from, as its assets are given it: the rows that the gates let through, by asset.
 
     Args:
-        root: the lake's root.
+        lake: the lake.
 
     Raises:
         FileNotFoundError: an asset was never materialized.
-        UserError: its gates did not let its current version through.
+        UserError: its gates did not let its latest version through.
     """
-    lake, ledger = Lake(root), IntakeLedger(root, USER_EVENTS)
-    found = {"cleaned_events": LakeTable(list(ledger.in_force(ledger.entries()).values()), ddl(_EVENTS))}
+    lake = lake.pin()
+    found = {"cleaned_events": LakeTable(Intake(lake, USER_EVENTS).active(), ddl(_EVENTS))}
     for asset, declared in {"cleaned_tracks": _TRACKS, "interactions": _INTERACTIONS}.items():
-        version = lake.current(asset)
+        version = lake.latest(asset)
         must_hold(asset, version)
-        found[asset] = LakeTable([version], ddl(declared))
+        found[asset] = LakeTable({asset: version}, ddl(declared))
     return found
 
 
-def _all(versions: Iterable[LakeVersion]) -> Part:
-    """The rows of several versions."""
-    return Part(tuple(str(file) for version in versions for file in version.files))
-
-
-def _columns_of(version: LakeVersion) -> Any:
+def _columns_of(version: Version) -> Any:
     """The columns that a version has, as they are in its files."""
     import pyarrow.parquet as pq
 
     return pq.read_schema(version.files[0])
 
 
-def _some(version: LakeVersion) -> list[object]:
+def _some(version: Version) -> list[object]:
     """A few rows of a version."""
     parts = (Part((str(file),)).read(arrow(*_REJECTED)).slice(0, gate.SAMPLE) for file in version.files)
     return [row for part in parts for row in part.to_pylist()][: gate.SAMPLE]
@@ -403,46 +402,44 @@ def _added(*counts: Mapping[str, int]) -> Counter[str]:
     return total
 
 
-def _lake_and_ledger(table: LandedTable) -> tuple[Lake, IntakeLedger]:
-    root = Settings.load().lake
-    return Lake(root), IntakeLedger(root, table)
+def _names(versions: Mapping[str, Version]) -> dict[str, str]:
+    return {entry: version.name for entry, version in versions.items()}
 
 
-def _up_to_date(lake: Lake, asset: str, about: Mapping[str, Any]) -> LakeVersion | None:
-    """The current version, if it would come out the same and its gates have let it through."""
-    passed = lake.passed(asset)
-    if passed is None or passed.name != lake.current(asset).name:
-        return None
-    same = all(passed.about.get(name) == about.get(name) for name in ("sources", "examined", "settings", "code"))
-    return passed if same else None
+def _up_to_date(lake: Lake, asset: str, made_from: MadeFrom) -> Version | None:
+    """The latest version, if it would come out the same and its gates have let it through."""
+    latest = lake.find(asset)
+    return latest if latest and latest.record.holds and latest.record.made_from == made_from else None
 
 
-def _sources(in_force: Mapping[str, LakeVersion], entries: Mapping[str, Entry]) -> dict[str, Any]:
-    """What a combination of files is made from: kept with its version, and shown with it."""
+def _sources(entries: Mapping[str, Entry]) -> dict[str, Any]:
+    """What a combination of files is made from, as it is shown."""
     held_back = [file for file, entry in entries.items() if entry.state == "refused"]
-    accepted = {
-        file: entry.latest.verdict.accepted.because for file, entry in entries.items() if entry.latest.verdict.accepted
-    }
-    kept = {file: entry.in_force.counts["cleaned"] for file, entry in entries.items() if entry.in_force}
+    verdicts = {file: entry.latest.verdict for file, entry in entries.items()}
+    accepted = {file: it.accepted.because for file, it in verdicts.items() if it and it.accepted}
     return {
-        "files": len(in_force),
-        "sources": {file: version.name for file, version in in_force.items()},
-        "kept": kept,
+        "files": sum(1 for entry in entries.values() if entry.active),
         **({"held_back": held_back} if held_back else {}),
         **({"accepted": accepted} if accepted else {}),
     }
 
 
-def _events_now_and_before(entries: Mapping[str, Entry], before: LakeVersion | None) -> tuple[int, int | None]:
+_KEPT = "kept"
+"""How many events of each landed file the interactions are of: a detail of their versions."""
+
+
+def _events_now_and_before(
+    kept: Mapping[str, int], before: Version | None, entries: Mapping[str, Entry]
+) -> tuple[int, int | None]:
     """How many events the files hold, and how many those did that are still there: only `forget` takes one away."""
-    now = sum(entry.in_force.counts["cleaned"] for entry in entries.values() if entry.in_force)
+    now = sum(kept.values())
     if before is None:
         return now, None
-    return now, sum(count for file, count in before.about["kept"].items() if file in entries)
+    return now, sum(count for file, count in before.record.details[_KEPT].items() if file in entries)
 
 
 def _sum(entries: Iterable[Entry], reasons: Iterable[str]) -> dict[str, int]:
     """The counts of the files' latest contents, added up; a reason that was not known when a file was taken in is 0."""
     names = ("rows_read", "rejected", *reasons)
-    latest = [entry.latest.counts for entry in entries if entry.latest.counts]
+    latest = [entry.counts for entry in entries if entry.counts]
     return {name: sum(counts.get(name, 0) for counts in latest) for name in names}

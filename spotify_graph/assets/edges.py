@@ -6,14 +6,14 @@ import dagster as dg
 
 from spotify_graph.assets.graph import MANY_ROWS, Differs, Published, Rows, Work, graph_asset
 from spotify_graph.graph_model import BY, EVENT_TYPES, IN_GENRE, EventType
-from spotify_graph.io_managers.lake import LakeTable
+from spotify_graph.lake.versions import LakeTable
 from spotify_graph.tasks import graph_rows
 from spotify_graph.transforms import graph_tables
 
 
 def _interaction_edges(event_type: EventType) -> dg.AssetsDefinition:
     def revise(published: Published, interactions: LakeTable) -> Differs | None:
-        changes = interactions.changes_since(published.versions["interactions"])
+        changes = interactions.changes_since(published.made_from)
         if changes is None or changes.num_rows > MANY_ROWS:
             return None
         return Differs(*graph_tables.changed_edges(changes, event_type))

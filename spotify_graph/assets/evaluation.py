@@ -6,20 +6,20 @@ from typing import Any
 
 import dagster as dg
 
-from spotify_graph.assets.made_from import versions_of
 from spotify_graph.assets.schema import OWNERS, arrow, columns
 from spotify_graph.automation.conditions import FIRST_TIME
 from spotify_graph.checks import gates as gate
 from spotify_graph.code_versions import code_of
 from spotify_graph.graph_model import FACTS
-from spotify_graph.io_managers.lake import Lake, LakeTable
 from spotify_graph.io_managers.pages import as_it_was
-from spotify_graph.io_managers.verdicts import Finding
+from spotify_graph.io_managers.parquet import NewRows
+from spotify_graph.lake.verdicts import Finding
+from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, inputs_of
 from spotify_graph.parts import scratch
+from spotify_graph.resources.lake import LakeResource, LandingFolder
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.recommender import Recommender
 from spotify_graph.resources.spark import SparkResource
-from spotify_graph.settings import Settings
 
 _COLUMNS = (
     (
@@ -55,6 +55,8 @@ def recommendation_evaluation(
     recommender: Recommender,
     neo4j: Neo4jResource,
     spark: SparkResource,
+    lake: LakeResource,
+    landing: LandingFolder,
     cleaned_events: LakeTable,
     cleaned_tracks: LakeTable,
     interactions: LakeTable,
@@ -65,28 +67,31 @@ def recommendation_evaluation(
     measured on a later test window.
     """
     started = monotonic()
-    lake = Lake(Settings.load().lake)
-    inputs = {"cleaned_events": cleaned_events, "cleaned_tracks": cleaned_tracks, "interactions": interactions}
-    made_from = {"versions": versions_of(inputs), "code": _MEASURES, "recommender": recommender.overrides}
-    before = lake.find("recommendation_evaluation")
-    if before and before.about["made_from"] == made_from:
+    store = lake.lake
+    inputs = inputs_of((cleaned_events, cleaned_tracks, interactions))
+    made_from = MadeFrom(_MEASURES, inputs, {"recommender": recommender.overrides})
+    before = store.find("recommendation_evaluation")
+    if before and before.record.made_from == made_from:
         yield as_it_was("recommendation_evaluation", before)
-        yield gate.result(Finding(**before.about["not_worse"]), "recommendation_evaluation")
+        yield gate.result(Finding(**before.record.details["not_worse"]), "recommendation_evaluation")
         return
     # Imported where they are used: with NumPy and pandas they take a second, and definitions are loaded often.
     import pyarrow as pa
 
+    from spotify_graph import sample_data
     from spotify_graph.assets import held_out, listening, report
 
-    with scratch(lake.root) as folder:
+    with scratch(store.root) as folder:
         logs = listening.read(cleaned_events, cleaned_tracks, spark, folder)
-        found = held_out.measured(context.log, recommender, neo4j, lake, before, made_from, logs)
+        truth = sample_data.beside(landing.folder)
+        found = held_out.measured(context.log, recommender, neo4j, store, before, made_from, logs, truth)
     records = held_out.as_records(found.rows)
     lines = report.table(records)
     shown = {"picture": dg.MetadataValue.md(report.picture(found.rows))} if found.rows else {}
     shown |= {"report": dg.MetadataValue.md(report.markdown(lines))} if found.rows else {}
     shown |= {"search": dg.MetadataValue.md(report.markdown(report.search(found.trials)))} if found.trials else {}
     table = pa.Table.from_pylist(records, arrow(*_COLUMNS))
-    about = {"made_from": made_from, **found.about, "not_worse": vars(found.not_worse)}
-    yield dg.Output(table, metadata={**shown, **about, "computing_seconds": round(monotonic() - started, 2)})
+    details = {**found.about, "not_worse": vars(found.not_worse)}
+    new = NewRows(table, Record(made_from=made_from, details=details), started)
+    yield dg.Output(new, metadata={**shown, **details})
     yield gate.result(found.not_worse, "recommendation_evaluation")

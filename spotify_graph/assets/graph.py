@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
-from spotify_graph.assets.made_from import versions_of
 from spotify_graph.assets.schema import OWNERS
 from spotify_graph.automation.conditions import FOLLOWS_GATES
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import publication
 from spotify_graph.code_versions import code_of
 from spotify_graph.graph_model import GraphTable, NodeType, Property
-from spotify_graph.io_managers import pages, verdicts
-from spotify_graph.io_managers.lake import LakeTable
+from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.neo4j import GraphSnapshot
 from spotify_graph.io_managers.retries import transient_errors_retried
-from spotify_graph.io_managers.verdicts import Finding, Verdict, read_json, write_json
+from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.verdicts import Finding, Verdict
+from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, Version, inputs_of
 from spotify_graph.neo4j_io import ledger, staging
 from spotify_graph.neo4j_io.errors import PublicationError, StagingError
 from spotify_graph.neo4j_io.ledger import Publication
@@ -31,9 +31,9 @@ from spotify_graph.neo4j_io.running import Runner, in_process
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.parts import scratch
 from spotify_graph.resources.gates import Gates
+from spotify_graph.resources.lake import LakeResource
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.spark import SparkResource
-from spotify_graph.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,8 +46,6 @@ STAGED_BY = tuple(
     for module in ("staging", "part", "rows", "checksum", "hashing", "texts", "buckets")
 )
 """The modules that say what a snapshot is of a table's rows."""
-
-_MADE_FROM = "_made_from.json"
 
 
 class PublicationConfig(dg.Config):
@@ -113,11 +111,11 @@ class Published:
 
     Attributes:
         snapshot: the rows.
-        versions: the versions of the inputs, by their names.
+        made_from: the versions of the inputs, and the code.
     """
 
     snapshot: Snapshot
-    versions: Mapping[str, Sequence[str]]
+    made_from: MadeFrom
 
 
 @dataclass(frozen=True)
@@ -203,10 +201,11 @@ def graph_asset(
             gates: Gates,
             neo4j: Neo4jResource,
             spark: SparkResource,
+            lake: LakeResource,
             **inputs: LakeTable,
         ) -> Iterator[dg.Output[GraphSnapshot] | dg.MaterializeResult[GraphSnapshot] | dg.AssetCheckResult]:
             with transient_errors_retried(context.op_execution_context.retry_number, context.log):
-                yield from _publish(asset, inputs, config, gates, neo4j, spark, context.instance)
+                yield from _publish(asset, inputs, config, gates, neo4j, spark, lake.lake, context.instance)
 
         return published
 
@@ -218,33 +217,36 @@ def stage(
     inputs: Mapping[str, LakeTable],
     before: Publication | None,
     gates: Gates,
-    lake: Path,
+    lake: Lake,
     over: Callable[[int], Runner],
 ) -> tuple[Snapshot | None, Verdict]:
     """Computes and stages a table's rows, and runs the gates that must hold before they are published.
 
-    What the gates let through is staged once: while its inputs and the code are the same, it is what it was.
+    It is staged once: while its inputs and the code are the same, it is what it was.
 
     Args:
         asset: the table.
         inputs: the rows of the assets that it is computed from, by their names.
         before: the table's last publication, or None.
         gates: the thresholds.
-        lake: the lake's root.
+        lake: the lake.
         over: gives what runs the tasks that work on so many rows.
 
     Returns:
         The snapshot, or None where the rows don't fit the graph model; and what the gates found.
     """
-    table, root = asset.table, lake / "graph"
+    table, root = asset.table, lake.root / "graph"
     made_from = _made_from(asset, inputs)
-    for version in sorted((root / table.asset).glob(f"*/{_MADE_FROM}"))[-1:]:
-        verdict = verdicts.read(version.parent)
-        with suppress(FileNotFoundError, PublicationError):
-            if verdict and read_json(version) == made_from:
-                snapshot = Snapshot.load(version.parent)
-                snapshot.check(table)
-                return snapshot, verdict
+    with suppress(FileNotFoundError, PublicationError):
+        latest = lake.find(_entry(table))
+        if latest and latest.verdict and latest.record.made_from == made_from:
+            snapshot = Snapshot.load(latest.path)
+            snapshot.check(table)
+            if latest.verdict.holds:
+                return snapshot, latest.verdict
+            verdict = _judged(table, snapshot, latest.verdict.findings, before, lake, gates)
+            _keep(lake, table, latest.path, made_from, snapshot.rows, verdict)
+            return snapshot, verdict
     # Imported where it is used: with NumPy it takes half a second, and definitions are loaded often.
     from spotify_graph.neo4j_io import revision
 
@@ -254,34 +256,44 @@ def stage(
         if asset.revise and published and (found := asset.revise(published, **inputs)):
             snapshot = revision.revise(published.snapshot, found.were, found.are, table)
         else:
-            with scratch(lake) as folder:
+            with scratch(lake.root) as folder:
                 found = rows = asset.compute(Work(over, folder), **inputs)
                 snapshot = staging.stage(rows.parts, table, root, run=rows.run, buckets=rows.buckets)
     except StagingError as error:
         return None, Verdict((gate.keys_unique(error),))
     findings = [gate.keys_unique(None)]
-    if isinstance(table, NodeType):
-        findings.append(publication.no_drop(table, snapshot, before, lake, gates))
     if asset.watch:
         findings.append(asset.watch.find(found.counts, gates, found.sample))
-    verdict = Verdict(tuple(findings))
-    if verdict.holds:
-        _keep(snapshot.path, verdict, made_from)
+    verdict = _judged(table, snapshot, findings, before, lake, gates)
+    _keep(lake, table, snapshot.path, made_from, snapshot.rows, verdict)
     return snapshot, verdict
+
+
+def _judged(
+    table: GraphTable,
+    snapshot: Snapshot,
+    findings: Sequence[Finding],
+    before: Publication | None,
+    lake: Lake,
+    gates: Gates,
+) -> Verdict:
+    """What the gates find of a snapshot, one of which compares it with what is published at this moment."""
+    if not isinstance(table, NodeType):
+        return Verdict(tuple(findings))
+    others = [finding for finding in findings if finding.check != gate.NO_DROP.name]
+    return Verdict((*others, publication.no_drop(table, snapshot, before, lake, gates)))
 
 
 def _published(asset: GraphAsset, entry: Publication | None, root: Path) -> Published | None:
     """What is surely published of a table, where it was computed by the code of now."""
     if entry is None or entry.status is not ledger.Status.PUBLISHED:
         return None
-    folder = root / asset.table.asset / entry.version
-    made_from = read_json(folder / _MADE_FROM)
-    if made_from is None or made_from["code"] != asset.code:
-        return None
     with suppress(FileNotFoundError, PublicationError):
-        snapshot = Snapshot.load(folder)
+        version = Version.load(root / asset.table.asset / entry.version)
+        snapshot = Snapshot.load(version.path)
         snapshot.check(asset.table)
-        return Published(snapshot, made_from["versions"]) if snapshot.sums and snapshot.keys else None
+        if version.record.made_from.code == asset.code and snapshot.sums and snapshot.keys:
+            return Published(snapshot, version.record.made_from)
     return None
 
 
@@ -292,15 +304,14 @@ def _publish(
     gates: Gates,
     neo4j: Neo4jResource,
     spark: SparkResource,
+    lake: Lake,
     dagster: dg.DagsterInstance,
 ) -> Iterator[dg.Output[GraphSnapshot] | dg.MaterializeResult[GraphSnapshot] | dg.AssetCheckResult]:
     """Stages, gates, publishes and verifies a table's rows, unless they are made from what the published ones are.
 
     What somebody else changed since the last publication is mended before, and after where only that shows it.
     """
-    started, table = monotonic(), asset.table
-    lake = Settings.load().lake
-    root = lake / "graph"
+    started, table, root = monotonic(), asset.table, lake.root / "graph"
     publication.ends_must_hold(table, ledger.read(neo4j.driver, neo4j.database))
     changes = publication.mended(neo4j, table, root, thorough=config.verify)
     before = ledger.entry(neo4j.driver, neo4j.database, table.asset)
@@ -323,19 +334,26 @@ def _publish(
     staged = GraphSnapshot(snapshot, changes=changes)
     yield dg.Output(staged, metadata={"staging_seconds": round(monotonic() - started, 2)})
     # Where the content is published already, that is the version that stays.
-    _keep(root / table.asset / ledger.read(neo4j.driver, neo4j.database)[table.asset].version, verdict, made_from)
+    stays = ledger.read(neo4j.driver, neo4j.database)[table.asset].version
+    if stays != snapshot.version:
+        _keep(lake, table, root / table.asset / stays, made_from, snapshot.rows, verdict)
     equals_snapshot, later = publication.equals_snapshot(neo4j, table, root)
     yield gate.result(equals_snapshot, table.asset)
     yield gate.result(publication.untouched(neo4j, table, [*changes, *later]), table.asset)
 
 
-def _made_from(asset: GraphAsset, inputs: Mapping[str, LakeTable]) -> dict[str, Any]:
-    return {"versions": versions_of(inputs), "code": asset.code}
+def _made_from(asset: GraphAsset, inputs: Mapping[str, LakeTable]) -> MadeFrom:
+    return MadeFrom(asset.code, inputs_of(inputs.values()))
 
 
-def _keep(version: Path, verdict: Verdict, made_from: Mapping[str, Any]) -> None:
-    verdicts.write(version, verdict)
-    write_json(version / _MADE_FROM, made_from)
+def _entry(table: GraphTable) -> str:
+    return f"graph/{table.asset}"
+
+
+def _keep(lake: Lake, table: GraphTable, folder: Path, made_from: MadeFrom, rows: int, verdict: Verdict) -> None:
+    """Records what is known of a snapshot, and that it is what its table becomes."""
+    version = Version(folder, Record(rows=rows, made_from=made_from, verdict=verdict)).save()
+    lake.put({_entry(table): version})
 
 
 def _written(entry: Publication, told: dg.EventLogEntry | None) -> dict[str, int]:
@@ -356,14 +374,14 @@ def mended_rows(changes: Sequence[Changes], table: GraphTable) -> dict[str, int]
     }
 
 
-def _unchanged(
-    table: GraphTable, published: Publication | None, made_from: Mapping[str, Any], folder: Path
-) -> Verdict | None:
+def _unchanged(table: GraphTable, published: Publication | None, made_from: MadeFrom, folder: Path) -> Verdict | None:
     """The verdict on what is published, if it was verified and made from the same."""
     if published is None or published.status is not ledger.Status.PUBLISHED or published.verified_at is None:
         return None
-    version = folder / table.asset / published.version
-    return verdicts.read(version) if read_json(version / _MADE_FROM) == made_from else None
+    with suppress(FileNotFoundError):
+        version = Version.load(folder / table.asset / published.version)
+        return version.verdict if version.record.made_from == made_from else None
+    return None
 
 
 def table_metadata(table: GraphTable) -> dict[str, Any]:

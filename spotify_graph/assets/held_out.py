@@ -15,17 +15,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from spotify_graph import sample_data, serving
+from spotify_graph import serving
 from spotify_graph.assets import report
 from spotify_graph.checks import gates as gate
 from spotify_graph.graph_model import RECOMMENDER
-from spotify_graph.io_managers.lake import Lake, LakeTable, LakeVersion
-from spotify_graph.io_managers.verdicts import Finding
+from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.verdicts import Finding
+from spotify_graph.lake.versions import LakeTable, MadeFrom, Version
 from spotify_graph.neo4j_io import versions
 from spotify_graph.parts import Part
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.recommender import Recommender
-from spotify_graph.settings import Settings
+from spotify_graph.sample_data import SampleData
 from spotify_graph.training import tables
 from spotify_graph.training.evaluate import Evaluation, Row, evaluate, improvement
 from spotify_graph.training.evaluate import report as rows_of
@@ -72,9 +73,10 @@ def measured(
     recommender: Recommender,
     neo4j: Neo4jResource,
     lake: Lake,
-    before: LakeVersion | None,
-    made_from: Mapping[str, Any],
+    before: Version | None,
+    made_from: MadeFrom,
     logs: Logs,
+    truth: SampleData,
 ) -> Measured:
     """Tunes the models on the validation window, unless the parameters of the evaluation before are kept, and measures.
 
@@ -86,6 +88,7 @@ def measured(
         before: the evaluation before, or None.
         made_from: what this one is made from.
         logs: what to learn from and to predict.
+        truth: where the truth about sample data lies.
     """
     protocol, parameters = recommender.protocol, recommender.parameters
     windows = split(logs.first, logs.until - 1, protocol.window_days, protocol.gap_days)
@@ -106,8 +109,6 @@ def measured(
         days = logs.until - logs.first
         log.warning(f"{days} days of events are too few to hold some out: the models get their defaults")
     else:
-        settings = Settings.load()
-        truth = sample_data.beside(settings.landing)
         published = _published(lake, neo4j, logs)
         found = evaluate(
             logs,
@@ -158,18 +159,17 @@ def as_records(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return records
 
 
-def _kept(
-    before: LakeVersion | None, made_from: Mapping[str, Any], protocol: Protocol, logs: Logs
-) -> Mapping[str, Any] | None:
+def _kept(before: Version | None, made_from: MadeFrom, protocol: Protocol, logs: Logs) -> Mapping[str, Any] | None:
     """What is known of the evaluation before, where the parameters that it had from a search are kept."""
     if not protocol.tune or before is None:
         return None
-    if any(before.about["made_from"][what] != made_from[what] for what in ("code", "recommender")):
+    was = before.record.made_from
+    if (was.code, was.settings) != (made_from.code, made_from.settings):
         return None
-    searched, until = before.about["searched_before"], start_of(logs.until).date()
+    searched, until = before.record.details["searched_before"], start_of(logs.until).date()
     if searched is None or search_is_due(date.fromisoformat(searched), until, protocol.search_days):
         return None
-    return before.about
+    return before.record.details
 
 
 def _date(day: int) -> str:
@@ -182,6 +182,7 @@ def _about(found: Evaluation, windows: Split, lake: Lake, logs: Logs) -> dict[st
     wide = tuned.parameters.model_copy(update={"recommended": _KEPT})
     lists = tables.recommended_tables(found.prepared, found.trained, tuned.combination, wide)
     held_out, _ = lake.write_parts(HELD_OUT, [partial(_places, part) for part in lists], run=logs.run)
+    lake.put({HELD_OUT: held_out})
     window = windows.test
     return {
         "parameters": tuned.parameters.model_dump(mode="json"),
@@ -206,7 +207,7 @@ def _published(lake: Lake, neo4j: Neo4jResource, logs: Logs) -> Published | None
     if not held_out:
         return None
     try:
-        rows = LakeTable([lake.version(HELD_OUT, held_out)], _HELD_OUT_SCHEMA).read()
+        rows = LakeTable({HELD_OUT: lake.version(HELD_OUT, held_out)}, _HELD_OUT_SCHEMA).read()
     except FileNotFoundError:
         return None
     track_ids = pa.array(logs.catalogue.ids, pa.string())

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from spotify_graph.io_managers.lake import LakeTable
+from spotify_graph.lake.versions import LakeTable
 from spotify_graph.neo4j_io import buckets
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.training import logs

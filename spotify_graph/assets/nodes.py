@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from spotify_graph.assets.graph import MANY_ROWS, Differs, Published, Rows, Watch, Work, graph_asset
 from spotify_graph.checks import gates as gate
 from spotify_graph.graph_model import ARTIST, GENRE, TRACK, USER
-from spotify_graph.io_managers.lake import LakeTable
+from spotify_graph.lake.versions import LakeTable
 from spotify_graph.neo4j_io import buckets
 from spotify_graph.parts import shuffle
 from spotify_graph.tasks import graph_rows
@@ -26,8 +26,9 @@ def _revised_tracks(published: Published, cleaned_tracks: LakeTable, interaction
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    changes = interactions.changes_since(published.versions["interactions"])
-    if changes is None or changes.num_rows > MANY_ROWS or cleaned_tracks.names != published.versions["cleaned_tracks"]:
+    changes = interactions.changes_since(published.made_from)
+    same_catalogue = cleaned_tracks.names.items() <= published.made_from.inputs.items()
+    if changes is None or changes.num_rows > MANY_ROWS or not same_catalogue:
         return None
     touched = pc.field("track_id").isin(pc.unique(changes["track_id"]))
     before = published.snapshot.read()
@@ -82,7 +83,7 @@ def _revised_users(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    came = cleaned_events.came_since(published.versions["cleaned_events"])
+    came = cleaned_events.came_since(published.made_from)
     if came is None or came.rows > MANY_ROWS:
         return None
     new = graph_rows.read_seen(cleaned_events.schema, came)

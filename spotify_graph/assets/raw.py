@@ -3,12 +3,10 @@
 import errno
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +20,13 @@ from spotify_graph.checks import gates as gate
 from spotify_graph.code_versions import code_of
 from spotify_graph.errors import UserError
 from spotify_graph.io_managers import pages
-from spotify_graph.io_managers.intake import JUDGED_BY, REFUSED_ROWS, Intake, IntakeLedger
-from spotify_graph.io_managers.lake import Lake, LakeVersion
 from spotify_graph.io_managers.parquet import shown
-from spotify_graph.io_managers.verdicts import Finding, Verdict
+from spotify_graph.lake.intake import JUDGED_BY, REFUSED_ROWS, ROWS, Intake, refusal_of
+from spotify_graph.lake.verdicts import Finding, Verdict
+from spotify_graph.lake.versions import Content, MadeFrom, Record, Version
+from spotify_graph.parts import scratch
 from spotify_graph.resources.gates import Gates
-from spotify_graph.settings import Settings
+from spotify_graph.resources.lake import LakeResource, LandingFolder
 from spotify_graph.transforms import cleaning
 from spotify_graph.transforms.landing import (
     TRACKS,
@@ -78,56 +77,61 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
         hooks={recorded_with_its_file(table)},
     )
     def raw(
-        context: dg.AssetExecutionContext, gates: Gates
+        context: dg.AssetExecutionContext, gates: Gates, lake: LakeResource, landing: LandingFolder
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-        settings, file = Settings.load(), check_name(context.partition_key)
-        ledger, lake = IntakeLedger(settings.lake, table), Lake(settings.lake)
-        taken, findings, version, page = _taken_in(settings, file, table)
-        version_name, counts = version.name if version else None, dict[str, int]()
-        lake.remove(f"{REFUSED_ROWS}/{file}")
-        if version and judged:
-            found, counts, rejected = _judge_catalogue(version, gates, settings)
+        file = check_name(context.partition_key)
+        intake = Intake(lake.lake, table)
+        version, findings, page = _taken_in(intake, landing, file)
+        others: list[tuple[str, Version]] = []
+        if version.files and judged:
+            found, counts, rejected = _judge_catalogue(version, gates, landing)
             findings += found
+            version = version.but(counts=counts)
             if any(finding.refuses for finding in found):
-                lake.write_table(f"{REFUSED_ROWS}/{file}", rejected)
-        intake = taken.intake(findings, version_name, counts)
-        if page and intake.verdict.holds:
+                others = [(REFUSED_ROWS, intake.lake.write_table(f"{REFUSED_ROWS}/{file}", rejected))]
+        if judged or not version.files:
+            made_from = MadeFrom(landing.code(table))
+            version = version.but(verdict=Verdict(tuple(findings)), made_from=made_from)
+            if page and version.record.holds:
+                yield page
+            held_back.record(context.instance, landing.folder, intake, file, version, *others)
+        elif page:
+            intake.lake.put({f"{name}/{file}": version})
             yield page
-        if judged or version is None:
-            held_back.record(context.instance, settings, ledger, file, intake)
-        yield from (gate.of_file(finding, name, file, version_name) for finding in findings)
-        if not intake.verdict.holds:
-            raise held_back.FileRefused(file, intake.refusal)
+        yield from (gate.of_file(finding, name, file, version.name if version.files else None) for finding in findings)
+        if not version.record.holds:
+            raise held_back.FileRefused(file, refusal_of(version))
 
     return raw
 
 
 def _taken_in(
-    settings: Settings, file: str, table: LandedTable
-) -> tuple["_Taken", list[Finding], LakeVersion | None, dg.MaterializeResult[Any] | None]:
-    """A landed file's content, what is found of it as a whole, and its records in the lake with their page, if any."""
-    name, lake = f"raw_{table.name}", Lake(settings.lake)
-    kept = lake.find(f"{name}/{file}")
-    if kept and not os.path.lexists(settings.landing / file):
+    intake: Intake, landing: LandingFolder, file: str
+) -> tuple[Version, list[Finding], dg.MaterializeResult[Any] | None]:
+    """A landed file's records as a version that is not seen yet, what is found of the file, and the version's page.
+
+    What could not be read is a version without records, of the asset that the graph is made from.
+    """
+    table, lake = intake.table, intake.lake
+    name = f"raw_{table.name}"
+    kept = intake.raw(file)
+    if kept and not os.path.lexists(landing.folder / file):
         # What was taken in of it stays, and is judged by the code of now.
-        taken = _Taken(kept.path, kept.about["digest"], kept.about["bytes"], None)
-        known = _columns_known_before(IntakeLedger(settings.lake, table), file)
-        return taken, [gate.file_readable(None), known], kept, pages.as_it_was(name, kept)
-    with _taken_over(settings, file, table) as taken:
+        return kept, [gate.file_readable(None), _columns_known_before(intake, file)], pages.as_it_was(name, kept)
+    with _taken_over(landing, lake.root, file, table) as taken:
         findings = [gate.file_readable(taken.fault)]
         if taken.fault:
-            return taken, findings, None, None
+            return lake.write_nothing(f"{ROWS[table.name]}/{file}", Record(content=taken.content)), findings, None
         findings.append(gate.columns_known(unknown_columns(taken.copy, table)))
-        about = {"digest": taken.digest, "bytes": taken.bytes}
         started = monotonic()
-        version = lake.write_stream(f"{name}/{file}", read_landed(taken.copy, table), about)
-        return taken, findings, version, pages.made(name, version.path, {**about, **shown(version, started)})
+        version = lake.write_stream(f"{name}/{file}", read_landed(taken.copy, table), Record(content=taken.content))
+        return version, findings, pages.made(name, version.path, {**vars(taken.content), **shown(version, started)})
 
 
-def _columns_known_before(ledger: IntakeLedger, file: str) -> Finding:
+def _columns_known_before(intake: Intake, file: str) -> Finding:
     """What was found of the columns of a file that has left the landing folder."""
-    entry = ledger.find(file)
-    found = entry.latest.verdict.findings if entry else ()
+    entry = intake.find(file)
+    found = entry.latest.verdict.findings if entry and entry.latest.verdict else ()
     return next((it for it in found if it.check == gate.COLUMNS_KNOWN.name), gate.columns_known([]))
 
 
@@ -136,33 +140,24 @@ class _Taken:
     """A landed file's content, copied so that nothing that happens in the landing folder meanwhile changes it."""
 
     copy: Path
-    digest: str
-    bytes: int
+    content: Content
     fault: BadFile | None
-
-    def intake(
-        self, findings: Sequence[Finding], version: str | None = None, counts: dict[str, int] | None = None
-    ) -> Intake:
-        at = datetime.now(UTC).isoformat(timespec="seconds")
-        return Intake(self.digest, self.bytes, at, Verdict(tuple(findings)), version, counts or {})
 
 
 @contextmanager
-def _taken_over(settings: Settings, file: str, table: LandedTable) -> Iterator[_Taken]:
-    landed = settings.landing / file
+def _taken_over(landing: LandingFolder, lake: Path, file: str, table: LandedTable) -> Iterator[_Taken]:
+    landed = landing.folder / file
     try:
-        fault = place_fault(landed, settings.landing)
+        fault = place_fault(landed, landing.folder)
     except (OSError, RuntimeError):
         fault = "it cannot be opened"
     if not (landed.exists() or landed.is_symlink()):
         raise UserError(
-            f"{file} is not in the landing folder {settings.landing} any more: what was taken in of it stays; "
+            f"{file} is not in the landing folder {landing.folder} any more: what was taken in of it stays; "
             f"`spotify-graph forget {file}` takes it out"
         )
-    spool = settings.lake / "_spool"
-    spool.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=spool) as folder:
-        copy = Path(folder) / file
+    with scratch(lake) as folder:
+        copy = folder / file
         if fault is None:
             try:
                 shutil.copyfile(landed, copy)
@@ -171,18 +166,19 @@ def _taken_over(settings: Settings, file: str, table: LandedTable) -> Iterator[_
                     raise
                 fault = f"it cannot be read: {error.strerror}"
         if fault is None:
-            yield _Taken(copy, digest(copy), copy.stat().st_size, inspect(copy, copy.parent, table))
+            content = Content(digest(copy), copy.stat().st_size)
+            yield _Taken(copy, content, inspect(copy, copy.parent, table))
         else:
-            bad = inspect(landed, settings.landing, table) or BadFile(file, fault)
-            yield _Taken(copy, digest(landed), landed.lstat().st_size, bad)
+            bad = inspect(landed, landing.folder, table) or BadFile(file, fault)
+            yield _Taken(copy, Content(digest(landed), landed.lstat().st_size), bad)
 
 
 def _judge_catalogue(
-    version: LakeVersion, gates: Gates, settings: Settings
+    version: Version, gates: Gates, landing: LandingFolder
 ) -> tuple[list[Finding], dict[str, int], "pa.Table"]:
     """What the gates find of a catalogue file's rows, their counts, and the rejected ones."""
     records = version.part.read(raw_schema(TRACKS))
-    judged = cleaning.judge_tracks(records, settings.placeholders, settings.genre_separator)
+    judged = cleaning.judge_tracks(records, landing.placeholders, landing.genre_separator)
     counts = cleaning.counts(judged, cleaning.TRACK_REASONS)
     counts |= {"cleaned": counts["good"], "duplicates": 0}
     by_reason = {reason: counts[reason] for reason in cleaning.TRACK_REASONS}

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +13,6 @@ import dagster as dg
 from pydantic import Field
 
 from spotify_graph.assets.graph import STAGED_BY, mended_rows, table_metadata
-from spotify_graph.assets.made_from import versions_of
 from spotify_graph.assets.schema import OWNERS
 from spotify_graph.automation.conditions import FIRST_TIME
 from spotify_graph.checks import gates as gate
@@ -27,18 +27,18 @@ from spotify_graph.graph_model import (
     GraphTable,
 )
 from spotify_graph.io_managers import pages
-from spotify_graph.io_managers.lake import Lake, LakeTable, LakeVersion
 from spotify_graph.io_managers.neo4j import GraphSnapshot
 from spotify_graph.io_managers.retries import transient_errors_retried
+from spotify_graph.lake.versions import LakeTable, MadeFrom, Version, inputs_of
 from spotify_graph.neo4j_io import buckets, ledger, staging, versions
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.parts import Part, divided, save, scratch
+from spotify_graph.resources.lake import LakeResource
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.spark import SparkResource
-from spotify_graph.settings import Settings
 from spotify_graph.tasks import model_rows
 from spotify_graph.transforms.recommendations.parameters import Parameters
 
@@ -84,6 +84,7 @@ def recommender_model(
     config: TrainingConfig,
     neo4j: Neo4jResource,
     spark: SparkResource,
+    lake: LakeResource,
     cleaned_events: LakeTable,
     cleaned_tracks: LakeTable,
     interactions: LakeTable,
@@ -92,13 +93,15 @@ def recommender_model(
 
     The three tables are loaded beside the published ones, and switched to in one transaction.
     """
-    inputs = {"cleaned_events": cleaned_events, "cleaned_tracks": cleaned_tracks, "interactions": interactions}
-    evaluation = Lake(Settings.load().lake).current("recommendation_evaluation")
-    if evaluation.about["made_from"]["versions"] != versions_of(inputs):
+    inputs, store = inputs_of((cleaned_events, cleaned_tracks, interactions)), lake.lake
+    evaluation = store.latest("recommendation_evaluation")
+    if evaluation.record.made_from.inputs != inputs:
         context.log.warning("the parameters are of an evaluation of other logs: materialize recommendation_evaluation")
-    made_from = {"versions": versions_of(inputs), "code": _TRAINS, "evaluation": evaluation.name}
+    made_from = MadeFrom(_TRAINS, {**inputs, "recommendation_evaluation": evaluation.name})
     with transient_errors_retried(context.op_execution_context.retry_number, context.log):
-        yield from _train(context, config, neo4j, spark, cleaned_events, cleaned_tracks, evaluation, made_from)
+        yield from _train(
+            context, config, neo4j, spark, cleaned_events, cleaned_tracks, evaluation, made_from, store.root
+        )
 
 
 def _train(
@@ -108,8 +111,9 @@ def _train(
     spark: SparkResource,
     cleaned_events: LakeTable,
     cleaned_tracks: LakeTable,
-    evaluation: LakeVersion,
-    made_from: Mapping[str, Any],
+    evaluation: Version,
+    made_from: MadeFrom,
+    lake: Path,
 ) -> Iterator[_Result]:
     """Trains, stages, loads, switches and verifies, unless what is published is made from the same."""
     # Imported where they are used: with NumPy and pandas they take a second, and definitions are loaded often.
@@ -120,7 +124,7 @@ def _train(
     from spotify_graph.training.train import train
     from spotify_graph.transforms.recommendations.combination import DEFAULT, Combination
 
-    root = Settings.load().lake / "graph"
+    root = lake / "graph"
     entries = ledger.read(neo4j.driver, neo4j.database)
     for table in RECOMMENDATIONS:
         publication.ends_must_hold(table, entries)
@@ -130,19 +134,18 @@ def _train(
     if model and model.about.get("made_from") == _digest(made_from) and _all_hold(entries):
         yield from _as_it_is(entries, neo4j, root, changes)
         return
-    not_worse = evaluation.about["not_worse"]
+    not_worse = evaluation.record.details["not_worse"]
     if model and not not_worse["passed"] and not config.publish_worse:
         context.log.warning(f"the published model {model.version} stays: {not_worse['description']}")
         for table in RECOMMENDATIONS:
             yield from _published_checks(table, neo4j, root, changes[table.asset])
         return
-    lake = Settings.load().lake
     with scratch(lake) as folder:
         logs = listening.read(cleaned_events, cleaned_tracks, spark, folder)
         # An evaluation of an earlier version of this project may know parameters that there are no more.
-        found = evaluation.about["parameters"]
+        found = evaluation.record.details["parameters"]
         parameters = Parameters(**{name: value for name, value in found.items() if name in Parameters.model_fields})
-        known = evaluation.about["combination"]
+        known = evaluation.record.details["combination"]
         combination = Combination(**known) if known else DEFAULT
         context.log.info(f"training on {logs.user_count:,} users and {len(logs.catalogue):,} tracks")
         prepared = Prepared.of(logs, logs.until, parameters)
@@ -158,7 +161,7 @@ def _train(
         for table in RECOMMENDATIONS:
             started = monotonic()
             try:
-                snapshot = _staged(rows[table.asset], version, table, spark)
+                snapshot = _staged(rows[table.asset], version, table, spark, root)
             except StagingError as error:
                 yield gate.result(gate.keys_unique(error), table.asset)
                 raise
@@ -173,7 +176,7 @@ def _train(
         "until": until,
         "made_from": _digest(made_from),
         "evaluation": evaluation.name,
-        "held_out": evaluation.about.get("held_out"),
+        "held_out": evaluation.record.details.get("held_out"),
     }
     versions.switch(neo4j.driver, neo4j.database, RECOMMENDER, version, RECOMMENDATIONS, about)
     for table in RECOMMENDATIONS:
@@ -182,14 +185,14 @@ def _train(
         yield from _verified(table, neo4j, root, changes[table.asset])
 
 
-def _staged(rows: Sequence[Part], version: str, table: GraphTable, spark: SparkResource) -> Snapshot:
+def _staged(rows: Sequence[Part], version: str, table: GraphTable, spark: SparkResource, root: Path) -> Snapshot:
     """What a model says, as a snapshot."""
     parts = [part for each in rows for part in divided(each)]
     count = sum(part.rows for part in parts)
     return staging.stage(
         [partial(model_rows.of_version, version, part) for part in parts],
         table,
-        Settings.load().lake / "graph",
+        root,
         run=spark.over(count),
         buckets=buckets.count_for(count),
     )
@@ -231,5 +234,5 @@ def _all_hold(entries: Mapping[str, Publication]) -> bool:
     return all(it and it.status is ledger.Status.PUBLISHED and it.verified_at for it in found)
 
 
-def _digest(made_from: Mapping[str, Any]) -> str:
-    return sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:32]
+def _digest(made_from: MadeFrom) -> str:
+    return sha256(json.dumps(asdict(made_from), sort_keys=True).encode()).hexdigest()[:32]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from spotify_graph.io_managers.lake import arrow_schema
+from spotify_graph.lake.versions import arrow_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -5,8 +5,9 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from pydantic import Field
 
 from spotify_graph.automation import held_back
-from spotify_graph.io_managers import acceptance, pages
-from spotify_graph.io_managers.lake import Lake
+from spotify_graph.io_managers import pages
+from spotify_graph.lake import acceptance
+from spotify_graph.lake.lake import Lake
 from spotify_graph.settings import Settings
 
 
@@ -20,17 +21,17 @@ class AcceptConfig(dg.Config):
 @dg.op(name="accept_version")
 def _accept(context: dg.OpExecutionContext, config: AcceptConfig) -> None:
     settings = Settings.load()
-    accepted = acceptance.accept(settings.lake, config.version, config.because)
-    metadata = {"version": accepted.version, "accepted": config.because, "run": context.run_id}
+    lake = Lake(settings.lake)
+    accepted = acceptance.accept(lake, config.version, config.because)
+    metadata = {"version": accepted.version.name, "accepted": config.because, "run": context.run_id}
     if accepted.file:
         # A refused file's partition counts as failed until then.
-        version = Lake(settings.lake).version(f"{accepted.asset}/{accepted.file}", accepted.version)
-        page = pages.unchanged(accepted.asset, version.path, accepted=config.because, run=context.run_id)
-        tags = {DATA_VERSION_TAG: version.name}
+        page = pages.unchanged(accepted.asset, accepted.version.path, accepted=config.because, run=context.run_id)
+        tags = {DATA_VERSION_TAG: accepted.version.name}
         context.log_event(
             dg.AssetMaterialization(accepted.asset, partition=accepted.file, metadata=page.metadata, tags=tags)
         )
-        held_back.report(context.instance, settings)
+        held_back.report(context.instance, settings.landing, lake)
     else:
         context.log_event(dg.AssetObservation(accepted.asset, metadata=metadata))
     for check in accepted.checks:

@@ -11,7 +11,7 @@ from typing import Self
 from filelock import FileLock
 
 from spotify_graph.automation.landing_watch import Look
-from spotify_graph.io_managers.verdicts import read_json, write_json
+from spotify_graph.lake import documents
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import digest
 
@@ -94,12 +94,14 @@ class Digests:
             kept = _read(self.file)
             known = {name: it for name, it in (kept | self.learned).items() if name in names}
             if known != kept:
-                write_json(self.file, {name: [*astuple(look), computed] for name, (look, computed) in known.items()})
+                documents.write(
+                    self.file, {name: [*astuple(look), computed] for name, (look, computed) in known.items()}
+                )
 
 
 def _read(file: Path) -> dict[str, tuple[Look, str]]:
     try:
-        kept = (read_json(file) or {}).items()
+        kept = (documents.read(file) or {}).items()
         return {name: (Look(*map(int, look)), str(computed)) for name, (*look, computed) in kept}
     except (ValueError, TypeError, AttributeError):
         return {}

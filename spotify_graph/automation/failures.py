@@ -12,7 +12,7 @@ import dagster as dg
 from spotify_graph.automation.held_back import FileRefused
 from spotify_graph.automation.tags import FILE_TAG
 from spotify_graph.errors import UserError
-from spotify_graph.io_managers.verdicts import read_json, write_json
+from spotify_graph.lake import documents
 from spotify_graph.settings import Settings
 from spotify_graph.times import utc
 
@@ -95,7 +95,7 @@ class News:
         """A line for each run that has failed since the last call."""
         new = self._names() - self._told
         self._told |= new
-        records = [read_json(self._folder / name) for name in sorted(new)]
+        records = [documents.read(self._folder / name) for name in sorted(new)]
         return [line_of(record) for record in sorted(records, key=lambda record: str(record["at"]))]
 
     def _names(self) -> set[str]:
@@ -109,7 +109,7 @@ def keep(record: dict[str, Any], settings: Settings) -> Path:
         Its file.
     """
     file = _folder(settings) / f"{record['run_id']}.json"
-    write_json(file, record)
+    documents.write(file, record)
     return file
 
 

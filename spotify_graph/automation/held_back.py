@@ -3,13 +3,15 @@
 import html
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
+from pathlib import Path
 
 import dagster as dg
 
 from spotify_graph.errors import UserError
-from spotify_graph.io_managers.intake import Intake, IntakeLedger
-from spotify_graph.settings import Settings
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, landed_files, name_fault, shown_name
+from spotify_graph.lake.intake import KINDS, Intake
+from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.versions import Version
+from spotify_graph.transforms.landing import landed_files, name_fault, shown_name
 
 ASSET = "held_back_files"
 """The asset's key. No run computes it: whoever refuses a file or lets one in reports it."""
@@ -37,44 +39,60 @@ class FileRefused(dg.Failure):
         super().__init__(f"{file}: {refusal}", metadata={"file": file}, allow_retries=False)
 
 
-def held_back(settings: Settings) -> list[HeldBack]:
+def held_back(folder: Path, lake: Lake) -> list[HeldBack]:
     """Every landed file that is held back, catalogue first, then by name."""
-    return [file for table in (TRACKS, USER_EVENTS) for file in _held_back(settings, table)]
+    lake = lake.pin()
+    return [file for table in KINDS for file in _held_back(folder, Intake(lake, table))]
 
 
-def _held_back(settings: Settings, table: LandedTable) -> Iterator[HeldBack]:
-    ledger = IntakeLedger(settings.lake, table)
-    entries, failures = ledger.entries(), ledger.failures()
-    for name in sorted({*entries, *_landed(settings, table)}):
+def _held_back(folder: Path, intake: Intake) -> Iterator[HeldBack]:
+    entries, failures = intake.entries(), intake.failures()
+    for name in sorted({*entries, *_landed(folder, intake)}):
         entry, failure = entries.get(name), failures.get(name)
         if fault := name_fault(name):
             yield HeldBack(shown_name(name), "unfit", fault)
         elif failure:
             why = f"{failure.reason} (run {failure.run_id}); to try it again: spotify-graph materialize"
             yield HeldBack(name, "failed", why)
-        elif entry and (refusal := entry.latest.refusal):
+        elif entry and (refusal := entry.refusal):
             yield HeldBack(name, "refused", refusal)
 
 
-def _landed(settings: Settings, table: LandedTable) -> set[str]:
+def _landed(folder: Path, intake: Intake) -> set[str]:
     try:
-        return {path.name for path in landed_files(settings.landing, table)}
+        return {path.name for path in landed_files(folder, intake.table)}
     except UserError:
         return set()
 
 
-def record(instance: dg.DagsterInstance, settings: Settings, ledger: IntakeLedger, file: str, intake: Intake) -> None:
-    """Records what was found of a landed file, and shows it in Dagster where the file is held back, or was."""
-    before = ledger.find(file)
-    was_held_back = file in ledger.failures() or (before is not None and before.state == "refused")
-    after = ledger.record(file, intake)
+def record(
+    instance: dg.DagsterInstance,
+    folder: Path,
+    intake: Intake,
+    file: str,
+    version: Version,
+    *others: tuple[str, Version],
+) -> None:
+    """Records what was found of a landed file, and shows it in Dagster where the file is held back, or was.
+
+    Args:
+        instance: Dagster's.
+        folder: the landing folder.
+        intake: the files of its kind.
+        file: the file.
+        version: the version of its rows, with its verdict.
+        others: what else was written of this content: the asset, and its version.
+    """
+    before = intake.find(file)
+    was_held_back = file in intake.failures() or (before is not None and before.state == "refused")
+    after = intake.record(file, version, *others)
     if was_held_back or after.state == "refused":
-        report(instance, settings)
+        report(instance, folder, intake.lake)
 
 
-def report(instance: dg.DagsterInstance, settings: Settings) -> None:
-    """Shows in Dagster which files are held back now, if that has changed."""
-    files = held_back(settings)
+def report(instance: dg.DagsterInstance, folder: Path, lake: Lake) -> None:
+    """Shows in Dagster which files of the landing folder are held back now, if that has changed."""
+    files = held_back(folder, lake)
     table = _table(files)
     latest = instance.get_latest_materialization_event(dg.AssetKey(ASSET))
     shown = latest.asset_materialization if latest else None

@@ -10,7 +10,8 @@ from dagster._utils.error import serializable_error_info_from_exc_info
 
 from spotify_graph.automation import held_back
 from spotify_graph.automation.failures import cause_of
-from spotify_graph.io_managers.intake import FailedIntake, IntakeLedger
+from spotify_graph.lake.intake import FailedIntake, Intake
+from spotify_graph.lake.lake import Lake
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import LandedTable, digest
 
@@ -39,8 +40,9 @@ def recorded_with_its_file(table: LandedTable) -> dg.HookDefinition:
                 reason=cause_of(_info(error)),
                 run_id=context.run_id,
             )
-            IntakeLedger(settings.lake, table).fail(file, failure)
-            held_back.report(context.instance, settings)
+            lake = Lake(settings.lake)
+            Intake(lake, table).fail(file, failure)
+            held_back.report(context.instance, settings.landing, lake)
 
     return recorded
 

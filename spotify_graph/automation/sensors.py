@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
@@ -27,7 +27,9 @@ from spotify_graph.automation.landing_watch import (
 )
 from spotify_graph.automation.partitions import FILES
 from spotify_graph.automation.tags import ATTEMPT_TAG, CODE_TAG, DIGEST_TAG, FILE_TAG
-from spotify_graph.io_managers.intake import Forgotten, IntakeLedger
+from spotify_graph.lake.intake import KINDS, Intake, is_stale, judging_code
+from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.manifest import Forgotten
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, BadFile, shown_name, sub_folder_fault
 
@@ -70,32 +72,34 @@ def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     before = digests.looks | looks_from_json(context.cursor)
     contents = _contents(listing, settled(listing.looks, before), digests, settings.landing)
     digests.save(listing.names)
-    # The runs before the ledger: a run that ends between the two has told the ledger already.
+    # The runs before the lake: what a run has found that ends between the two is in the lake already.
     orphans.end(context.instance)
     in_flight = _in_flight(context.instance)
-    ledgers = {table.name: IntakeLedger(settings.lake, table) for table in (TRACKS, USER_EVENTS)}
 
-    def is_gone(forgotten: Forgotten) -> bool:
-        if forgotten.file not in listing.names:
+    def is_gone(file: str, forgotten: Forgotten) -> bool:
+        if file not in listing.names:
             return True
-        return contents.get(forgotten.file) not in {None, forgotten.digest}
+        return contents.get(file) not in {None, forgotten.digest}
 
     if listing.names:  # an empty folder is more likely a disk that is not mounted
-        for ledger in ledgers.values():
-            ledger.release(is_gone)
-    left = _left_behind(ledgers.values(), listing.names)
+        for table in KINDS:
+            Intake(Lake(settings.lake), table).release(is_gone)
+    lake = Lake(settings.lake).pin()
+    intakes = {table.name: Intake(lake, table) for table in KINDS}
+    codes = {table.name: judging_code(table, settings) for table in KINDS}
+    left = _left_behind(intakes.values(), codes, listing.names)
     decision = decide(
         {*listing.names, *left},
         contents | left,
-        knows=lambda table, file, content: ledgers[table.name].knows(file, content),
+        knows=lambda table, file, content: intakes[table.name].knows(file, content, codes[table.name]),
         in_flight=in_flight,
-        attempts=lambda file, content: _attempts(context.instance, file, content, ledgers[_kind(file)].code),
+        attempts=lambda file, content: _attempts(context.instance, file, content, codes[_kind(file)]),
         unreadable=listing.faults,
-        code=lambda table: ledgers[table.name].code,
+        code=lambda table: codes[table.name],
     )
     for fault in (*decision.refused, *decision.given_up):
         context.log.warning(f"{fault.file} in {settings.landing} is not taken in: {fault.reason}")
-    held_back.report(context.instance, settings)
+    held_back.report(context.instance, settings.landing, lake)
     report = _report(settings.landing, decision, listing.sub_folders)
     context.log.info(report)
     return dg.SensorResult(
@@ -190,13 +194,13 @@ def _in_flight(instance: dg.DagsterInstance) -> set[str]:
     return {run.tags[FILE_TAG] for run in runs if FILE_TAG in run.tags}
 
 
-def _left_behind(ledgers: Iterable[IntakeLedger], names: Set[str]) -> dict[str, str]:
+def _left_behind(intakes: Iterable[Intake], codes: Mapping[str, str], names: Set[str]) -> dict[str, str]:
     """The stale files that have left the landing folder, whose records the lake keeps: their contents, by name."""
-    entries = ((ledger, entry) for ledger in ledgers for entry in ledger.entries().values() if entry.file not in names)
+    entries = ((intake, entry) for intake in intakes for entry in intake.entries().values() if entry.file not in names)
     return {
-        entry.file: entry.latest.digest
-        for ledger, entry in entries
-        if ledger.is_stale(entry) and ledger.is_kept(entry.file)
+        entry.file: entry.digest
+        for intake, entry in entries
+        if is_stale(entry, codes[intake.table.name]) and intake.is_kept(entry.file)
     }
 
 

@@ -7,16 +7,15 @@ from pathlib import Path
 from spotify_graph.checks import gates as gate
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import RECOMMENDATIONS, GraphTable, NodeType
-from spotify_graph.io_managers import acceptance
-from spotify_graph.io_managers.intake import IntakeLedger
-from spotify_graph.io_managers.verdicts import Finding
+from spotify_graph.lake.intake import KINDS, Intake
+from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.verdicts import Finding
 from spotify_graph.neo4j_io import ledger, mending
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import Neo4jResource
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS
 
 
 def ends_must_hold(table: GraphTable, entries: Mapping[str, Publication]) -> None:
@@ -36,25 +35,22 @@ def ends_must_hold(table: GraphTable, entries: Mapping[str, Publication]) -> Non
             )
 
 
-def no_drop(table: NodeType, snapshot: Snapshot, before: Publication | None, lake: Path, gates: Gates) -> Finding:
+def no_drop(table: NodeType, snapshot: Snapshot, before: Publication | None, lake: Lake, gates: Gates) -> Finding:
     """Whether there are suddenly far fewer nodes, with nothing that explains it.
 
     Args:
         table: the nodes.
         snapshot: what is to be published.
         before: the last publication, or None.
-        lake: the lake's root.
+        lake: the lake.
         gates: the threshold.
     """
     what = f"{table.label} nodes"
     if before is None or before.finished_at is None:
         return gate.no_drop(what, snapshot.rows, None, gates)
-    forgotten, accepted = _last_forgotten(lake), acceptance.of_snapshot(snapshot)
-    excuse = None
-    if accepted:
-        excuse = f"accepted: {accepted.because}"
-    elif forgotten and forgotten > before.finished_at:
-        excuse = "a file was forgotten on purpose since"
+    forgotten = _last_forgotten(lake)
+    is_explained = forgotten is not None and forgotten > before.finished_at
+    excuse = "a file was forgotten on purpose since" if is_explained else None
     finding = gate.no_drop(what, snapshot.rows, before.rows, gates, excuse)
     return gate.with_advice(finding, snapshot.version) if finding.refuses else finding
 
@@ -121,6 +117,6 @@ def untouched(neo4j: Neo4jResource, table: GraphTable, changes: Sequence[Changes
     return gate.untouched(table, changes, entry.kept_rows if entry else 0)
 
 
-def _last_forgotten(lake: Path) -> datetime | None:
-    times = [IntakeLedger(lake, table).last_forgotten() for table in (TRACKS, USER_EVENTS)]
+def _last_forgotten(lake: Lake) -> datetime | None:
+    times = [Intake(lake, table).last_forgotten() for table in KINDS]
     return max((time for time in times if time), default=None)

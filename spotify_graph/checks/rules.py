@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks.gates import Gate
 from spotify_graph.graph_model import EVENT_TYPES
-from spotify_graph.io_managers.verdicts import Finding
+from spotify_graph.lake.verdicts import Finding
 from spotify_graph.transforms.cleaning import in_range
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import Any
 
 import dagster as dg
 
-from spotify_graph.io_managers.lake import LakeVersion
-from spotify_graph.io_managers.verdicts import read_json, write_json
+from spotify_graph.lake import documents
+from spotify_graph.lake.versions import Version
 
 _FILE = "_page.json"
 
@@ -39,7 +39,7 @@ def unchanged(asset: str, version: Path, **now: Any) -> dg.MaterializeResult[Any
         now: metadata in place of what the page says.
     """
     now |= {"version": version.name, "seconds": 0.0}
-    page = read_json(version / _FILE)
+    page = documents.read(version / _FILE)
     if page:
         kept = {name: dg.deserialize_value(value) for name, value in page["metadata"].items()}
         now = kept | now | {"unchanged since": dg.MetadataValue.timestamp(page["at"])}
@@ -51,9 +51,9 @@ def unchanged(asset: str, version: Path, **now: Any) -> dg.MaterializeResult[Any
 
 def _write(version: Path, metadata: Mapping[str, Any]) -> None:
     values = {name: dg.serialize_value(value) for name, value in metadata.items()}
-    write_json(version / _FILE, {"at": datetime.now(UTC).timestamp(), "metadata": values})
+    documents.write(version / _FILE, {"at": datetime.now(UTC).timestamp(), "metadata": values})
 
 
-def as_it_was(asset: str, version: LakeVersion) -> dg.MaterializeResult[Any]:
+def as_it_was(asset: str, version: Version) -> dg.MaterializeResult[Any]:
     """The same for an asset of the lake."""
     return unchanged(asset, version.path, **{"dagster/row_count": version.rows})

@@ -1,18 +1,18 @@
 """The IO manager that keeps an asset's rows in the Parquet lake."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import dataclass
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
-from pydantic import Field
 
 from spotify_graph.errors import UserError
 from spotify_graph.io_managers import pages
-from spotify_graph.io_managers.intake import ROWS, IntakeLedger
-from spotify_graph.io_managers.lake import Lake, LakeTable, LakeVersion
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, check_name
+from spotify_graph.lake.intake import KINDS, ROWS, Intake
+from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.versions import LakeTable, Record, Version
+from spotify_graph.resources.lake import LakeResource
+from spotify_graph.transforms.landing import check_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,7 +21,7 @@ GATED = "spotify_graph/gated"
 """Definition metadata of an asset whose versions go on only after their gates have passed."""
 
 
-def shown(version: LakeVersion, started: float, **counts: int) -> dict[str, Any]:
+def shown(version: Version, started: float, **counts: int) -> dict[str, Any]:
     """The metadata with which Dagster shows a version.
 
     Args:
@@ -38,66 +38,86 @@ def shown(version: LakeVersion, started: float, **counts: int) -> dict[str, Any]
     }
 
 
-class ParquetIOManager(dg.ConfigurableIOManager):
-    """Writes rows as a new version of their asset in the lake, and reads the current version.
+@dataclass(frozen=True)
+class NewRows:
+    """The rows of a new version.
 
-    An interrupted or failed write leaves the version that was current readable. Another process, on another machine
-    that sees the same lake, reads what this one wrote. A gated asset is read only where its gates have let that very
-    version through, whoever asks: a run of the whole graph, or a click on one asset.
+    Attributes:
+        rows: the rows.
+        record: what is known of the version.
+        started: when their making began, by `time.monotonic`.
     """
 
-    root: str = Field(description="The lake's folder.")
+    rows: "pa.Table"
+    record: Record
+    started: float
 
-    @property
-    def _lake(self) -> Lake:
-        return Lake(Path(self.root))
 
-    def handle_output(self, context: dg.OutputContext, obj: "pa.Table") -> None:
-        """Writes the next version, with the output's metadata beside it.
+class ParquetIOManager(dg.ConfigurableIOManager):
+    """Writes rows as a new version of their asset in the lake, and reads the latest version.
 
-        What the asset computed before it handed over its rows, `computing_seconds`, counts into `seconds`.
-        """
-        started = monotonic()
-        version = self._lake.write_table(_entry(context), obj, _plain(context.output_metadata))
-        computed = context.output_metadata.get("computing_seconds")
-        before = computed.value if computed else 0
-        context.add_output_metadata(shown(version, started - before))
+    An interrupted or failed write leaves what was there before readable. Another process, on another machine that sees
+    the same lake, reads what this one wrote. A gated asset is read only where its gates have let that very version
+    through, whoever asks: a run of the whole graph, or a click on one asset. What one step reads is of one manifest.
+    """
+
+    lake: dg.ResourceDependency[LakeResource]
+
+    def handle_output(self, context: dg.OutputContext, obj: NewRows) -> None:
+        """Writes the next version, and lets everybody see it."""
+        entry, lake = _entry(context), self.lake.lake
+        version = lake.write_table(entry, obj.rows, obj.record)
+        lake.put({entry: version})
+        context.add_output_metadata(shown(version, obj.started))
         pages.finish(context, version.path)
 
     def load_input(self, context: dg.InputContext) -> LakeTable:
-        """The current version; of an asset by file that is asked for as a whole, what the gates let through.
+        """The latest version; of an asset by file that is asked for as a whole, what the gates let through.
 
         Raises:
             FileNotFoundError: the asset was never materialized.
-            UserError: its gates did not let the current version through.
+            UserError: its gates did not let the latest version through.
         """
+        lake = self._pinned(context)
         table = _COMBINED.get(context.asset_key.path[-1])
         if table and not context.has_partition_key:
-            ledger = IntakeLedger(Path(self.root), table)
-            return LakeTable(list(ledger.in_force(ledger.entries()).values()), _ddl(context))
+            return LakeTable(Intake(lake, table).active(), _ddl(context))
         entry = _entry(context)
-        version = self._lake.current(entry)
+        version = lake.latest(entry)
         if context.upstream_output and context.upstream_output.definition_metadata.get(GATED):
             must_hold(entry, version)
             accepted = version.verdict and version.verdict.accepted
             if accepted:
                 context.add_input_metadata({"version": version.name, "accepted": accepted.because})
-        return LakeTable([version], _ddl(context))
+        return LakeTable({entry: version}, _ddl(context))
+
+    def _pinned(self, context: dg.InputContext) -> Lake:
+        """The lake as it was when a step asked for the first of its inputs."""
+        try:
+            step = context.step_context
+        except dg.DagsterInvariantViolationError:  # somebody looks at an asset, outside of any run
+            return self.lake.lake
+        key = (self.lake.root, step.run_id, step.step.key, step.previous_attempt_count)
+        if key not in _of_steps:
+            _of_steps.clear()  # steps follow one another
+            _of_steps[key] = self.lake.lake.pin()
+        return _of_steps[key]
 
 
-_COMBINED = {ROWS[table.name]: table for table in (TRACKS, USER_EVENTS)}
+# Dagster makes an IO manager anew where it likes to.
+_of_steps: dict[tuple[str, str, str, int], Lake] = {}
+
+_COMBINED = {ROWS[table.name]: table for table in KINDS}
 
 
-def must_hold(entry: str, version: LakeVersion) -> None:
+def must_hold(entry: str, version: Version) -> None:
     """Makes sure that a version's gates let it through.
 
     Raises:
-        UserError: they did not, or were not run to the end; the message names the gate and the way on.
+        UserError: they did not; the message names the gate and the way on.
     """
     verdict = version.verdict
-    if verdict is None:
-        raise UserError(f"{entry} {version.name}: its gates were not run to the end; materialize {entry} again")
-    if not verdict.holds:
+    if verdict and not verdict.holds:
         found = "; ".join(f"check {finding.check}: {finding.description}" for finding in verdict.refusals)
         raise UserError(
             f"{entry} {version.name} was refused by {found}. See the checks of {entry} in the Dagster UI, or let it"
@@ -114,12 +134,3 @@ def _ddl(context: dg.InputContext) -> str:
     assert context.upstream_output  # noqa: S101 Dagster always gives it to the input of an asset
     schema = context.upstream_output.definition_metadata["dagster/column_schema"]
     return ", ".join(f"{column.name} {column.type}" for column in schema.columns)
-
-
-def _plain(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: value.value if isinstance(value, dg.MetadataValue) else value
-        for name, value in metadata.items()
-        # What is there to be looked at, such as a picture, is no fact about the version.
-        if not (name.startswith("dagster/") or isinstance(value, dg.MarkdownMetadataValue))
-    }

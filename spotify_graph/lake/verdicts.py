@@ -1,15 +1,11 @@
-"""What the gates found of a version in the lake, kept with that version: publishing asks here, whoever starts it."""
+"""What the gates found of a version. It is kept with that version: publishing asks there, whoever starts it."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Self
 
 from spotify_graph.times import utc
-
-_FILE = "_verdict.json"
 
 
 @dataclass(frozen=True)
@@ -85,30 +81,3 @@ class Verdict:
         accepted = known["accepted"]
         findings = tuple(Finding(**finding) for finding in known["findings"])
         return cls(findings, Acceptance(**accepted) if accepted else None)
-
-
-def write(version: Path, verdict: Verdict) -> None:
-    """Keeps a verdict with the version in a folder of the lake."""
-    write_json(version / _FILE, verdict.to_json())
-
-
-def read(version: Path) -> Verdict | None:
-    """The verdict on the version in a folder of the lake, or None where its gates were not run to the end."""
-    known = read_json(version / _FILE)
-    return None if known is None else Verdict.from_json(known)
-
-
-def write_json(file: Path, value: object) -> None:
-    """Writes a JSON document, whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_name(f".{file.name}.new")
-    new.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
-    new.replace(file)
-
-
-def read_json(file: Path) -> Any:
-    """A JSON document, or None where there is no such file."""
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None

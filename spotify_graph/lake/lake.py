@@ -1,0 +1,195 @@
+"""The Parquet lake: entries, their versions, and the manifest that names those that belong together.
+
+An entry is an asset, or `<asset>/<file>` where an asset is partitioned by landed file. Its versions are written first,
+and seen once they are put into the manifest, together with what belongs to them. Versions are never changed: who holds
+a version's name reads the same rows for ever.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+from uuid import uuid4
+
+from spotify_graph.lake import manifest
+from spotify_graph.lake.manifest import Manifest
+from spotify_graph.lake.versions import CHANGES, Record, Version
+from spotify_graph.neo4j_io.running import Runner, in_process
+from spotify_graph.parts import save
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+T = TypeVar("T")
+
+# PyArrow is imported where it is used: definitions, which need none, are loaded often.
+
+GROUP_BYTES = 16 << 20
+"""How large, in memory, a row group of a stream is at least: a task of Spark's reads whole ones."""
+
+
+@dataclass(frozen=True)
+class Lake:
+    """A folder of tables in versions.
+
+    Attributes:
+        root: the folder.
+        pinned: the manifest that is read; None means the newest one, at each look.
+    """
+
+    root: Path
+    pinned: Manifest | None = None
+
+    def pin(self) -> Lake:
+        """The lake as it is now, whatever others put into it from now on."""
+        return Lake(self.root, self.manifest)
+
+    @property
+    def manifest(self) -> Manifest:
+        """The manifest that is read."""
+        return self.pinned or manifest.newest(self.root)
+
+    def write_parts(
+        self,
+        name: str,
+        parts: Sequence[Callable[[], tuple[pa.Table, T]]],
+        record: Record | None = None,
+        *,
+        run: Runner = in_process,
+        buckets: int = 1,
+    ) -> tuple[Version, list[T]]:
+        """Computes a new version of an entry part by part, a file for each. It is seen once it is `put`.
+
+        When writing fails, what was half written is removed.
+
+        Args:
+            name: the entry; its rows may be computed from versions of its own.
+            parts: give their rows, and whatever is counted of them; partials of functions of modules.
+            record: what is known of the version already.
+            run: runs the parts.
+            buckets: how many buckets the parts are; 1 where rows with the same first column may be in several.
+
+        Returns:
+            The version, and what was counted, part by part.
+        """
+        with self._new_version(name) as folder:
+            written = run(partial(_write_part, folder), parts)
+            version = Version(folder, record or Record()).but(
+                rows=sum(rows for _, rows, _ in written), files=tuple(file for file, _, _ in written), buckets=buckets
+            )
+        return version, [counted for _, _, counted in written]
+
+    def write_table(self, name: str, rows: pa.Table, record: Record | None = None) -> Version:
+        """Writes rows that are in memory as a new version of an entry; otherwise like `write_parts`."""
+        return self.write_parts(name, [lambda: (rows, None)], record)[0]
+
+    def write_stream(self, name: str, stream: pa.RecordBatchReader, record: Record | None = None) -> Version:
+        """Writes rows as they come, in bounded memory and without Spark; otherwise like `write_parts`."""
+        import pyarrow.parquet as pq
+
+        with self._new_version(name) as folder:
+            rows, file = 0, folder / "part-00000.parquet"
+            with pq.ParquetWriter(file, stream.schema) as writer:
+                for group in _groups(stream):
+                    writer.write_table(group, row_group_size=len(group))
+                    rows += len(group)
+            return Version(folder, record or Record()).but(rows=rows, files=(file.name,))
+
+    def write_nothing(self, name: str, record: Record) -> Version:
+        """Writes a version of what could not be read: it has a record, and no rows."""
+        with self._new_version(name) as folder:
+            return Version(folder, record).save()
+
+    @contextmanager
+    def _new_version(self, name: str) -> Iterator[Path]:
+        folder = self.root / name / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{uuid4().hex[:8]}"
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+    def put(self, versions: Mapping[str, Version], *, without: Sequence[str] = ()) -> None:
+        """Lets everybody see new versions, all at once: the latest of their entries, and the active ones if they hold.
+
+        Args:
+            versions: the versions, by their entries.
+            without: entries that go with this.
+        """
+
+        def make(now: Manifest) -> Manifest:
+            for name, version in versions.items():
+                now = now.put(name, version.name, holds=version.record.holds)
+            return now.without(*without)
+
+        self.change(make)
+
+    def change(self, make: Callable[[Manifest], Manifest]) -> Manifest:
+        """Makes a change of the manifest; `make` is called again where another writer was faster."""
+        return manifest.change(self.root, make)
+
+    def version(self, name: str, version: str) -> Version:
+        """A version of an entry.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
+        return Version.load(self.root / name / version)
+
+    def latest(self, name: str) -> Version:
+        """The version of an entry that was written last.
+
+        Raises:
+            FileNotFoundError: the entry was never written.
+        """
+        version = self.find(name)
+        if version is None:
+            raise FileNotFoundError(f"{name} is not in the lake at {self.root} yet: materialize it first")
+        return version
+
+    def find(self, name: str) -> Version | None:
+        """The version of an entry that was written last, or None where the entry was never written."""
+        named = self.manifest.entries.get(name)
+        return self.version(name, named.latest) if named else None
+
+    def active(self, name: str) -> Version | None:
+        """The version of an entry that others are computed from, or None."""
+        named = self.manifest.entries.get(name)
+        return self.version(name, named.active) if named and named.active else None
+
+    def files(self, asset: str) -> list[str]:
+        """The landed files that there are entries of, of an asset that is partitioned by them."""
+        return list(self.manifest.of(asset))
+
+    def keep_changes(self, version: Version, before: str, changes: pa.Table) -> Version:
+        """Keeps with a version what makes it of the one before it."""
+        import pyarrow.parquet as pq
+
+        pq.write_table(changes, version.path / CHANGES)
+        return version.but(before=before)
+
+
+def _write_part(folder: Path, part: Callable[[], tuple[pa.Table, T]]) -> tuple[str, int, T]:
+    rows, counted = part()
+    return Path(save(rows, folder)).name, rows.num_rows, counted
+
+
+def _groups(stream: pa.RecordBatchReader) -> Iterator[pa.Table]:
+    """The rows of a stream as row groups, each worth a task of Spark's."""
+    import pyarrow as pa
+
+    pending: list[pa.RecordBatch] = []
+    for batch in stream:
+        pending.append(batch)
+        if sum(each.nbytes for each in pending) >= GROUP_BYTES:
+            yield pa.Table.from_batches(pending)
+            pending = []
+    if pending:
+        yield pa.Table.from_batches(pending)
