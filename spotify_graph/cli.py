@@ -176,6 +176,7 @@ def up(port: int | None) -> None:
     """Run Neo4j, the Dagster webserver and the daemon until Ctrl-C."""
     from spotify_graph import runs
     from spotify_graph.automation import failures
+    from spotify_graph.lake.migration import migrate
     from spotify_graph.local import dagster, locks, neo4j_of_up
     from spotify_graph.local.stopping import Stop
     from spotify_graph.resources.neo4j import connect
@@ -190,6 +191,7 @@ def up(port: int | None) -> None:
         dagster.wait_for_former(settings, console.say)
         with runs.instance(settings) as instance:
             runs.end_orphans(instance)
+        migrate(settings.lake, console.say)
         if settings.neo4j_uri is None:
             stack.enter_context(neo4j_of_up.ended(settings, stop, console.say))
         with connect(settings, console.say):

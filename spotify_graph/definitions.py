@@ -7,6 +7,7 @@ import dagster as dg
 from spotify_graph.assets import cleaned, edges, evaluation, nodes, raw, recommendations
 from spotify_graph.assets.held_back_files import HELD_BACK_FILES
 from spotify_graph.automation.accept import accept
+from spotify_graph.automation.cleaning import clean_lake
 from spotify_graph.automation.executor import in_turn
 from spotify_graph.automation.exports import import_listening_histories
 from spotify_graph.automation.jobs import JOBS
@@ -48,7 +49,7 @@ def build_defs(**overrides: Any) -> dg.Definitions:
             HELD_BACK_FILES,
         ],
         resources=resources | overrides,
-        jobs=[*JOBS, accept, import_listening_histories],
+        jobs=[*JOBS, accept, clean_lake, import_listening_histories],
         schedules=SCHEDULES,
         sensors=SENSORS,
         # One process and one Spark session for a run; nothing passes between assets except through their IO managers.

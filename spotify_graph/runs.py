@@ -6,6 +6,7 @@ import shutil
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -23,9 +24,10 @@ from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG, PROCES
 from spotify_graph.definitions import build_defs
 from spotify_graph.errors import UsageError, UserError
 from spotify_graph.graph_model import FACTS
-from spotify_graph.lake import acceptance
+from spotify_graph.lake import acceptance, cleaning
 from spotify_graph.lake.intake import KINDS, PARTITIONED, Entry, Intake, judging_code
 from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.migration import migrate
 from spotify_graph.landed import look, release_forgotten, unmatched
 from spotify_graph.local import locks
 from spotify_graph.neo4j_io.errors import PublicationError
@@ -131,6 +133,7 @@ def materialize(
         else f"`spotify-graph materialize --select {quote(selection)}`"
     )
     with locks.turn(settings, who, say):
+        migrate(settings.lake, say)
         refused = take_lying(settings, say)
         report = _materialize(settings, defs, keys, say, working, rebuild=rebuild)
     return replace(report, held_back=(*refused, *report.held_back))
@@ -189,6 +192,9 @@ def _materialize(
                 rest = _build(settings, defs, dagster, rest, watcher)
             if rest:
                 _run(defs, dagster, rest, watcher)
+            if needs_neo4j and cleaning.is_due(Lake(settings.lake), datetime.now(UTC)):
+                job = defs.resolve_job_def("clean_lake")
+                job.execute_in_process(instance=dagster, run_config=_SILENT, raise_on_error=False)
     return watcher.report()
 
 
@@ -224,6 +230,7 @@ def forget(
     Raises:
         UserError: the file is not in the lake; Neo4j does not answer.
     """
+    migrate(settings.lake, say)
     found = [it for it in look(settings) if it.name == file and it.entry]
     if not found:
         known = ", ".join(it.name for it in look(settings) if it.entry) or "none"

@@ -56,6 +56,7 @@ def test_both_schedules_run_from_the_start_at_their_utc_times() -> None:
     } == {
         "nightly_retrain": ("0 3 * * *", "UTC", "retrain"),
         "hourly_reconciliation": ("0 * * * *", "UTC", "reconcile"),
+        "daily_cleaning": ("30 4 * * *", "UTC", "clean_lake"),
     }
     assert all(schedule.default_status == dg.DefaultScheduleStatus.RUNNING for schedule in SCHEDULES)
 

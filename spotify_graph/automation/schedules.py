@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from spotify_graph.automation.cleaning import clean_lake
 from spotify_graph.automation.jobs import reconcile, refresh_graph, retrain
 
 UNDER_WAY = [
@@ -21,6 +22,15 @@ nightly_retrain = dg.ScheduleDefinition(
     description="Every night at 3:00 UTC, computes the interactions and all that follows from them from scratch.",
 )
 
+daily_cleaning = dg.ScheduleDefinition(
+    name="daily_cleaning",
+    job=clean_lake,
+    cron_schedule="30 4 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every day at 4:30 UTC, removes versions of the lake that nobody reads any more.",
+)
+
 
 @dg.schedule(
     job=reconcile,
@@ -38,5 +48,5 @@ def hourly_reconciliation(context: dg.ScheduleEvaluationContext) -> dg.RunReques
     return dg.RunRequest()
 
 
-SCHEDULES = [nightly_retrain, hourly_reconciliation]
+SCHEDULES = [nightly_retrain, hourly_reconciliation, daily_cleaning]
 """Every schedule."""
