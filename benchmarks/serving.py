@@ -1,6 +1,6 @@
 """How long a served recommendation takes, beside an empty query: `make bench-serving`.
 
-It asks the graph of this installation, which must have a model in force, for random users and random tracks, one
+It asks the graph of this installation, which must have an active model, for random users and random tracks, one
 request after the other over one connection, after a warm-up that is not counted. The kinds take turns, so that all meet
 the same machine: the empty query says how much of each time is the connection's and the machine's.
 """

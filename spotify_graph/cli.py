@@ -217,10 +217,10 @@ def up(port: int | None) -> None:
         stop.awaiting = "Spark"
 
 
-@main.command("quick-start")
-def quick_start() -> None:
+@main.command("warm-caches")
+def warm_caches() -> None:
     """Make the caches with which Spark and the local Neo4j start faster: once, in a few minutes."""
-    from spotify_graph import quick_start as training
+    from spotify_graph import warm_caches as training
 
     for cache in training.train(Settings.load(), console.say):
         console.tell(f"{cache}  {cache.stat().st_size / 1e6:,.0f} MB")

@@ -63,7 +63,7 @@ def load(
         settings: the installation's settings, of a local database.
         over: gives what runs the tasks that work on so many rows.
         gates: the thresholds of the gates, which must hold for every table.
-        say: is told how it goes on.
+        say: told of progress.
         working: is told what is being worked on now.
 
     Raises:

@@ -91,7 +91,7 @@ class RelationshipType:
     """The relationships of one type, which one asset publishes: at most one from a start node to an end node.
 
     A versioned type is made by a model. While a new version of the model is loaded, its relationships lie beside those
-    of the version in force, told apart by a property; `neo4j_io.versions` switches from the one to the other.
+    of the active version, told apart by a property; `neo4j_io.versions` switches from the one to the other.
 
     Attributes:
         asset: the asset's key, and the name of the snapshot in the lake.

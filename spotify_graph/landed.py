@@ -32,10 +32,10 @@ class LandedFile:
         table: the kind of file.
         path: where it lies; None where it has left the landing folder.
         state: new, changed (landed again with other content), failed (while it was taken in: it is tried again), stale
-            (the code that judges files has changed since), passed, refused, accepted, forgotten or unfit.
+            (the code that judges files has changed since), passed, refused, accepted, forgotten or invalid name.
         note: why it is held back or failed, or None.
         entry: what is known of it, or None.
-        digest: the digest of its content; None where its name is unfit.
+        digest: the digest of its content; None where its name is invalid.
     """
 
     name: str
@@ -127,7 +127,7 @@ def _file(
 ) -> LandedFile:
     table = intake.table
     if fault := name_fault(name):
-        return LandedFile(shown_name(name), table, path, "unfit", fault, None)
+        return LandedFile(shown_name(name), table, path, "invalid name", fault, None)
     content = digests.now(path) if path else entry.digest if entry else ""
     if path and failure and failure.digest == content:
         note = f"{failure.reason} (run {failure.run_id})"

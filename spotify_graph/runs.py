@@ -41,7 +41,7 @@ _NAMED = 5
 """How many assets or files a line names."""
 _WRITTEN = ("inserted", "changed", "deleted")
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-_HELD_BACK = {"refused", "unfit"}
+_HELD_BACK = {"refused", "invalid name"}
 _UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 

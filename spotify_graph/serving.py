@@ -1,6 +1,6 @@
 """Recommendations served from the graph, each with the reason that a path in the graph gives.
 
-What is in force is what the registry names: relationships of the version of the model in `(:_Model)`, and no others.
+The active model is the one that the registry names: relationships of its version in `(:_Model)`, and no others.
 A request is one query, `queries/recommend.cypher` or `queries/similar.cypher`.
 """
 
@@ -25,7 +25,7 @@ MOST = 100
 
 
 class NoModelError(UserError):
-    """No version of the model is in force."""
+    """No version of the model is active."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Recommendations:
     Attributes:
         user_id: for whom.
         known: whether the graph has that user.
-        model: the version of the model in force, or None where none is and candidates were given.
+        model: the active version of the model, or None where none is and candidates were given.
         until: the time of the newest event that it was trained on, or None likewise.
         note: what to know of the answer as a whole, or None: that it is not the model's.
         tracks: the tracks, best first.
@@ -157,7 +157,7 @@ class SimilarTracks:
     Attributes:
         track_id: what they are similar to.
         title: its title, or None.
-        model: the version of the model in force.
+        model: the active version of the model.
         until: the time of the newest event that it was trained on.
         note: what to know of the answer as a whole, or None: that there is nothing in it.
         tracks: the tracks, best first.

@@ -25,7 +25,7 @@ PACKAGE = Path(__file__).resolve().parent
 PROJECT_ROOT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else Path()
 """The checkout that this package is installed from; where that was a wheel, the current folder."""
 
-_UNFIT = {
+_INVALID = {
     r"[*?\[\]{}\\]": "Spark and Dagster take it for a part of a pattern",
     ",": "Spark takes it for the end of a folder's name",
     "%": "Dagster's database takes it for the start of a code",
@@ -99,7 +99,7 @@ class Settings(BaseSettings):
     @field_validator("home")
     @classmethod
     def _fit_for_all(cls, path: Path) -> Path:
-        return _fit(path, _UNFIT)
+        return _fit(path, _INVALID)
 
     @field_validator("landing", "exports")
     @classmethod
@@ -163,7 +163,7 @@ class Settings(BaseSettings):
         try:
             settings = cls()
             if dagster_home := os.environ.get("DAGSTER_HOME"):
-                _fit(Path(dagster_home), _UNFIT)
+                _fit(Path(dagster_home), _INVALID)
         except SettingsError as error:
             # It names the field that could not be parsed, and not its value.
             name = next(name for name in cls.model_fields if f'"{name}"' in str(error))
@@ -179,10 +179,10 @@ class Settings(BaseSettings):
         return settings
 
 
-def _fit(path: Path, unfit: Mapping[str, str]) -> Path:
-    """Gives the path back, if all of its characters can be shown and none of them is unfit; else raises ValueError."""
+def _fit(path: Path, invalid: Mapping[str, str]) -> Path:
+    """Gives the path back, if all of its characters can be shown and none of them is invalid; else raises ValueError."""
     for character in str(path):
-        why = next((why for pattern, why in unfit.items() if re.match(pattern, character)), None)
+        why = next((why for pattern, why in invalid.items() if re.match(pattern, character)), None)
         if why or not character.isprintable():
             shown = path if character.isprintable() else repr(str(path))
             raise ValueError(f"{shown} has {character!r} in it, and {why or 'it cannot be shown'}: take another folder")

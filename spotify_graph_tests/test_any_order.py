@@ -1,4 +1,4 @@
-"""However the logs come, the graph is the one that a rebuild from scratch makes of what is in force in the end.
+"""However the logs come, the graph is the one that a rebuild from scratch makes of what is active in the end.
 
 Events are drawn from few users, tracks and times, so that the same event often comes twice, in one file or in several,
 late, out of order, and leaves with one file while another still has it.

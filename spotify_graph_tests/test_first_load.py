@@ -138,6 +138,6 @@ def test_a_rebuild_is_held_to_the_gates_like_any_publication(local: Platform, mo
 
 def test_caches_are_made_for_the_jvm_of_the_environment_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SPOTIFY_GRAPH_JAVA_HOME", str(tmp_path))
-    result = CliRunner().invoke(main, ["quick-start"])
+    result = CliRunner().invoke(main, ["warm-caches"])
     assert result.exit_code == 1
     assert "SPOTIFY_GRAPH_JAVA_HOME is set" in result.stderr

@@ -79,7 +79,7 @@ def test_a_file_that_a_gate_refuses_stays_out_says_so_and_holds_up_no_other(plat
         **dict.fromkeys(("user_events_1.csv", "user_events_2.csv", "user_events_3.csv"), "passed"),
         "user_events_bad_header.csv": "refused",
         "user_events_dirty.csv": "refused",
-        "user_events 4.csv": "unfit",
+        "user_events 4.csv": "invalid name",
         "User_Events.csv": "unmatched",
     }
 

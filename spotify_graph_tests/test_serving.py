@@ -26,7 +26,7 @@ from spotify_graph_tests.plans import operator_name, operator_names, operators
 
 DATABASE = "neo4j"
 UNTIL = datetime(2026, 1, 31, tzinfo=UTC)
-IN_FORCE, BEFORE, LOADING = "v2", "v1", "v3"
+ACTIVE, BEFORE, LOADING = "v2", "v1", "v3"
 FANS = 1_000
 FILLERS = 500
 
@@ -82,31 +82,31 @@ INTERACTIONS = [  # user, type, track, count, day of January 2026
     ("peer3", "LIKED", "r6", 1, 2),
 ]
 RECOMMENDED = [
-    *(("ann", f"r{rank}", 1 - rank / 20, rank, IN_FORCE) for rank in range(1, 11)),
+    *(("ann", f"r{rank}", 1 - rank / 20, rank, ACTIVE) for rank in range(1, 11)),
     ("ann", "old", 1.0, 1, BEFORE),
     ("ann", "new", 1.0, 1, LOADING),
     ("ben", "old", 1.0, 1, BEFORE),
 ]
 SIMILAR_TO = [  # score, rank, listeners
-    ("r1", "s3", 0.9, 1, 60, IN_FORCE),
-    ("r1", "s1", 0.8, 2, 41, IN_FORCE),
-    ("r1", "s2", 0.7, 3, 1700, IN_FORCE),
-    ("r1", "d1", 0.6, 4, 5, IN_FORCE),
-    ("r2", "s1", 0.6, 1, 1, IN_FORCE),
-    ("r2", "s3", 0.5, 2, 5, IN_FORCE),
-    ("r4", "d1", 0.6, 1, 5, IN_FORCE),
+    ("r1", "s3", 0.9, 1, 60, ACTIVE),
+    ("r1", "s1", 0.8, 2, 41, ACTIVE),
+    ("r1", "s2", 0.7, 3, 1700, ACTIVE),
+    ("r1", "d1", 0.6, 4, 5, ACTIVE),
+    ("r2", "s1", 0.6, 1, 1, ACTIVE),
+    ("r2", "s3", 0.5, 2, 5, ACTIVE),
+    ("r4", "d1", 0.6, 1, 5, ACTIVE),
     ("r6", "s1", 0.5, 1, 5, LOADING),
     ("r7", "s1", 0.5, 1, 5, BEFORE),
-    ("s1", "r1", 0.9, 1, 41, IN_FORCE),
-    ("s1", "r2", 0.8, 2, 1, IN_FORCE),
-    ("s1", "r3", 0.7, 3, 7, IN_FORCE),
-    ("s1", "j1", 0.6, 4, 12, IN_FORCE),
-    ("s1", "p1", 0.5, 5, 2, IN_FORCE),
+    ("s1", "r1", 0.9, 1, 41, ACTIVE),
+    ("s1", "r2", 0.8, 2, 1, ACTIVE),
+    ("s1", "r3", 0.7, 3, 7, ACTIVE),
+    ("s1", "j1", 0.6, 4, 12, ACTIVE),
+    ("s1", "p1", 0.5, 5, 2, ACTIVE),
     ("s1", "old", 0.9, 1, 9, BEFORE),
 ]
 SIMILAR_USER = [
-    ("ann", "peer1", 0.9, 1, IN_FORCE),
-    ("ann", "peer2", 0.8, 2, IN_FORCE),
+    ("ann", "peer1", 0.9, 1, ACTIVE),
+    ("ann", "peer2", 0.8, 2, ACTIVE),
     ("ann", "peer3", 0.7, 1, BEFORE),
 ]
 
@@ -127,7 +127,7 @@ def graph(neo4j_driver: neo4j.Driver) -> Iterator[neo4j.Driver]:
     run("CALL db.awaitIndexes()")
     run(
         "CREATE (:_Model {name: 'recommendations', version: $version, until: $until, switched_at: $until})",
-        version=IN_FORCE,
+        version=ACTIVE,
         until=UNTIL,
     )
     run("UNWIND $users AS id CREATE (:User {user_id: id})", users=USERS)
@@ -195,10 +195,10 @@ def graph(neo4j_driver: neo4j.Driver) -> Iterator[neo4j.Driver]:
 
 @pytest.fixture
 def without_model(graph: neo4j.Driver) -> Iterator[neo4j.Driver]:
-    """The same graph before a version of the model is in force."""
+    """The same graph before a version of the model is active."""
     graph.execute_query("MATCH (model:_Model) REMOVE model.version, model.until")
     yield graph
-    graph.execute_query("MATCH (model:_Model) SET model.version = $v, model.until = $u", v=IN_FORCE, u=UNTIL)
+    graph.execute_query("MATCH (model:_Model) SET model.version = $v, model.until = $u", v=ACTIVE, u=UNTIL)
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ def test_a_users_recommendations_come_in_the_models_order_with_what_is_known_of_
         (1, "r1", "Blue in Green", "Miles", "jazz", 0.95),
         (2, "r2", "Milestones", "Miles", "jazz", 0.9),
     ]
-    assert (answer.user_id, answer.known, answer.model, answer.until) == ("ann", True, IN_FORCE, UNTIL)
+    assert (answer.user_id, answer.known, answer.model, answer.until) == ("ann", True, ACTIVE, UNTIL)
     assert answer.note is None
 
 
@@ -473,7 +473,7 @@ def test_similar_tracks_say_what_they_share(graph: neo4j.Driver) -> None:
         (3, "j1", 0.6, "12 listeners of both; both in jazz"),
         (4, "p1", 0.5, "2 listeners of both"),
     ]
-    assert (answer.title, answer.model, answer.until, answer.note) == ("So What", IN_FORCE, UNTIL, None)
+    assert (answer.title, answer.model, answer.until, answer.note) == ("So What", ACTIVE, UNTIL, None)
     first = answer.tracks[0]
     assert (first.listeners, first.same_artist, first.same_genre) == (41, True, True)
 

@@ -75,6 +75,6 @@ class Measurement:
 
 
 def say(line: str) -> None:
-    """Tells how it goes on."""
+    """Reports progress."""
     sys.stderr.write(f"{line}\n")
     sys.stderr.flush()

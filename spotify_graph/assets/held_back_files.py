@@ -14,7 +14,7 @@ HELD_BACK_FILES = dg.AssetSpec(
     " latest materialization, which is reported whenever a file is refused, let in or forgotten.",
     metadata=columns(
         ("file", "string", "The landed file's name."),
-        ("state", "string", "refused (by a gate, or unreadable), failed (and tried again), or unfit (by its name)."),
+        ("state", "string", "refused (by a gate, or unreadable), failed (and tried again), or invalid name."),
         ("why", "string", "The reason, and the command that lets it in."),
     ),
 )

@@ -23,7 +23,7 @@ class HeldBack:
 
     Attributes:
         file: its name, in printable characters.
-        state: refused (by a gate, or unreadable), failed (tried again) or unfit (by its name).
+        state: refused (by a gate, or unreadable), failed (tried again) or invalid name.
         why: the reason, and the way on.
     """
 
@@ -50,7 +50,7 @@ def _held_back(folder: Path, intake: Intake) -> Iterator[HeldBack]:
     for name in sorted({*entries, *_landed(folder, intake)}):
         entry, failure = entries.get(name), failures.get(name)
         if fault := name_fault(name):
-            yield HeldBack(shown_name(name), "unfit", fault)
+            yield HeldBack(shown_name(name), "invalid name", fault)
         elif failure:
             why = f"{failure.reason} (run {failure.run_id}); to try it again: spotify-graph materialize"
             yield HeldBack(name, "failed", why)

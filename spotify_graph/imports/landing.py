@@ -114,7 +114,7 @@ def _write_events(folder: Path, name: str, history: History) -> UserReport:
         iso(min(starts)) if starts else None,
         iso(max(starts)) if starts else None,
         history.elsewhere,
-        history.doubles,
+        history.duplicates,
         history.undated,
         history.unknown,
         history.dated,

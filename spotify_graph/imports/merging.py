@@ -52,7 +52,7 @@ class History:
         events: its events, by user and time.
         ids: the ids of its tracks.
         elsewhere: how many events a better source tells, too.
-        doubles: how many events are in several files.
+        duplicates: how many events are in several files.
         undated: how many likes there is no time for.
         unknown: how many events are of tracks that nothing is known of.
         dated: how many likes were dated by the last event of their export.
@@ -61,7 +61,7 @@ class History:
     events: Sequence[Event]
     ids: Sequence[str]
     elsewhere: int
-    doubles: int
+    duplicates: int
     undated: int
     unknown: int
     dated: int
@@ -93,10 +93,10 @@ def merged(pieces: Sequence[Piece], ids: Mapping[Track, str | None]) -> History:
     kept = numbers[usable & ~better]
     chosen = kept[_first_of_each(rows, kept)]
     likes = _likes_to_keep(rows, chosen, dateless)
-    doubles = len(kept) - len(likes)
+    duplicates = len(kept) - len(likes)
     order = likes[np.lexsort((rows.kind[likes], rows.track[likes], rows.start[likes], rows.user[likes]))]
     return History(
-        list(_events(rows, order)), rows.ids, elsewhere, doubles, undated, unknown, int(dateless[order].sum())
+        list(_events(rows, order)), rows.ids, elsewhere, duplicates, undated, unknown, int(dateless[order].sum())
     )
 
 

@@ -44,7 +44,7 @@ class UserReport:
         first: when the first event was, in ISO 8601.
         last: when the last one was.
         elsewhere: how many events a better source tells, too.
-        doubles: how many events are in several files.
+        duplicates: how many events are in several files.
         undated: how many likes there is no time for.
         unknown: how many events are of tracks that nothing is known of.
         dated: how many likes were dated by the last event of their export.
@@ -58,7 +58,7 @@ class UserReport:
     first: str | None
     last: str | None
     elsewhere: int
-    doubles: int
+    duplicates: int
     undated: int
     unknown: int
     dated: int
@@ -119,7 +119,7 @@ class Report:
                 "tracks": it.tracks,
                 "first": it.first,
                 "last": it.last,
-                "told_twice": it.elsewhere + it.doubles,
+                "told_twice": it.elsewhere + it.duplicates,
                 "landed": it.landed,
             }
             for it in self.users

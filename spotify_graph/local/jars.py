@@ -57,7 +57,7 @@ def fetch(
 
     Args:
         lock: a lock file in jgo's format.
-        say: is told how a download goes on, every few seconds.
+        say: told of the progress of a download, every few seconds.
         cache: the folder of the cache; None means `default_cache()`.
         repositories: the Maven repositories to download from, by name; None means jgo's own default.
 

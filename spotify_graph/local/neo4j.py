@@ -121,7 +121,7 @@ class LocalNeo4j:
         127.0.0.1, on 7687 and 7474 or, where those are taken, on free ports that are remembered.
 
         Args:
-            say: is told how a long start goes on.
+            say: told of the progress of a long start.
 
         Raises:
             UserError: it does not start, its jars cannot be fetched, or the home cannot be written.
@@ -161,7 +161,7 @@ class LocalNeo4j:
 
         Args:
             arguments: the import's arguments, which name its files.
-            say: is told how it goes on.
+            say: told of progress.
 
         Raises:
             UserError: the import failed, and the database is the one from before; or the server does not start.
@@ -250,7 +250,7 @@ class LocalNeo4j:
             arguments: what it is given.
             jvm: further options of the JVM.
             cache: which of the caches of `aot` it starts with, if any.
-            say: is told how the download of missing jars goes on.
+            say: told of the progress of downloading missing jars.
 
         Raises:
             UserError: a jar cannot be fetched.
@@ -458,7 +458,7 @@ class LocalNeo4j:
 
 
 def _alive(process: psutil.Process) -> bool:
-    """Whether a process, or a thread that it left behind, runs; one that nobody has buried yet does not."""
+    """Whether a process, or a thread that it left behind, runs; a zombie does not."""
     try:
         return process.is_running() and (process.status() != psutil.STATUS_ZOMBIE or process.num_threads() > 1)
     except psutil.Error:

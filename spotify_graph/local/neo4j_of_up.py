@@ -22,7 +22,7 @@ def ended(settings: Settings, stop: Stop, say: Callable[[str], None]) -> Iterato
     Args:
         settings: the installation's settings, of a local database.
         stop: what asks this process to end.
-        say: told how it goes on.
+        say: told of progress.
 
     Raises:
         UserError: it does not start.

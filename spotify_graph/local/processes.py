@@ -10,7 +10,7 @@ def identity(pid: int | None = None) -> str:
 
 
 def is_alive(process: str) -> bool:
-    """Whether the process with that identity still runs; one that nobody has buried yet does not."""
+    """Whether the process with that identity still runs; a zombie does not."""
     pid, _ = process.split(":")
     try:
         return identity(int(pid)) == process and psutil.Process(int(pid)).status() != psutil.STATUS_ZOMBIE

@@ -83,7 +83,7 @@ def jvm(settings: Settings, properties: Mapping[str, str] | None = None) -> Jvm:
         properties: Spark's, beside or in place of the platform's own.
 
     Raises:
-        UserError: the settings name a JVM that is none, or the home can't be written to.
+        UserError: SPOTIFY_GRAPH_JAVA_HOME holds no JVM, or the home can't be written to.
         PySparkException: it does not start.
     """
     with _starting:

@@ -29,7 +29,7 @@ def build(settings: Settings, properties: Mapping[str, str] | None = None) -> Sp
         properties: Spark's, beside or in place of the platform's own.
 
     Raises:
-        UserError: the settings name a JVM that is none, or the home can't be written to.
+        UserError: SPOTIFY_GRAPH_JAVA_HOME holds no JVM, or the home can't be written to.
     """
     given = {"spark.master": settings.spark_master, **(properties or {})}
     # Spark's workers need this project's packages, which another python on the PATH lacks.
