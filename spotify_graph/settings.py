@@ -180,7 +180,7 @@ class Settings(BaseSettings):
 
 
 def _fit(path: Path, invalid: Mapping[str, str]) -> Path:
-    """Gives the path back, if all of its characters can be shown and none of them is invalid; else raises ValueError."""
+    """The path, if all of its characters can be shown and none of them is invalid; else raises ValueError."""
     for character in str(path):
         why = next((why for pattern, why in invalid.items() if re.match(pattern, character)), None)
         if why or not character.isprintable():
