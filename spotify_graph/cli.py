@@ -137,7 +137,7 @@ def import_(path: Path, user: str | None, mapping: str | None, afresh: bool, as_
 def demo() -> None:
     """Generate sample logs if nothing has landed, materialize everything, and show what came out."""
     from spotify_graph import showcase, status
-    from spotify_graph.landed import look
+    from spotify_graph.automation.landed import look
     from spotify_graph.resources.neo4j import connect
 
     settings = Settings.load()

@@ -19,16 +19,17 @@ from spotify_graph import first_load
 from spotify_graph.automation import held_back, orphans
 from spotify_graph.automation.exports import take_lying
 from spotify_graph.automation.failures import cause_of
+from spotify_graph.automation.ingest import Ingest
+from spotify_graph.automation.landed import files_of, listed, look, release
 from spotify_graph.automation.partitions import FILES
-from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG, PROCESS_TAG
+from spotify_graph.automation.tags import PROCESS_TAG
 from spotify_graph.definitions import build_defs
 from spotify_graph.errors import UsageError, UserError
 from spotify_graph.graph_model import FACTS
 from spotify_graph.lake import acceptance, cleaning
-from spotify_graph.lake.intake import KINDS, PARTITIONED, Entry, Intake, judging_code
+from spotify_graph.lake.intake import KINDS, PARTITIONED, Entry, Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.migration import migrate
-from spotify_graph.landed import look, release_forgotten, unmatched
 from spotify_graph.local import locks
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.resources.gates import Gates
@@ -150,8 +151,10 @@ def _materialize(
 ) -> RunReport:
     by_file = {table.name: keys & _by_file(table) for table in KINDS}
     rest = keys - set().union(*by_file.values())
-    release_forgotten(settings)
-    files, others = look(settings), [f"{it.file} is not taken in: {it.reason}" for it in unmatched(settings)]
+    listing = listed(settings)
+    release(listing, Lake(settings.lake))
+    files = files_of(listing, settings)
+    others = [f"{it.file} is not taken in: {it.reason}" for it in listing.others]
     if not files:
         more = [f"and {len(others) - _NAMED} more"] if len(others) > _NAMED else []
         lying = "".join(f"; {line}" for line in [*others[:_NAMED], *more])
@@ -182,12 +185,9 @@ def _materialize(
             with connect(settings, say):
                 pass
         with instance(settings) as dagster:
-            for file in todo:
-                partitions = FILES[file.table.name]
-                dagster.add_dynamic_partitions(str(partitions.name), [file.name])
-                code = judging_code(file.table, settings)
-                tags = {FILE_TAG: file.name, DIGEST_TAG: str(file.digest), CODE_TAG: code}
-                _run(defs, dagster, by_file[file.table.name], watcher, file.name, tags)
+            for ingest in map(Ingest.of, todo):
+                dagster.add_dynamic_partitions(str(ingest.partitions.name), [ingest.file])
+                _run(defs, dagster, by_file[ingest.table.name], watcher, ingest)
             if build:
                 rest = _build(settings, defs, dagster, rest, watcher)
             if rest:
@@ -311,19 +311,22 @@ def _run(
     dagster: dg.DagsterInstance,
     keys: set[dg.AssetKey],
     watcher: "_Watcher",
-    file: str | None = None,
-    tags: Mapping[str, str] | None = None,
+    ingest: Ingest | None = None,
 ) -> bool:
-    """Materializes assets in a run of their own; whether all of them are done, and their gates passed."""
+    """Materializes assets in a run of their own; whether all of them are done, and their gates passed.
+
+    The run that takes in a file is of the job that the sensor asks for, too.
+    """
     run_id = str(uuid4())
-    watcher.file = file
+    watcher.file = ingest.file if ingest else None
     dagster.add_event_listener(run_id, watcher)
-    result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+    job = defs.resolve_job_def(ingest.job) if ingest else defs.resolve_implicit_global_asset_job_def()
+    result = job.execute_in_process(
         instance=dagster,
         run_id=run_id,
         asset_selection=sorted(keys),
-        partition_key=file,
-        tags={**orphans.tags_of_this_process(), **(tags or {})},
+        partition_key=watcher.file,
+        tags={**orphans.tags_of_this_process(), **(ingest.tags if ingest else {})},
         raise_on_error=False,
         run_config=_SILENT,
     )

@@ -6,11 +6,11 @@ from typing import Any
 import dagster as dg
 from neo4j import Driver
 
+from spotify_graph.automation.landed import LandedFile, files_of, listed
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import NODES, RELATIONSHIPS
 from spotify_graph.lake.intake import KINDS, PARTITIONED, Intake
 from spotify_graph.lake.lake import Lake
-from spotify_graph.landed import LandedFile, look, unmatched
 from spotify_graph.neo4j_io import publication
 from spotify_graph.settings import Settings
 from spotify_graph.times import utc
@@ -31,10 +31,9 @@ def files(settings: Settings) -> list[dict[str, Any]]:
     Raises:
         UserError: there is no landing folder.
     """
-    rows = [_file(file) for file in look(settings)]
-    nothing = dict.fromkeys(FILE_COLUMNS)
-    others = unmatched(settings)
-    return rows + [{**nothing, "file": it.file, "state": "unmatched", "note": it.reason} for it in others]
+    listing, nothing = listed(settings), dict.fromkeys(FILE_COLUMNS)
+    rows = [_file(file) for file in files_of(listing, settings)]
+    return rows + [{**nothing, "file": it.file, "state": "unmatched", "note": it.reason} for it in listing.others]
 
 
 def _file(file: LandedFile) -> dict[str, Any]:

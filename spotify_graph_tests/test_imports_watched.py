@@ -8,8 +8,8 @@ import dagster as dg
 import pytest
 
 from spotify_graph.automation.exports import import_listening_histories, new_exports, take_lying
+from spotify_graph.automation.landed import listed
 from spotify_graph.automation.sensors import new_log_files
-from spotify_graph.landed import unmatched
 from spotify_graph.settings import Settings
 from spotify_graph_tests.histories import ACCOUNT, PRIVATE, endsong, lines, listen, minute, write, zipped
 
@@ -99,7 +99,7 @@ def test_an_export_in_the_landing_folder_is_imported_or_named_with_the_command_t
     write(settings.landing, {"notes.txt": "hello", "old/user_events.csv": "x"})
 
     def said() -> dict[str, str]:
-        return {it.file: it.reason for it in unmatched(settings)}
+        return {it.file: it.reason for it in listed(settings).others}
 
     assert "`spotify-graph materialize` imports it" in said()["ann.zip"]
     assert take_lying(settings, lambda _line: None) == []
