@@ -32,7 +32,7 @@ settings = Settings.load()
 """
 _WORK = """
 it = session.build(settings, {"spark.master": "local[2]", "spark.sql.shuffle.partitions": sys.argv[1]})
-assert it.range(10).groupBy().sum("id").first()[0] == 45
+assert it.sparkContext.parallelize(range(10), 2).sum() == 45
 assert it.conf.get("spark.sql.shuffle.partitions") == sys.argv[1]
 print(spark.jvm(settings).process, flush=True)
 """

@@ -22,10 +22,11 @@ from spotify_graph.training import evaluate
 from spotify_graph_tests.platform import Platform, installed
 from spotify_graph_tests.spelling import misspelt
 
-GOOD: dict[str, Any] = {"tune": False, "served_users": 10, "rank": 8, "iterations": 4}
+QUICK: dict[str, Any] = {"tune": False, "served_users": 10, "recommended": 20}
+"""Short lists: each is loaded and removed several times."""
+GOOD: dict[str, Any] = {**QUICK, "rank": 8, "iterations": 4, "neighbours": 20, "similar_users": 10}
 WORSE: dict[str, Any] = {
-    "tune": False,
-    "served_users": 10,
+    **QUICK,
     "rank": 1,
     "iterations": 1,
     "neighbours": 1,

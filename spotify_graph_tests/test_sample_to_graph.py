@@ -14,8 +14,8 @@ from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.transforms.recommendations.scores import MODELS
 from spotify_graph_tests.platform import Platform, installed
 
-SAMPLE = ("--tracks", "1000", "--users", "400", "--events", "80000", "--end", "2026-01-01")
-"""As dense as the default sample, and a fifth of its size: large enough for lists of a hundred tracks to tell."""
+SAMPLE = ("--tracks", "600", "--users", "240", "--events", "48000", "--end", "2026-01-01")
+"""As dense as the default sample, and an eighth of its size: large enough for lists of a hundred tracks to tell."""
 
 
 @pytest.fixture(scope="module")
