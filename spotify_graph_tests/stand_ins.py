@@ -15,7 +15,8 @@ from spotify_graph.automation.jobs import JOBS
 from spotify_graph.automation.partitions import CATALOGUE_FILES, LOG_FILES
 from spotify_graph.automation.schedules import SCHEDULES
 from spotify_graph.automation.sensors import SENSORS
-from spotify_graph.graph_model import FACTS, NodeType
+from spotify_graph.graph_model import FACTS
+from spotify_graph.neo4j_io.vocabulary import NodeType
 
 INGESTED = ["raw_user_events", "cleaned_events", "rejected_events", "raw_tracks"]
 COMBINED = ["cleaned_tracks", "rejected_tracks", "interactions"]

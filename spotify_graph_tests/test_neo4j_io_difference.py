@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
 from spotify_graph.neo4j_io import contents, difference
 from spotify_graph.neo4j_io.buckets import split
 from spotify_graph.neo4j_io.difference import Base, Difference, Rows
 from spotify_graph.neo4j_io.rows import read_whole, schema
 from spotify_graph.neo4j_io.staging import Snapshot, stage
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, Property, PropertyType
 from spotify_graph_tests.people import EARLY, LAST, LIVES_IN, SOON, Row, as_parts, as_table
 
 VALUES: dict[PropertyType, list[Any]] = {

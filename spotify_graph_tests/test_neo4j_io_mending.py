@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from neo4j import Driver
 
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import cypher, ledger, mending
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.mending import Mending
 from spotify_graph.neo4j_io.verification import verify_published
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph_tests.emptied import DATABASE
 from spotify_graph_tests.graphs import (
     Graph,

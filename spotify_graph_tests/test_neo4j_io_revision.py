@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import mending
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.revision import MAX_REVISIONS, revise
 from spotify_graph.neo4j_io.staging import Snapshot, stage
 from spotify_graph.neo4j_io.verification import verify_published
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph_tests.emptied import DATABASE
 from spotify_graph_tests.graphs import Graph, as_properties, written
 from spotify_graph_tests.people import CITY, LIVES_IN, PERSON, SCHEMAS, Row, as_parts, as_table, person

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spotify_graph.graph_model import Endpoint, NodeType, Property, PropertyType, RelationshipType
 from spotify_graph.neo4j_io import buckets, hashing
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.part import MAX_KEY_BYTES
 from spotify_graph.neo4j_io.rows import schema
 from spotify_graph.neo4j_io.staging import Snapshot, stage
+from spotify_graph.neo4j_io.vocabulary import Endpoint, NodeType, Property, PropertyType, RelationshipType
 from spotify_graph_tests.people import as_parts, as_table
 
 TEXT, LIST = PropertyType.STRING, PropertyType.STRING_LIST

@@ -3,11 +3,11 @@ from datetime import timedelta
 
 import pytest
 
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import ledger
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.verification import Verification, verify, verify_published
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph_tests.emptied import DATABASE
 from spotify_graph_tests.graphs import (
     Graph,

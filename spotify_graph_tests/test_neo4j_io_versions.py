@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from neo4j import Driver
 
-from spotify_graph.graph_model import Endpoint, GraphTable, Property, PropertyType, RelationshipType
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import cypher, ledger, versions
 from spotify_graph.neo4j_io.errors import PublicationError
@@ -15,6 +14,7 @@ from spotify_graph.neo4j_io.publication import PublicationResult
 from spotify_graph.neo4j_io.rows import schema
 from spotify_graph.neo4j_io.staging import Snapshot, stage
 from spotify_graph.neo4j_io.verification import verify_published
+from spotify_graph.neo4j_io.vocabulary import Endpoint, GraphTable, Property, PropertyType, RelationshipType
 from spotify_graph_tests.emptied import DATABASE
 from spotify_graph_tests.graphs import Graph, InterruptedPublicationError, stop_after_first_batch, written
 from spotify_graph_tests.people import CITY, LIVES_IN, PERSON, Row, as_parts, as_table, person

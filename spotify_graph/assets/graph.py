@@ -17,7 +17,6 @@ from spotify_graph.automation.conditions import FOLLOWS_GATES
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import publication
 from spotify_graph.code_versions import code_of
-from spotify_graph.graph_model import GraphTable, NodeType, Property
 from spotify_graph.io_managers import pages, verdicts
 from spotify_graph.io_managers.lake import LakeTable
 from spotify_graph.io_managers.neo4j import GraphSnapshot
@@ -29,6 +28,7 @@ from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.running import Runner, in_process
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, Property
 from spotify_graph.parts import scratch
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import Neo4jResource

@@ -18,14 +18,7 @@ from spotify_graph.automation.conditions import FIRST_TIME
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import publication
 from spotify_graph.code_versions import code_of
-from spotify_graph.graph_model import (
-    RECOMMENDATIONS,
-    RECOMMENDED,
-    RECOMMENDER,
-    SIMILAR_TO,
-    SIMILAR_USER,
-    GraphTable,
-)
+from spotify_graph.graph_model import RECOMMENDATIONS, RECOMMENDED, RECOMMENDER, SIMILAR_TO, SIMILAR_USER
 from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.lake import Lake, LakeTable, LakeVersion
 from spotify_graph.io_managers.neo4j import GraphSnapshot
@@ -35,6 +28,7 @@ from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph.parts import Part, divided, save, scratch
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.resources.spark import SparkResource

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spotify_graph.checks import gates as gate
 from spotify_graph.errors import UserError
-from spotify_graph.graph_model import RECOMMENDATIONS, GraphTable, NodeType
+from spotify_graph.graph_model import RECOMMENDATIONS
 from spotify_graph.io_managers import acceptance
 from spotify_graph.io_managers.intake import IntakeLedger
 from spotify_graph.io_managers.verdicts import Finding
@@ -14,6 +14,7 @@ from spotify_graph.neo4j_io import ledger, mending
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import Neo4jResource
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
-from spotify_graph.graph_model import RECOMMENDER, TABLES, GraphTable, RelationshipType
+from spotify_graph.graph_model import RECOMMENDER, TABLES
 from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.retries import transient_errors_retried
 from spotify_graph.neo4j_io import ledger, mending, publication, versions
@@ -18,6 +18,7 @@ from spotify_graph.neo4j_io.errors import EndsMissingError
 from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.publication import PublicationResult
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable, RelationshipType
 from spotify_graph.resources.neo4j import Neo4jResource
 
 if TYPE_CHECKING:

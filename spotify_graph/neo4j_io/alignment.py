@@ -11,12 +11,12 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spotify_graph.graph_model import GraphTable, NodeType
 from spotify_graph.neo4j_io import checksum, cypher, difference, ledger, transaction
 from spotify_graph.neo4j_io.difference import Difference, Rows
 from spotify_graph.neo4j_io.errors import EXAMPLES
 from spotify_graph.neo4j_io.rows import read
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType
 
 if TYPE_CHECKING:
     from neo4j import Driver, Session

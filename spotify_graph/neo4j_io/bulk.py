@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
 from spotify_graph.neo4j_io import ledger
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.rows import read
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, Property, PropertyType
 
 _LIST = "\x1f"
 _SETTINGS = (

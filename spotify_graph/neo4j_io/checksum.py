@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from spotify_graph.graph_model import GraphTable, PropertyType
+from spotify_graph.neo4j_io.vocabulary import GraphTable, PropertyType
 
 if TYPE_CHECKING:
     import numpy as np

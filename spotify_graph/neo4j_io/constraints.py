@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spotify_graph.graph_model import GraphTable, NodeType
 from spotify_graph.neo4j_io import cypher, transaction
 from spotify_graph.neo4j_io.errors import EXAMPLES, PublicationError
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction, Session

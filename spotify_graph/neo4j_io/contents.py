@@ -10,10 +10,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from neo4j import ManagedTransaction, Session
 
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import cypher, transaction
 from spotify_graph.neo4j_io.buckets import split
 from spotify_graph.neo4j_io.rows import arrow_type
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 
 _FETCH_ROWS = 100_000
 

@@ -4,8 +4,8 @@ Rows travel as columns: the parameter c0 is the list of the values of a table's 
 on. Times travel as integers, microseconds since 1970, because temporal values are slow to send and to read.
 """
 
-from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType, RelationshipType
 from spotify_graph.neo4j_io.checksum import aggregates
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, Property, PropertyType, RelationshipType
 
 _ROWS = "UNWIND range(0, size($c0) - 1) AS i"
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import checksum
 from spotify_graph.neo4j_io.rows import read_whole, schema
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 
 if TYPE_CHECKING:
     import numpy as np

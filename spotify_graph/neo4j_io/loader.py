@@ -17,10 +17,10 @@ import pyarrow as pa
 from neo4j import Driver, ManagedTransaction, Session
 from neo4j.exceptions import ConstraintError
 
-from spotify_graph.graph_model import GraphTable, NodeType, RelationshipType
 from spotify_graph.neo4j_io import cypher, ledger, transaction
 from spotify_graph.neo4j_io.errors import EXAMPLES, EndsMissingError
 from spotify_graph.neo4j_io.rows import read
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, RelationshipType
 
 Columns = dict[str, list[Any]]
 """A batch: the values of each column, named c0, c1, ... in the table's order."""

@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotify_graph.graph_model import GraphTable, NodeType, RelationshipType
 from spotify_graph.neo4j_io import constraints, ledger, transaction, verification
 from spotify_graph.neo4j_io.alignment import Alignment, Foreign, Found, left_over, work_folder
 from spotify_graph.neo4j_io.errors import EXAMPLES, EndsMissingError, PublicationError
 from spotify_graph.neo4j_io.publication import BATCH_ROWS
 from spotify_graph.neo4j_io.staging import Snapshot, pattern
 from spotify_graph.neo4j_io.verification import Verification
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, RelationshipType
 
 if TYPE_CHECKING:
     from neo4j import Driver, ManagedTransaction, Session

@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from spotify_graph.graph_model import GraphTable, PropertyType
 from spotify_graph.neo4j_io import buckets as bucketing
 from spotify_graph.neo4j_io import checksum, hashing
 from spotify_graph.neo4j_io.errors import EXAMPLES, StagingError
 from spotify_graph.neo4j_io.rows import arrow_type, read_whole, schema
+from spotify_graph.neo4j_io.vocabulary import GraphTable, PropertyType
 
 MAX_KEY_BYTES = 8_164
 """The longest string, in UTF-8, that a single-property range index of Neo4j holds; the server fails on longer ones."""

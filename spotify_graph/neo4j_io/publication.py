@@ -16,11 +16,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from spotify_graph.graph_model import GraphTable, RelationshipType
 from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction
 from spotify_graph.neo4j_io.alignment import Alignment, Foreign, Progress, left_over, work_folder
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable, RelationshipType
 
 if TYPE_CHECKING:
     from pathlib import Path

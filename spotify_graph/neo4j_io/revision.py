@@ -13,9 +13,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import difference, part, staging
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotify_graph.graph_model import GraphTable, PropertyType
+from spotify_graph.neo4j_io.vocabulary import GraphTable, PropertyType
 
 if TYPE_CHECKING:
     import pyarrow as pa

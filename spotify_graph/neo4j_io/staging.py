@@ -19,12 +19,12 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
 from spotify_graph.neo4j_io import buckets as bucketing
 from spotify_graph.neo4j_io.cypher import quoted, stored
 from spotify_graph.neo4j_io.errors import EXAMPLES, PublicationError, StagingError
 from spotify_graph.neo4j_io.rows import arrow_type, read_whole
 from spotify_graph.neo4j_io.running import Runner, in_process
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, Property, PropertyType
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -25,11 +25,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from spotify_graph.graph_model import NodeType, Property, PropertyType, RelationshipType
 from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.publication import BATCH_ROWS, PublicationResult
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import NodeType, Property, PropertyType, RelationshipType
 
 if TYPE_CHECKING:
     from neo4j import Driver, ManagedTransaction, Session
