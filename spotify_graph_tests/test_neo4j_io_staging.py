@@ -89,6 +89,11 @@ def test_a_snapshot_is_read_back_as_it_was_staged(stage_books: Stage) -> None:
     assert loaded.read(width=2).column_names == ["isbn", "title"]
 
 
+def test_a_table_whose_columns_share_a_name_cannot_be_described() -> None:
+    with pytest.raises(ValueError, match="cites: more than one column is called isbn"):
+        RelationshipType("cites", "CITES", Endpoint(BOOK, "isbn"), Endpoint(BOOK, "isbn"))
+
+
 def test_columns_may_come_in_any_order_and_others_are_left_out(tmp_path: Path) -> None:
     rows = pa.table({"extra": ["noise"], "cited": ["b"], "citing": ["a"]})
     snapshot = stage(as_parts(rows), CITES, tmp_path)

@@ -16,7 +16,7 @@ from spotify_graph.io_managers.lake import Lake, LakeTable
 from spotify_graph.io_managers.pages import as_it_was
 from spotify_graph.io_managers.verdicts import Finding
 from spotify_graph.parts import scratch
-from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.recommender import Recommender
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
@@ -53,7 +53,7 @@ _MEASURES = code_of("spotify_graph.assets.held_out")
 def recommendation_evaluation(
     context: dg.AssetExecutionContext,
     recommender: Recommender,
-    neo4j: Neo4jResource,
+    neo4j: PlatformNeo4j,
     spark: SparkResource,
     cleaned_events: LakeTable,
     cleaned_tracks: LakeTable,

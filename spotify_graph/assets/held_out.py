@@ -23,7 +23,7 @@ from spotify_graph.io_managers.lake import Lake, LakeTable, LakeVersion
 from spotify_graph.io_managers.verdicts import Finding
 from spotify_graph.neo4j_io import versions
 from spotify_graph.parts import Part
-from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.recommender import Recommender
 from spotify_graph.settings import Settings
 from spotify_graph.training import tables
@@ -70,7 +70,7 @@ class Measured:
 def measured(
     log: dg.DagsterLogManager,
     recommender: Recommender,
-    neo4j: Neo4jResource,
+    neo4j: PlatformNeo4j,
     lake: Lake,
     before: LakeVersion | None,
     made_from: Mapping[str, Any],
@@ -199,7 +199,7 @@ def _places(part: Part) -> tuple[pa.Table, None]:
     return part.read(columns=["user_id", "track_id", "rank"]), None
 
 
-def _published(lake: Lake, neo4j: Neo4jResource, logs: Logs) -> Published | None:
+def _published(lake: Lake, neo4j: PlatformNeo4j, logs: Logs) -> Published | None:
     """What the published model would have recommended before its own test window."""
     model = versions.in_force(neo4j.driver, neo4j.database, RECOMMENDER)
     held_out = model.about.get("held_out") if model else None
@@ -220,7 +220,7 @@ def _published(lake: Lake, neo4j: Neo4jResource, logs: Logs) -> Published | None
     return Published(users, ranked)
 
 
-def _served(neo4j: Neo4jResource, found: Evaluation, logs: Logs, windows: Split, most: int) -> Lists:
+def _served(neo4j: PlatformNeo4j, found: Evaluation, logs: Logs, windows: Split, most: int) -> Lists:
     """What the graph serves of the held-out lists, to some of the users, as of the start of the test window."""
     lists = found.lists[COMBINATION, Scope.NEW]
     drawn = np.random.default_rng(0).permutation(len(lists.users))[:most]

@@ -11,7 +11,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from spotify_graph.assets.graph import STAGED_BY, mended_rows, table_metadata
+from spotify_graph.assets.graph import STAGED_BY, mended_rows
 from spotify_graph.assets.made_from import versions_of
 from spotify_graph.assets.schema import OWNERS
 from spotify_graph.automation.conditions import FIRST_TIME
@@ -22,7 +22,8 @@ from spotify_graph.graph_model import RECOMMENDATIONS, RECOMMENDED, RECOMMENDER,
 from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.lake import Lake, LakeTable, LakeVersion
 from spotify_graph.io_managers.neo4j import GraphSnapshot
-from spotify_graph.io_managers.retries import transient_errors_retried
+from spotify_graph.neo4j_dagster.metadata import table_metadata
+from spotify_graph.neo4j_dagster.retries import transient_errors_retried
 from spotify_graph.neo4j_io import buckets, ledger, staging, versions
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.ledger import Publication
@@ -30,7 +31,7 @@ from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph.parts import Part, divided, save, scratch
-from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
 from spotify_graph.tasks import model_rows
@@ -76,7 +77,7 @@ class TrainingConfig(dg.Config):
 def recommender_model(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,
-    neo4j: Neo4jResource,
+    neo4j: PlatformNeo4j,
     spark: SparkResource,
     cleaned_events: LakeTable,
     cleaned_tracks: LakeTable,
@@ -98,7 +99,7 @@ def recommender_model(
 def _train(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,
-    neo4j: Neo4jResource,
+    neo4j: PlatformNeo4j,
     spark: SparkResource,
     cleaned_events: LakeTable,
     cleaned_tracks: LakeTable,
@@ -148,7 +149,7 @@ def _train(
         }
         until = start_of(logs.until)
         version = staging.new_version()
-        staged: list[tuple[str, GraphSnapshot, dict[str, Any]]] = []
+        staged: dict[str, GraphSnapshot] = {}
         for table in RECOMMENDATIONS:
             started = monotonic()
             try:
@@ -157,12 +158,9 @@ def _train(
                 yield gate.result(gate.keys_unique(error), table.asset)
                 raise
             yield gate.result(gate.keys_unique(None), table.asset)
-            to_load = GraphSnapshot(snapshot, version, changes[table.asset])
-            staged.append(
-                (table.asset, to_load, {"model": version, "staging_seconds": round(monotonic() - started, 2)})
-            )
-        for asset, to_load, metadata in staged:
-            yield dg.Output(to_load, asset, metadata=metadata)
+            staged[table.asset] = GraphSnapshot(snapshot, monotonic() - started, version, changes[table.asset])
+        for asset, to_load in staged.items():
+            yield dg.Output(to_load, asset, metadata={"model": version})
     about = {
         "until": until,
         "made_from": _digest(made_from),
@@ -191,7 +189,7 @@ def _staged(rows: Sequence[Part], version: str, table: GraphTable, spark: SparkR
 
 def _as_it_is(
     entries: Mapping[str, Publication],
-    neo4j: Neo4jResource,
+    neo4j: PlatformNeo4j,
     root: Path,
     changes: Mapping[str, Sequence[Changes]],
 ) -> Iterator[_Result]:
@@ -204,7 +202,7 @@ def _as_it_is(
 
 
 def _published_checks(
-    table: GraphTable, neo4j: Neo4jResource, root: Path, changes: Sequence[Changes]
+    table: GraphTable, neo4j: PlatformNeo4j, root: Path, changes: Sequence[Changes]
 ) -> Iterator[dg.AssetCheckResult]:
     """The checks of a table that stays as it was published."""
     yield gate.result(gate.keys_unique(None), table.asset)
@@ -212,7 +210,7 @@ def _published_checks(
 
 
 def _verified(
-    table: GraphTable, neo4j: Neo4jResource, root: Path, changes: Sequence[Changes]
+    table: GraphTable, neo4j: PlatformNeo4j, root: Path, changes: Sequence[Changes]
 ) -> Iterator[dg.AssetCheckResult]:
     """The checks of what the database holds of a table, in which these changes were mended so far."""
     equals_snapshot, later = publication.equals_snapshot(neo4j, table, root)

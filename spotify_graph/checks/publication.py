@@ -16,7 +16,7 @@ from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType
 from spotify_graph.resources.gates import Gates
-from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS
 
 
@@ -60,7 +60,7 @@ def no_drop(table: NodeType, snapshot: Snapshot, before: Publication | None, lak
     return gate.with_advice(finding, snapshot.version) if finding.refuses else finding
 
 
-def mended(neo4j: Neo4jResource, table: GraphTable, root: Path, *, thorough: bool = False) -> list[Changes]:
+def mended(neo4j: PlatformNeo4j, table: GraphTable, root: Path, *, thorough: bool = False) -> list[Changes]:
     """Mends what somebody else changed since a table, and the nodes that it needs, were published.
 
     With nodes that were deleted went what models say of them: it is restored here, because models are made at night.
@@ -91,7 +91,7 @@ def mended(neo4j: Neo4jResource, table: GraphTable, root: Path, *, thorough: boo
     return found
 
 
-def equals_snapshot(neo4j: Neo4jResource, table: GraphTable, root: Path) -> tuple[Finding, Sequence[Changes]]:
+def equals_snapshot(neo4j: PlatformNeo4j, table: GraphTable, root: Path) -> tuple[Finding, Sequence[Changes]]:
     """Whether the database holds what was published; not asked again where nothing was written since it did.
 
     Args:
@@ -110,7 +110,7 @@ def equals_snapshot(neo4j: Neo4jResource, table: GraphTable, root: Path) -> tupl
     return gate.equals_snapshot(done.verification), done.changes
 
 
-def untouched(neo4j: Neo4jResource, table: GraphTable, changes: Sequence[Changes]) -> Finding:
+def untouched(neo4j: PlatformNeo4j, table: GraphTable, changes: Sequence[Changes]) -> Finding:
     """Whether nobody else changed the graph since it was published.
 
     Args:

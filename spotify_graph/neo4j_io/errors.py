@@ -1,11 +1,32 @@
 """What can go wrong between rows and the database, apart from what the driver raises itself."""
 
 from collections.abc import Iterable, Sequence
+from enum import Enum, auto
 
 EXAMPLES = 5
 """How many culprits an error carries at most."""
 
 _SHOWN = 80
+
+
+class At(Enum):
+    """What of a connection is at fault."""
+
+    ADDRESS = auto()
+    USER = auto()
+    DATABASE = auto()
+
+
+class ServerError(Exception):
+    """The server can't be reached, or does not let us in.
+
+    Attributes:
+        at: what to look at.
+    """
+
+    def __init__(self, at: At, problem: str) -> None:
+        self.at = at
+        super().__init__(problem)
 
 
 class StagingError(Exception):

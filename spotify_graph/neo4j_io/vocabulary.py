@@ -3,6 +3,8 @@
 Constraints, Cypher, staged columns and checks are derived from such a description.
 """
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -47,6 +49,9 @@ class NodeType:
         key: the property that identifies a node; a uniqueness constraint holds it.
         properties: the other properties.
         description: what a node stands for.
+
+    Raises:
+        ValueError: two columns have the same name.
     """
 
     asset: str
@@ -54,6 +59,9 @@ class NodeType:
     key: Property
     properties: tuple[Property, ...] = ()
     description: str = ""
+
+    def __post_init__(self) -> None:
+        _differ(self.asset, self.columns)
 
     @property
     def keys(self) -> tuple[Property, ...]:
@@ -99,6 +107,9 @@ class RelationshipType:
         properties: its properties, but for the version.
         description: what a relationship says.
         version: the property that names the version of the model, or None where the type is not versioned.
+
+    Raises:
+        ValueError: two columns have the same name.
     """
 
     asset: str
@@ -108,6 +119,9 @@ class RelationshipType:
     properties: tuple[Property, ...] = ()
     description: str = ""
     version: Property | None = None
+
+    def __post_init__(self) -> None:
+        _differ(self.asset, self.columns)
 
     @property
     def keys(self) -> tuple[Property, ...]:
@@ -123,3 +137,10 @@ class RelationshipType:
 
 GraphTable = NodeType | RelationshipType
 """What one asset publishes."""
+
+
+def _differ(asset: str, columns: Iterable[Property]) -> None:
+    """Makes sure that no two columns have the same name."""
+    again = [name for name, times in Counter(column.name for column in columns).items() if times > 1]
+    if again:
+        raise ValueError(f"{asset}: more than one column is called {', '.join(again)}")
