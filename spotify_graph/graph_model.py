@@ -122,7 +122,7 @@ PAUSE = _interaction("pause", "paused")
 SEEK = _interaction("seek", "seeked")
 EVENT_TYPES = (PLAY, LIKE, SKIP, PAUSE, SEEK)
 
-_MODEL = Property("model", PropertyType.STRING, "The version of the model that says so.")
+_MODEL = Property("model", PropertyType.STRING, "The model version that says so.")
 _SCORE = Property("score", PropertyType.FLOAT, "How strongly; comparable within the start node's relationships.")
 _RANK = Property("rank", PropertyType.INTEGER, "The place among the start node's relationships, from 1.")
 
@@ -133,7 +133,7 @@ SIMILAR_TO = RelationshipType(
     end=Endpoint(TRACK, "similar_track_id"),
     properties=(_SCORE, _RANK, Property("listeners", PropertyType.INTEGER, "How many users listen to both.")),
     description="Who listens to the one track listens to the other.",
-    version=_MODEL,
+    model_version=_MODEL,
 )
 
 SIMILAR_USER = RelationshipType(
@@ -143,7 +143,7 @@ SIMILAR_USER = RelationshipType(
     end=Endpoint(USER, "similar_user_id"),
     properties=(_SCORE, _RANK),
     description="The users' tastes are alike.",
-    version=_MODEL,
+    model_version=_MODEL,
 )
 
 RECOMMENDED = RelationshipType(
@@ -153,7 +153,7 @@ RECOMMENDED = RelationshipType(
     end=Endpoint(TRACK, "track_id"),
     properties=(_SCORE, _RANK),
     description="The user has never met the track, and may like it.",
-    version=_MODEL,
+    model_version=_MODEL,
 )
 
 NODES = (TRACK, USER, ARTIST, GENRE)

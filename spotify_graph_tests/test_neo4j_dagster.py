@@ -152,7 +152,7 @@ MOMENT = datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
     ("name", "rows", "problem"),
     [
         ("people", people("a")[["email"]], "column name, born missing; there are email"),
-        ("people", people("a").assign(born="1987"), "column born is string, and the model says INTEGER"),
+        ("people", people("a").assign(born="1987"), "column born is string, not INTEGER"),
         ("people", people("a").assign(born=1987.5), "column born does not fit INTEGER: .*1987.5"),
         ("people", people("a", "b").assign(name=["Ann", 7]), ".*column name"),
         ("people", people("a", None), "1 row with no email, e.g. None"),
@@ -162,7 +162,7 @@ MOMENT = datetime(2024, 2, 29, 12, 0, 0, 123456, tzinfo=UTC)
         (
             "employments",
             pd.DataFrame({"person": ["a"], "company": ["b"], "since": [MOMENT.replace(tzinfo=None)]}),
-            r"column since is timestamp\[.s\], and the model says ZONED DATETIME",
+            r"column since is timestamp\[.s\], not ZONED DATETIME",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -55,7 +55,7 @@ def expected(old: Iterable[Row], new: Iterable[Row], table: GraphTable) -> dict[
         "deleted": before.keys() - after.keys(),
         "inserted": {(*key, *after[key]) for key in after.keys() - before.keys()},
         "changed": {(*key, *after[key]) for key in changed},
-        "doubled": set(),
+        "duplicated": set(),
         "foreign": set(),
     }
 
@@ -70,7 +70,7 @@ def contents_of(found: Difference, table: GraphTable) -> dict[str, set[Row]]:
         return set(read)
 
     keys, columns = len(table.keys), len(table.columns)
-    widths = {"deleted": keys, "inserted": columns, "changed": columns, "doubled": columns, "foreign": keys}
+    widths = {"deleted": keys, "inserted": columns, "changed": columns, "duplicated": columns, "foreign": keys}
     return {kind: rows(getattr(found, kind), width) for kind, width in widths.items()}
 
 
@@ -149,7 +149,7 @@ def test_of_an_export_what_is_there_twice_of_another_type_or_foreign_is_told_apa
         "deleted": {"gone", "left over"},
         "inserted": {"new"},
         "changed": {"other", "odd"},
-        "doubled": {"twice"},
+        "duplicated": {"twice"},
         "foreign": {"foreign", "foreign too"},
     }
     assert (foreign["count"], foreign["sum of count"]) == (3, 15)

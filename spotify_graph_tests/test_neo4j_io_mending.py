@@ -43,7 +43,7 @@ def mend(graph: Graph, table: GraphTable, **options: Any) -> Mending:
 
 def in_doubt(graph: Graph, table: GraphTable, **options: Any) -> bool:
     with graph.driver.session(database=DATABASE) as session:
-        return mending.is_in_doubt(session, table, graph.entry(table), graph.root, **options)
+        return mending.may_differ(session, table, graph.entry(table), graph.root, **options)
 
 
 def told(found: Mending) -> dict[str, dict[str, tuple[int, list[tuple[Any, ...]]]]]:

@@ -169,7 +169,7 @@ def test_a_table_of_a_model_that_lost_relationships_with_their_nodes_is_written_
     assert versions_in_graph(platform) == {version(platform)}
 
 
-def test_a_loaded_table_that_is_not_in_force_cannot_be_read(platform: Platform) -> None:
+def test_a_loaded_table_that_is_not_active_cannot_be_read(platform: Platform) -> None:
     assert platform.rows("similar_user_edges").num_rows > 0
     ledger = "MATCH (p:_Publication {asset: 'similar_user_edges'})"
     platform.ask(f"{ledger} SET p.status = 'loaded'")

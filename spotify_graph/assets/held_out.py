@@ -21,7 +21,7 @@ from spotify_graph.checks import gates as gate
 from spotify_graph.graph_model import RECOMMENDER
 from spotify_graph.io_managers.lake import Lake, LakeTable, LakeVersion
 from spotify_graph.io_managers.verdicts import Finding
-from spotify_graph.neo4j_io import versions
+from spotify_graph.neo4j_io import models
 from spotify_graph.parts import Part
 from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.recommender import Recommender
@@ -201,7 +201,7 @@ def _places(part: Part) -> tuple[pa.Table, None]:
 
 def _published(lake: Lake, neo4j: PlatformNeo4j, logs: Logs) -> Published | None:
     """What the published model would have recommended before its own test window."""
-    model = versions.in_force(neo4j.driver, neo4j.database, RECOMMENDER)
+    model = models.active(neo4j.driver, neo4j.database, RECOMMENDER)
     held_out = model.about.get("held_out") if model else None
     if not held_out:
         return None

@@ -24,7 +24,7 @@ from spotify_graph.io_managers.lake import Lake, LakeTable, LakeVersion
 from spotify_graph.io_managers.neo4j import GraphSnapshot
 from spotify_graph.neo4j_dagster.metadata import table_metadata
 from spotify_graph.neo4j_dagster.retries import transient_errors_retried
-from spotify_graph.neo4j_io import buckets, ledger, staging, versions
+from spotify_graph.neo4j_io import buckets, ledger, models, staging
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
@@ -121,7 +121,7 @@ def _train(
         publication.ends_must_hold(table, entries)
     changes = {table.asset: publication.mended(neo4j, table, root) for table in RECOMMENDATIONS}
     entries = ledger.read(neo4j.driver, neo4j.database)
-    model = versions.in_force(neo4j.driver, neo4j.database, RECOMMENDER)
+    model = models.active(neo4j.driver, neo4j.database, RECOMMENDER)
     if model and model.about.get("made_from") == _digest(made_from) and _all_hold(entries):
         yield from _as_it_is(entries, neo4j, root, changes)
         return
@@ -167,9 +167,9 @@ def _train(
         "evaluation": evaluation.name,
         "held_out": evaluation.about.get("held_out"),
     }
-    versions.switch(neo4j.driver, neo4j.database, RECOMMENDER, version, RECOMMENDATIONS, about)
+    models.switch(neo4j.driver, neo4j.database, RECOMMENDER, version, RECOMMENDATIONS, about)
     for table in RECOMMENDATIONS:
-        versions.remove_others(neo4j.driver, neo4j.database, table, RECOMMENDER)
+        models.remove_others(neo4j.driver, neo4j.database, table, RECOMMENDER)
     for table in RECOMMENDATIONS:
         yield from _verified(table, neo4j, root, changes[table.asset])
 

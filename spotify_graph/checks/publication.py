@@ -78,7 +78,7 @@ def mended(neo4j: PlatformNeo4j, table: GraphTable, root: Path, *, thorough: boo
     def mend(it: GraphTable, *, thorough: bool = False) -> Sequence[Changes]:
         with neo4j.driver.session(database=neo4j.database) as session:
             entry = ledger.find(session, it.asset)
-            if not mending.is_in_doubt(session, it, entry, root, keep=neo4j.keep, thorough=thorough):
+            if not mending.may_differ(session, it, entry, root, keep=neo4j.keep, thorough=thorough):
                 return []
         return mending.mend(neo4j.driver, neo4j.database, it, root, keep=neo4j.keep).changes
 

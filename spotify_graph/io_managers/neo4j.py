@@ -11,7 +11,7 @@ from spotify_graph.io_managers import pages
 from spotify_graph.neo4j_dagster.io_manager import Neo4jIOManager, Progress
 from spotify_graph.neo4j_dagster.metadata import publication_metadata
 from spotify_graph.neo4j_dagster.retries import transient_errors_retried
-from spotify_graph.neo4j_io import versions
+from spotify_graph.neo4j_io import models
 from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.publication import PublicationResult
 from spotify_graph.neo4j_io.staging import Snapshot
@@ -39,7 +39,7 @@ class PlatformIOManager(Neo4jIOManager):
     """Publishes staged snapshots, which the assets verify, and keeps with each version what its page says.
 
     A table of a model is written beside the published one, for whoever wrote all tables of the model to switch to
-    (`neo4j_io.versions`).
+    (`neo4j_io.models`).
     """
 
     tables = tuple(TABLES.values())
@@ -60,4 +60,4 @@ class PlatformIOManager(Neo4jIOManager):
     def _load(self, context: dg.OutputContext, table: GraphTable, snapshot: Snapshot, model: str) -> PublicationResult:
         assert isinstance(table, RelationshipType)  # noqa: S101 a model has no nodes
         progress = Progress(context.log.info)
-        return versions.load(*self.connection, table, snapshot, RECOMMENDER, model, progress=progress)
+        return models.load(*self.connection, table, snapshot, RECOMMENDER, model, progress=progress)

@@ -96,7 +96,7 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
             result, changes = self.publish(context, table, snapshot)
             changes += self._verified(table)
         for each in changes:
-            context.log.warning(_told(each))
+            context.log.warning(_described(each))
         context.add_output_metadata(publication_metadata(result, monotonic() - started))
 
     def publish(
@@ -160,12 +160,12 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
     def _verified(self, table: GraphTable) -> Sequence[Changes]:
         """Makes sure that the database holds what was published; what somebody else had changed, which is mended.
 
-        Where that was found since the publication, and the number of rows is still right, it is not asked again.
+        If that was verified since the publication, and the number of rows is still right, nothing is compared again.
         """
         driver, database = self.connection
         with driver.session(database=database) as session:
             entry = ledger.find(session, table.asset)
-            if not mending.is_in_doubt(session, table, entry, Path(self.root), keep=self.keep_foreign):
+            if not mending.may_differ(session, table, entry, Path(self.root), keep=self.keep_foreign):
                 return []
         done = mending.mend(driver, database, table, Path(self.root), keep=self.keep_foreign)
         if not done.verification.holds:
@@ -175,21 +175,21 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
 
 
 class Progress:
-    """Tells every few seconds how far a long publication is, and how fast."""
+    """Reports every few seconds how far a long publication has got, and how fast."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
         self._started = self._said = monotonic()
 
     def __call__(self, done: int, total: int) -> None:
-        """Tells, unless it just did."""
+        """Reports, unless it just did."""
         now = monotonic()
         if now - self._said > _SECONDS_BETWEEN_MESSAGES:
             self._said = now
             self._say(f"{done:,} of {total:,} rows written, {done / (now - self._started):,.0f} a second")
 
 
-def _told(changes: Changes) -> str:
+def _described(changes: Changes) -> str:
     """What somebody else changed, for the log."""
     foreign = changes.foreign.found.rows
     kept = "kept" if changes.foreign.kept else "removed"

@@ -34,7 +34,7 @@ class Neo4jServer(dg.ConfigurableResource["Neo4jServer"], ABC):
         """Connects to the database.
 
         Args:
-            say: told what takes long, or None.
+            say: called with what takes long, or None.
         """
 
     @contextmanager

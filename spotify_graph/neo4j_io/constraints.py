@@ -1,4 +1,4 @@
-"""The uniqueness constraints that make keys keys, and every lookup of a node fast; and the model's other indexes."""
+"""The uniqueness constraints, which make keys unique and looking nodes up fast, and the other indexes of a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the database itself holds of a table, as Parquet: the base of a difference where no snapshot can be trusted."""
+"""What the database itself holds of a table, as Parquet: the base of a difference if no snapshot can be trusted."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -19,14 +19,14 @@ _FETCH_ROWS = 100_000
 
 
 def is_empty(session: Session, table: GraphTable) -> bool:
-    """Whether the database surely holds nothing of a table; takes no time, however large it is."""
+    """Whether the database certainly holds nothing of a table; takes no time, however large it is."""
     return transaction.read(session, lambda tx: tx.run(cypher.any_of(table)).single()) is None
 
 
 def schema(table: GraphTable) -> pa.Schema:
     """The columns of an export: the table's, named c0, c1, ... in order, and `intact`.
 
-    That says whether every property is absent or of the model's type. A value of another type is null.
+    That says whether every property is absent or of the right type. A value of another type is null.
     """
     fields = [(f"c{i}", arrow_type(column.type)) for i, column in enumerate(table.columns)]
     return pa.schema([*fields, ("intact", pa.bool_())])

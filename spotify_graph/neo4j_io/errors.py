@@ -1,10 +1,10 @@
-"""What can go wrong between rows and the database, apart from what the driver raises itself."""
+"""What can go wrong between rows and the database, apart from the errors that the driver raises itself."""
 
 from collections.abc import Iterable, Sequence
 from enum import Enum, auto
 
 EXAMPLES = 5
-"""How many culprits an error carries at most."""
+"""How many rows at fault an error names at most."""
 
 _SHOWN = 80
 
@@ -30,7 +30,7 @@ class ServerError(Exception):
 
 
 class StagingError(Exception):
-    """The data does not fit the graph model: nothing was staged, nothing was written.
+    """Rows do not fit their table: nothing was staged, nothing was written.
 
     Attributes:
         asset: whose data it is.
@@ -44,7 +44,7 @@ class StagingError(Exception):
 
 
 class PublicationError(Exception):
-    """A publication cannot go on. What it wrote before stays, and the next publication of the asset puts it right.
+    """A publication can't continue. What it has written stays, and the next publication of the asset puts it right.
 
     Attributes:
         asset: whose publication it is.

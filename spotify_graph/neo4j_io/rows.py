@@ -67,7 +67,7 @@ def read_whole(files: Sequence[Path], columns: pa.Schema) -> pa.Table:
 
 
 def in_files(files: Sequence[Path | str], columns: pa.Schema | None = None) -> ds.Dataset:
-    """The rows of Parquet files, whoever wrote them.
+    """The rows of Parquet files, whichever program wrote them.
 
     Args:
         files: the files, one at least.
@@ -75,6 +75,6 @@ def in_files(files: Sequence[Path | str], columns: pa.Schema | None = None) -> d
     """
     import pyarrow.dataset as ds
 
-    # Spark writes times as INT96 unless it is told otherwise; read as nanoseconds, they would end in the year 2262.
+    # By default, Spark writes times as INT96; read as nanoseconds, they would end in the year 2262.
     parquet = ds.ParquetFileFormat(coerce_int96_timestamp_unit="us")
     return ds.dataset([str(file) for file in files], schema=columns, format=parquet)

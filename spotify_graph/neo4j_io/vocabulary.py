@@ -44,7 +44,7 @@ class NodeType:
     """The nodes of one label, which one asset publishes.
 
     Attributes:
-        asset: what publishes them: names the folder of their snapshots, and their entry in the ledger.
+        asset: the name under which they are published: of their folder of snapshots, and of their ledger entry.
         label: the label.
         key: the property that identifies a node; a uniqueness constraint holds it.
         properties: the other properties.
@@ -79,7 +79,7 @@ class Endpoint:
     """One end of a relationship.
 
     Attributes:
-        node: the nodes that it may be.
+        node: the type of node that it is.
         column: the snapshot's column that holds that node's key.
     """
 
@@ -96,17 +96,17 @@ class Endpoint:
 class RelationshipType:
     """The relationships of one type, which one asset publishes: at most one from a start node to an end node.
 
-    A versioned type is made by a model. While a new version of the model is loaded, its relationships lie beside those
-    of the version in force, told apart by a property; `neo4j_io.versions` switches from the one to the other.
+    Relationships that a model predicts carry the model version that they come from, in a property of their own. While a
+    new model version is loaded, its relationships lie beside the active ones; `neo4j_io.models` switches between them.
 
     Attributes:
-        asset: what publishes them: names the folder of their snapshots, and their entry in the ledger.
+        asset: the name under which they are published: of their folder of snapshots, and of their ledger entry.
         type: the relationship type.
         start: where it starts.
         end: where it ends.
-        properties: its properties, but for the version.
+        properties: its properties, except for the model version.
         description: what a relationship says.
-        version: the property that names the version of the model, or None where the type is not versioned.
+        model_version: the property that names the model version, or None if no model makes the relationships.
 
     Raises:
         ValueError: two columns have the same name.
@@ -118,7 +118,7 @@ class RelationshipType:
     end: Endpoint
     properties: tuple[Property, ...] = ()
     description: str = ""
-    version: Property | None = None
+    model_version: Property | None = None
 
     def __post_init__(self) -> None:
         _differ(self.asset, self.columns)
@@ -127,11 +127,11 @@ class RelationshipType:
     def keys(self) -> tuple[Property, ...]:
         """The columns that identify a row of the snapshot."""
         ends = (self.start.as_column, self.end.as_column)
-        return (*ends, self.version) if self.version else ends
+        return (*ends, self.model_version) if self.model_version else ends
 
     @property
     def columns(self) -> tuple[Property, ...]:
-        """The snapshot's columns, in order: both ends' keys, the version where there is one, then the properties."""
+        """The snapshot's columns, in order: both ends' keys, the model version if there is one, then the properties."""
         return (*self.keys, *self.properties)
 
 
