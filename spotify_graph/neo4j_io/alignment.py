@@ -1,4 +1,4 @@
-"""Makes a table in the database equal to a snapshot, under a claim: compares the two, and writes what differs."""
+"""Makes a table in the database equal to a snapshot, under a claim: compares the two, and writes the difference."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ class Alignment:
                     self.progress(done, total)
 
     def found(self, rows: Rows) -> Found:
-        """Rows with the keys of a few."""
+        """How many rows, with the keys of a few."""
         if not rows.count:
             return Found()
         # The model version of a relationship says nothing to a reader.

@@ -26,7 +26,7 @@ def is_empty(session: Session, table: GraphTable) -> bool:
 def schema(table: GraphTable) -> pa.Schema:
     """The columns of an export: the table's, named c0, c1, ... in order, and `intact`.
 
-    That says whether every property is absent or of the right type. A value of another type is null.
+    The last one says whether every property is absent or of the right type. A value of another type is null.
     """
     fields = [(f"c{i}", arrow_type(column.type)) for i, column in enumerate(table.columns)]
     return pa.schema([*fields, ("intact", pa.bool_())])
@@ -35,7 +35,7 @@ def schema(table: GraphTable) -> pa.Schema:
 def export(session: Session, table: GraphTable, folder: Path, buckets: int) -> list[Path]:
     """Writes what the database holds of a table, in memory that does not grow with it.
 
-    A relationship that exists twice is there twice.
+    A relationship that exists twice is written twice.
 
     Args:
         session: a session of the database.
@@ -65,7 +65,7 @@ def export(session: Session, table: GraphTable, folder: Path, buckets: int) -> l
 
 
 def find(session: Session, table: GraphTable, keys: pa.RecordBatch) -> pa.Table:
-    """What the database holds of a table under some keys.
+    """The rows that the database holds under some keys.
 
     Args:
         session: a session of the database.

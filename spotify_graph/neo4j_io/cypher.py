@@ -23,7 +23,7 @@ def quoted(identifier: str) -> str:
 
 
 def stored(table: RelationshipType) -> tuple[Property, ...]:
-    """The columns that a relationship itself holds: all but both ends' keys."""
+    """The columns that a relationship itself holds: all except both ends' keys."""
     return table.columns[2:]
 
 
@@ -56,7 +56,7 @@ def count(table: GraphTable) -> str:
 
 
 def quick_counts(table: GraphTable) -> list[str]:
-    """Return `count`, each at least as large as `count` finds, from what the server keeps counted: at once."""
+    """Return `count`, at least as large as that of `count`, from the server's own statistics: they take no time."""
     if isinstance(table, NodeType):
         return [count(table)]
     type_ = quoted(table.type)
@@ -150,12 +150,15 @@ def delete_relationships_of(node: NodeType) -> str:
 
 
 def delete_relationships_without_key(node: NodeType) -> str:
-    """Deletes relationships of nodes whose key is missing or of another type, likewise. Parameter: limit."""
+    """Deletes relationships of nodes whose key is missing or of another type, like `delete_relationships_of`.
+
+    Parameter: limit.
+    """
     return f"{_match_without_key(node)} {_DELETE_RELATIONSHIPS}"
 
 
 def delete_without_key(node: NodeType) -> str:
-    """Deletes nodes whose key is missing or of another type, and relationships that they got meanwhile.
+    """Deletes nodes whose key is missing or of another type, and relationships that they have got meanwhile.
 
     Returns `count`. Parameter: limit.
     """
@@ -241,14 +244,14 @@ def _sent(column: Property, position: int) -> str:
 
 
 def _map(columns: tuple[Property, ...], first: int) -> str:
-    """The properties to create, of columns from a position on."""
+    """The properties to create, for columns from a position on."""
     return (
         "{" + ", ".join(f"{quoted(column.name)}: {_sent(column, i)}" for i, column in enumerate(columns, first)) + "}"
     )
 
 
 def _row(table: GraphTable) -> str:
-    """A list of the values of a row's columns, and whether all have their types."""
+    """A list of the values of a row's columns, and whether all have the right types."""
     if isinstance(table, NodeType):
         values = [_value(f"n.{quoted(table.key.name)}", table.key), *_read("n", table.properties)]
     else:
@@ -260,7 +263,7 @@ def _row(table: GraphTable) -> str:
 
 
 def _read(name: str, properties: tuple[Property, ...]) -> list[str]:
-    """Expressions of the properties' values, and of whether all have their types."""
+    """Expressions for the properties' values, and for whether all have the right types."""
     stored = [(f"{name}.{quoted(p.name)}", p) for p in properties]
     values = [f"CASE WHEN {_is(value, p)} THEN {_value(value, p)} END" for value, p in stored]
     return [*values, " AND ".join(_is(value, p) for value, p in stored) or "true"]

@@ -26,7 +26,7 @@ Columns = dict[str, list[Any]]
 """A batch: the values of each column, named c0, c1, ... in the table's order."""
 
 BATCH_BYTES = 8_000_000
-"""How large, in Arrow's memory, the rows of one transaction may be."""
+"""How many bytes of Arrow's memory the rows of one transaction may take."""
 
 _LANES = 2
 """How many sessions create rows side by side: a single one keeps the server waiting for rows."""
@@ -138,7 +138,7 @@ def delete(
     batch_rows: int,
     relationships: Counter[str] | None = None,
 ) -> Iterator[int]:
-    """Deletes rows by their keys; of nodes, first the relationships that they still have.
+    """Deletes rows by their keys; for nodes, first the relationships that they still have.
 
     The publications of those relationships are recorded as out of sync in the same transaction.
 
@@ -184,7 +184,7 @@ def delete(
 def delete_without_key(
     session: Session, node: NodeType, mine: ledger.Claim, limit: int, relationships: Counter[str]
 ) -> int:
-    """Deletes nodes whose key is missing or of another type: no publication wrote them so, and no row can name them.
+    """Deletes nodes whose key is missing or of another type: no publication wrote them, and no row can name them.
 
     Args:
         session: a session of the database.
@@ -255,7 +255,7 @@ def _batches(files: Sequence[Path], width: int, rows: int) -> Iterator[Columns]:
 
 
 def _of_a_size(table: pa.Table) -> Iterator[Columns]:
-    """The rows in parts of `BATCH_BYTES` at the most, or of one row."""
+    """The rows in parts of at most `BATCH_BYTES`, or of one row."""
     if table.nbytes <= BATCH_BYTES or table.num_rows == 1:
         yield _columns(table)
         return

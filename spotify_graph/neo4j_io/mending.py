@@ -1,6 +1,6 @@
 """Mends what somebody else changed in a published table.
 
-A verification says that a table is not what was published. A comparison of all its rows then says what of it: rows that
+A verification finds that a table is not what was published. A comparison of all its rows then finds out how: rows that
 are missing, rows that were changed, and foreign rows, which no publication has written.
 """
 
@@ -46,7 +46,7 @@ class Changes:
 
 @dataclass(frozen=True)
 class Mending:
-    """What a mending found and did.
+    """What was found and mended.
 
     Attributes:
         changes: what somebody else had changed, by table; for relationships, in their ends as well.

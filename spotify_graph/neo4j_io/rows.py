@@ -47,7 +47,7 @@ def read(files: Sequence[Path], width: int, batch_rows: int) -> Iterator[pa.Reco
     Args:
         files: the files.
         width: how many columns.
-        batch_rows: how many rows a batch has at the most.
+        batch_rows: how many rows a batch has at most.
     """
     if files:
         dataset = in_files(files)
