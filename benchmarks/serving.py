@@ -16,7 +16,8 @@ from neo4j import Driver
 
 from spotify_graph import queries, serving
 from spotify_graph.errors import UserError
-from spotify_graph.graph_model import TRACK, USER, NodeType
+from spotify_graph.graph_model import TRACK, USER
+from spotify_graph.neo4j_io.vocabulary import NodeType
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.settings import Settings
 

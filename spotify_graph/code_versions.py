@@ -8,6 +8,7 @@ from pathlib import Path
 
 COMPUTING = (
     "spotify_graph.graph_model",
+    "spotify_graph.neo4j_io.vocabulary",
     "spotify_graph.tasks",
     "spotify_graph.training",
     "spotify_graph.transforms",

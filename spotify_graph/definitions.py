@@ -13,11 +13,11 @@ from spotify_graph.automation.exports import import_listening_histories
 from spotify_graph.automation.jobs import JOBS
 from spotify_graph.automation.schedules import SCHEDULES
 from spotify_graph.automation.sensors import SENSORS
-from spotify_graph.io_managers.neo4j import Neo4jIOManager
+from spotify_graph.io_managers.neo4j import PlatformIOManager
 from spotify_graph.io_managers.parquet import ParquetIOManager
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource, LandingFolder
-from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.recommender import Recommender
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
@@ -31,7 +31,7 @@ def build_defs(**overrides: Any) -> dg.Definitions:
     """
     settings = Settings.load()
     spark = overrides.pop("spark", SparkResource.from_settings(settings))
-    neo4j = overrides.pop("neo4j", Neo4jResource())
+    neo4j = overrides.pop("neo4j", PlatformNeo4j())
     lake = LakeResource(root=str(settings.lake))
     resources = {
         "spark": spark,
@@ -41,7 +41,9 @@ def build_defs(**overrides: Any) -> dg.Definitions:
         "lake": lake,
         "landing": LandingFolder.from_settings(settings),
         "io_manager": ParquetIOManager(lake=lake),
-        "neo4j_io_manager": Neo4jIOManager(neo4j=neo4j, root=str(settings.lake / "graph")),
+        "neo4j_io_manager": PlatformIOManager(
+            neo4j=neo4j, root=str(settings.lake / "graph"), keep_foreign=settings.foreign == "keep"
+        ),
     }
     return dg.Definitions(
         assets=[

@@ -1,130 +1,13 @@
 """The graph as data: what is stored in Neo4j, under which keys, with which types.
 
-Constraints, Cypher, staged columns, the column schemas that Dagster shows and the checks are derived from the tables at
-the end of this module. To add an event type or a property is to add an entry there.
+Constraints, Cypher, staged columns, the column schemas that Dagster shows and the checks are derived from these tables.
+To add an event type or a property is to add an entry here.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
-
-class PropertyType(StrEnum):
-    """A property's type in Neo4j."""
-
-    STRING = "STRING"
-    INTEGER = "INTEGER"
-    FLOAT = "FLOAT"
-    BOOLEAN = "BOOLEAN"
-    ZONED_DATETIME = "ZONED DATETIME"
-    STRING_LIST = "LIST<STRING>"
-
-
-@dataclass(frozen=True)
-class Property:
-    """A property of a node or a relationship.
-
-    Attributes:
-        name: its name in the graph, and of its column in the staged snapshot.
-        type: its type in the graph.
-        description: what it says, with its unit.
-        optional: whether it may be absent.
-        indexed: whether nodes are looked up or ordered by it: a range index holds it.
-    """
-
-    name: str
-    type: PropertyType
-    description: str
-    optional: bool = False
-    indexed: bool = False
-
-
-@dataclass(frozen=True)
-class NodeType:
-    """The nodes of one label, which one asset publishes.
-
-    Attributes:
-        asset: the asset's key, and the name of the snapshot in the lake.
-        label: the label.
-        key: the property that identifies a node; a uniqueness constraint holds it.
-        properties: the other properties.
-        description: what a node stands for.
-    """
-
-    asset: str
-    label: str
-    key: Property
-    properties: tuple[Property, ...]
-    description: str
-
-    @property
-    def keys(self) -> tuple[Property, ...]:
-        """The columns that identify a row of the snapshot."""
-        return (self.key,)
-
-    @property
-    def columns(self) -> tuple[Property, ...]:
-        """The snapshot's columns, in order: the key, then the properties."""
-        return (self.key, *self.properties)
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """One end of a relationship.
-
-    Attributes:
-        node: the nodes that it may be.
-        column: the snapshot's column that holds that node's key.
-    """
-
-    node: NodeType
-    column: str
-
-    @property
-    def as_column(self) -> Property:
-        """The endpoint as a column of the snapshot."""
-        return Property(self.column, self.node.key.type, f"{self.node.key.name} of the {self.node.label}")
-
-
-@dataclass(frozen=True)
-class RelationshipType:
-    """The relationships of one type, which one asset publishes: at most one from a start node to an end node.
-
-    A versioned type is made by a model. While a new version of the model is loaded, its relationships lie beside those
-    of the active version, told apart by a property; `neo4j_io.versions` switches from the one to the other.
-
-    Attributes:
-        asset: the asset's key, and the name of the snapshot in the lake.
-        type: the relationship type.
-        start: where it starts.
-        end: where it ends.
-        properties: its properties, but for the version.
-        description: what a relationship says.
-        version: the property that names the version of the model, or None where the type is not versioned.
-    """
-
-    asset: str
-    type: str
-    start: Endpoint
-    end: Endpoint
-    properties: tuple[Property, ...]
-    description: str
-    version: Property | None = None
-
-    @property
-    def keys(self) -> tuple[Property, ...]:
-        """The columns that identify a row of the snapshot."""
-        ends = (self.start.as_column, self.end.as_column)
-        return (*ends, self.version) if self.version else ends
-
-    @property
-    def columns(self) -> tuple[Property, ...]:
-        """The snapshot's columns, in order: both ends' keys, the version where there is one, then the properties."""
-        return (*self.keys, *self.properties)
-
-
-GraphTable = NodeType | RelationshipType
-"""What one Neo4j asset publishes."""
+from spotify_graph.neo4j_io.vocabulary import Endpoint, GraphTable, NodeType, Property, PropertyType, RelationshipType
 
 
 @dataclass(frozen=True)
@@ -239,7 +122,7 @@ PAUSE = _interaction("pause", "paused")
 SEEK = _interaction("seek", "seeked")
 EVENT_TYPES = (PLAY, LIKE, SKIP, PAUSE, SEEK)
 
-_MODEL = Property("model", PropertyType.STRING, "The version of the model that says so.")
+_MODEL = Property("model", PropertyType.STRING, "The model version that says so.")
 _SCORE = Property("score", PropertyType.FLOAT, "How strongly; comparable within the start node's relationships.")
 _RANK = Property("rank", PropertyType.INTEGER, "The place among the start node's relationships, from 1.")
 
@@ -250,7 +133,7 @@ SIMILAR_TO = RelationshipType(
     end=Endpoint(TRACK, "similar_track_id"),
     properties=(_SCORE, _RANK, Property("listeners", PropertyType.INTEGER, "How many users listen to both.")),
     description="Who listens to the one track listens to the other.",
-    version=_MODEL,
+    model_version=_MODEL,
 )
 
 SIMILAR_USER = RelationshipType(
@@ -260,7 +143,7 @@ SIMILAR_USER = RelationshipType(
     end=Endpoint(USER, "similar_user_id"),
     properties=(_SCORE, _RANK),
     description="The users' tastes are alike.",
-    version=_MODEL,
+    model_version=_MODEL,
 )
 
 RECOMMENDED = RelationshipType(
@@ -270,7 +153,7 @@ RECOMMENDED = RelationshipType(
     end=Endpoint(TRACK, "track_id"),
     properties=(_SCORE, _RANK),
     description="The user has never met the track, and may like it.",
-    version=_MODEL,
+    model_version=_MODEL,
 )
 
 NODES = (TRACK, USER, ARTIST, GENRE)

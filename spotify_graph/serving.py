@@ -15,7 +15,8 @@ from neo4j import Driver, ManagedTransaction
 
 from spotify_graph import queries
 from spotify_graph.errors import UsageError, UserError
-from spotify_graph.graph_model import ARTIST, GENRE, POPULARITY_HALF_LIFE_DAYS, POPULARITY_SINCE, TRACK, NodeType
+from spotify_graph.graph_model import ARTIST, GENRE, POPULARITY_HALF_LIFE_DAYS, POPULARITY_SINCE, TRACK
+from spotify_graph.neo4j_io.vocabulary import NodeType
 
 COLUMNS = ("rank", "track_id", "title", "artist", "genre", "score", "because")
 """The attributes of a line that a table shows."""

@@ -34,7 +34,7 @@ _LONGEST = (
     "test_neo4j_io_bulk",
     "test_local_neo4j",
     "test_small_logs",
-    "test_neo4j_io_versions",
+    "test_neo4j_io_models",
 )
 """The files that take minutes are begun with: nobody waits for the last one alone."""
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from neo4j import Driver
 
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import ledger
 from spotify_graph.neo4j_io.publication import PublicationResult, publish
 from spotify_graph.neo4j_io.staging import Snapshot, stage
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph_tests.emptied import DATABASE
 from spotify_graph_tests.people import PERSON, SCHEMAS, Row, as_parts, as_table
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from spotify_graph.graph_model import Endpoint, GraphTable, NodeType, Property, PropertyType, RelationshipType
+from spotify_graph.neo4j_io.vocabulary import Endpoint, GraphTable, NodeType, Property, PropertyType, RelationshipType
 
 PERSON = NodeType(
     asset="people",

@@ -15,9 +15,10 @@ from spotify_graph.automation.jobs import JOBS
 from spotify_graph.automation.partitions import CATALOGUE_FILES, LOG_FILES
 from spotify_graph.automation.schedules import SCHEDULES
 from spotify_graph.automation.sensors import SENSORS
-from spotify_graph.graph_model import FACTS, NodeType
+from spotify_graph.graph_model import FACTS
+from spotify_graph.neo4j_io.vocabulary import NodeType
 from spotify_graph.resources.lake import LakeResource
-from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.neo4j import PlatformNeo4j
 
 INGESTED = ["raw_user_events", "cleaned_events", "rejected_events", "raw_tracks"]
 COMBINED = ["cleaned_tracks", "rejected_tracks", "interactions"]
@@ -128,7 +129,7 @@ def _definitions(fails: Sequence[str], refused: Sequence[str], recommendations: 
         sensors=SENSORS,
         schedules=SCHEDULES,
         # Of the job that no stand-in replaces, and that no test here runs.
-        resources={"lake": LakeResource(root=""), "neo4j": Neo4jResource()},
+        resources={"lake": LakeResource(root=""), "neo4j": PlatformNeo4j()},
         executor=dg.in_process_executor,
     )
 

@@ -9,12 +9,13 @@ from neo4j import Driver
 
 from spotify_graph import first_load, sample_data
 from spotify_graph.cli import main
-from spotify_graph.graph_model import FACTS, GraphTable
+from spotify_graph.graph_model import FACTS
 from spotify_graph.lake.lake import Lake
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import bulk
 from spotify_graph.neo4j_io.publication import count
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.settings import Settings
 from spotify_graph_tests.emptied import empty

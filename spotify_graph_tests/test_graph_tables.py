@@ -7,8 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from spotify_graph.graph_model import EVENT_TYPES, FACTS, PropertyType
+from spotify_graph.graph_model import EVENT_TYPES, FACTS
 from spotify_graph.lake.versions import arrow_schema
+from spotify_graph.neo4j_io.vocabulary import PropertyType
 from spotify_graph.transforms import graph_tables
 from spotify_graph.transforms.interactions import interactions
 

@@ -13,7 +13,7 @@ from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.migration import migrate
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS
 
-PASSED = {"findings": [], "accepted": None}
+PASSED: dict[str, Any] = {"findings": [], "accepted": None}
 FINDING = {"check": "few", "passed": False, "blocking": True, "description": "too many", "details": {}}
 REFUSED = {"findings": [FINDING], "accepted": None}
 FILE = "user_events.csv"

@@ -9,13 +9,13 @@ import pytest
 from neo4j import Driver, GraphDatabase
 
 from spotify_graph.errors import UserError
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import bulk, ledger
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.publication import publish
 from spotify_graph.neo4j_io.staging import Snapshot, stage
 from spotify_graph.neo4j_io.verification import verify
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph.settings import Settings
 from spotify_graph_tests.people import CITY, LIVES_IN, ODD, PERSON, SCHEMAS, as_parts, as_table
 

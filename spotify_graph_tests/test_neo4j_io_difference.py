@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
 from spotify_graph.neo4j_io import contents, difference
 from spotify_graph.neo4j_io.buckets import split
 from spotify_graph.neo4j_io.difference import Base, Difference, Rows
 from spotify_graph.neo4j_io.rows import read_whole, schema
 from spotify_graph.neo4j_io.staging import Snapshot, stage
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, Property, PropertyType
 from spotify_graph_tests.people import EARLY, LAST, LIVES_IN, SOON, Row, as_parts, as_table
 
 VALUES: dict[PropertyType, list[Any]] = {
@@ -55,7 +55,7 @@ def expected(old: Iterable[Row], new: Iterable[Row], table: GraphTable) -> dict[
         "deleted": before.keys() - after.keys(),
         "inserted": {(*key, *after[key]) for key in after.keys() - before.keys()},
         "changed": {(*key, *after[key]) for key in changed},
-        "doubled": set(),
+        "duplicated": set(),
         "foreign": set(),
     }
 
@@ -70,7 +70,7 @@ def contents_of(found: Difference, table: GraphTable) -> dict[str, set[Row]]:
         return set(read)
 
     keys, columns = len(table.keys), len(table.columns)
-    widths = {"deleted": keys, "inserted": columns, "changed": columns, "doubled": columns, "foreign": keys}
+    widths = {"deleted": keys, "inserted": columns, "changed": columns, "duplicated": columns, "foreign": keys}
     return {kind: rows(getattr(found, kind), width) for kind, width in widths.items()}
 
 
@@ -149,7 +149,7 @@ def test_of_an_export_what_is_there_twice_of_another_type_or_foreign_is_told_apa
         "deleted": {"gone", "left over"},
         "inserted": {"new"},
         "changed": {"other", "odd"},
-        "doubled": {"twice"},
+        "duplicated": {"twice"},
         "foreign": {"foreign", "foreign too"},
     }
     assert (foreign["count"], foreign["sum of count"]) == (3, 15)

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from neo4j import Driver
 
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import cypher, ledger, mending
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.mending import Mending
 from spotify_graph.neo4j_io.verification import verify_published
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph_tests.emptied import DATABASE
 from spotify_graph_tests.graphs import (
     Graph,
@@ -43,7 +43,7 @@ def mend(graph: Graph, table: GraphTable, **options: Any) -> Mending:
 
 def in_doubt(graph: Graph, table: GraphTable, **options: Any) -> bool:
     with graph.driver.session(database=DATABASE) as session:
-        return mending.is_in_doubt(session, table, graph.entry(table), graph.root, **options)
+        return mending.may_differ(session, table, graph.entry(table), graph.root, **options)
 
 
 def told(found: Mending) -> dict[str, dict[str, tuple[int, list[tuple[Any, ...]]]]]:

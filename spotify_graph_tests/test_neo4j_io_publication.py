@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
 from spotify_graph.neo4j_io import cypher, ledger, loader
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.publication import PublicationResult, count
 from spotify_graph.neo4j_io.rows import schema
 from spotify_graph.neo4j_io.staging import Snapshot, stage
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, Property, PropertyType
 from spotify_graph_tests.emptied import DATABASE
 from spotify_graph_tests.graphs import (
     Graph,
@@ -287,7 +287,7 @@ def test_a_node_goes_with_its_relationships_and_their_next_publication_puts_them
     # Rome has more relationships than one transaction deletes.
     assert written(graph.publish(CITY, ("Oslo",), batch_rows=2)) == (0, 0, 1)
     assert [row[:2] for row in graph.homes()] == [[name, "Oslo"] for name in names]
-    assert graph.entry(LIVES_IN).status == ledger.Status.DISTURBED
+    assert graph.entry(LIVES_IN).status == ledger.Status.OUT_OF_SYNC
     graph.publish(CITY, ("Rome",), ("Oslo",))
     assert written(graph.publish(LIVES_IN, *homes)) == (5, 0, 0)
     assert graph.homes() == [[name, city, {"count": 1}] for name, city, *_ in homes]
@@ -304,7 +304,7 @@ def test_nodes_deleted_under_a_publication_of_their_relationships_end_it(graph: 
 
     with pytest.raises(PublicationError, match="another publication took over, or nodes"):
         graph.publish(LIVES_IN, *homes, ("Ann", "Rome", 1, None), batch_rows=3, progress=delete_people)
-    assert graph.entry(LIVES_IN).status == ledger.Status.DISTURBED
+    assert graph.entry(LIVES_IN).status == ledger.Status.OUT_OF_SYNC
 
 
 def test_of_two_publications_of_an_asset_the_later_one_holds(graph: Graph) -> None:

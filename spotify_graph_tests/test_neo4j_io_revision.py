@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import mending
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.revision import MAX_REVISIONS, revise
 from spotify_graph.neo4j_io.staging import Snapshot, stage
 from spotify_graph.neo4j_io.verification import verify_published
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph_tests.emptied import DATABASE
 from spotify_graph_tests.graphs import Graph, as_properties, written
 from spotify_graph_tests.people import CITY, LIVES_IN, PERSON, SCHEMAS, Row, as_parts, as_table, person
@@ -119,9 +119,9 @@ def test_a_revision_of_what_is_published_writes_what_differs_and_verifies_that(g
     assert [[*row[:2], row[2]["count"]] for row in graph.homes()] == [["Ann", "Oslo", 1], ["Bob", "Rome", 2]]
     found = verify_published(graph.driver, DATABASE, LIVES_IN, graph.root)
     assert found.holds
-    assert found.found["rows that are gone"] == 0
+    assert found.found["rows that should be deleted"] == 0
     # Later on, all rows are.
-    assert "rows that are gone" not in verify_published(graph.driver, DATABASE, LIVES_IN, graph.root).found
+    assert "rows that should be deleted" not in verify_published(graph.driver, DATABASE, LIVES_IN, graph.root).found
 
 
 @pytest.mark.parametrize(
@@ -154,7 +154,7 @@ def test_a_revision_of_what_is_not_published_any_more_is_compared_whole(graph: G
     graph.publish(PERSON, person("Eve"))
     assert written(graph.publish_snapshot(PERSON, later)) == (2, 0, 1)
     assert graph.people() == as_properties(person("Ann"), person("Cid"))
-    assert "rows that are gone" not in verify_published(graph.driver, DATABASE, PERSON, graph.root).found
+    assert "rows that should be deleted" not in verify_published(graph.driver, DATABASE, PERSON, graph.root).found
 
 
 @pytest.mark.parametrize("lost", ["the rows that differ", "the version before"])

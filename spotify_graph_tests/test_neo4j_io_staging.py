@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spotify_graph.graph_model import Endpoint, NodeType, Property, PropertyType, RelationshipType
 from spotify_graph.neo4j_io import buckets, hashing
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.part import MAX_KEY_BYTES
 from spotify_graph.neo4j_io.rows import schema
 from spotify_graph.neo4j_io.staging import Snapshot, stage
+from spotify_graph.neo4j_io.vocabulary import Endpoint, NodeType, Property, PropertyType, RelationshipType
 from spotify_graph_tests.people import as_parts, as_table
 
 TEXT, LIST = PropertyType.STRING, PropertyType.STRING_LIST
@@ -87,6 +87,11 @@ def test_a_snapshot_is_read_back_as_it_was_staged(stage_books: Stage) -> None:
     assert loaded.read().schema == schema(BOOK)
     assert [tuple(row.values()) for row in loaded.read().to_pylist()] == rows
     assert loaded.read(width=2).column_names == ["isbn", "title"]
+
+
+def test_a_table_whose_columns_share_a_name_cannot_be_described() -> None:
+    with pytest.raises(ValueError, match="cites: more than one column is called isbn"):
+        RelationshipType("cites", "CITES", Endpoint(BOOK, "isbn"), Endpoint(BOOK, "isbn"))
 
 
 def test_columns_may_come_in_any_order_and_others_are_left_out(tmp_path: Path) -> None:
@@ -297,10 +302,10 @@ def test_keys_of_the_same_hash_are_not_the_same_key(stage_books: Stage, monkeypa
     ("columns", "message"),
     [
         ({"citing": pa.string()}, "cites: column cited missing; there are citing"),
-        ({"citing": pa.string(), "cited": pa.int32()}, "cites: column cited is int32, and the model says STRING"),
+        ({"citing": pa.string(), "cited": pa.int32()}, "cites: column cited is int32, not STRING"),
         (
             {"citing": pa.string(), "cited": pa.list_(pa.string())},
-            "cites: column cited is list<item: string>, and the model says STRING",
+            "cites: column cited is list<item: string>, not STRING",
         ),
     ],
 )
@@ -329,7 +334,7 @@ def test_rows_without_the_tables_columns_are_refused(
 )
 def test_a_type_whose_values_could_change_is_refused(tmp_path: Path, column: str, type_: pa.DataType) -> None:
     fields = [pa.field(column, type_) if field.name == column else field for field in SCHEMA]
-    with pytest.raises(StagingError, match=f"column {column} is .*, and the model says"):
+    with pytest.raises(StagingError, match=f"column {column} is .*, not "):
         stage(as_parts(pa.schema(fields).empty_table()), BOOK, tmp_path)
 
 

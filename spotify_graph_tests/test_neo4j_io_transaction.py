@@ -48,7 +48,7 @@ def test_a_publication_whose_connections_are_cut_at_every_transaction_is_complet
     new = [person("p0", LAST), *old[2:], person("p9")]
     assert written(cut.publish(PERSON, *new, batch_rows=1)) == (1, 1, 1)
     assert graph.people() == as_properties(*new)
-    assert graph.entry(LIVES_IN).status == ledger.Status.DISTURBED
+    assert graph.entry(LIVES_IN).status == ledger.Status.OUT_OF_SYNC
     kept = [home for home in homes if home[0] != "p1"]
     cut.publish(LIVES_IN, *kept, ("p9", "Oslo", 1, SOON), batch_rows=2)
     assert [row[:2] for row in graph.homes()] == [[name, city] for name, city, *_ in kept] + [["p9", "Oslo"]]

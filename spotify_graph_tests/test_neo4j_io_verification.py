@@ -3,11 +3,11 @@ from datetime import timedelta
 
 import pytest
 
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import ledger
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.verification import Verification, verify, verify_published
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph_tests.emptied import DATABASE
 from spotify_graph_tests.graphs import (
     Graph,
@@ -165,7 +165,7 @@ def test_an_edit_by_hand_is_noticed_and_the_next_publication_repairs_it(
     found = verified(graph, table)
     assert not found.holds
     assert any(line.startswith(difference) for line in found.differences), found.differences
-    assert graph.entry(table).status == ledger.Status.DISTURBED
+    assert graph.entry(table).status == ledger.Status.OUT_OF_SYNC
     assert not graph.publish(table, *rows[table]).skipped
     assert verified(graph, table).holds
     # Relationships that went with their node come back with their own publication.
@@ -213,7 +213,7 @@ def test_a_snapshot_that_is_not_the_published_one_is_compared_and_nothing_record
         verify(graph.driver, DATABASE, PERSON, other)
 
 
-def test_a_publication_that_began_meanwhile_is_not_disturbed(graph: Graph) -> None:
+def test_a_publication_that_began_meanwhile_is_not_put_out_of_sync(graph: Graph) -> None:
     graph.publish(CITY, ("Rome",))
     seen = graph.entry(CITY)
     graph.publish(CITY, ("Oslo",))
@@ -234,7 +234,7 @@ def test_a_lost_snapshot_is_an_error_and_not_a_difference(graph: Graph) -> None:
     assert graph.entry(CITY) == before
 
 
-def test_only_differences_are_written_again_after_a_disturbance(graph: Graph) -> None:
+def test_only_differences_are_written_again_where_the_graph_is_out_of_sync(graph: Graph) -> None:
     graph.publish(PERSON, ANN, BOB, CID)
     graph.driver.execute_query("MATCH (p:Person {name: 'Bob'}) SET p.visits = 9")
     assert not verified(graph, PERSON).holds

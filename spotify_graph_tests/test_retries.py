@@ -3,7 +3,7 @@ import pytest
 from neo4j import Driver, GraphDatabase
 from neo4j.exceptions import ClientError
 
-from spotify_graph.io_managers.retries import RETRIES, transient_errors_retried
+from spotify_graph.neo4j_dagster.retries import RETRIES, transient_errors_retried
 from spotify_graph.neo4j_io.errors import PublicationError
 
 LOG = dg.build_op_context().log

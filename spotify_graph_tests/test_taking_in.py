@@ -15,7 +15,7 @@ from spotify_graph.lake.intake import judging_code
 from spotify_graph.lake.lake import Lake
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.resources import neo4j as resource
-from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import TRACKS as LANDED_TRACKS
 from spotify_graph.transforms.landing import USER_EVENTS, digest
@@ -124,7 +124,7 @@ def test_a_run_connects_to_neo4j_once(
     monkeypatch.setattr(resource, "connect", counted)
 
     @dg.asset(name="genre_nodes", io_manager_key="neo4j_io_manager", output_required=False)
-    def asset(neo4j: Neo4jResource) -> Iterator[dg.Output[None]]:
+    def asset(neo4j: PlatformNeo4j) -> Iterator[dg.Output[None]]:
         neo4j.driver.verify_connectivity()
         yield from ()
 

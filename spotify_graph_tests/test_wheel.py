@@ -1,5 +1,6 @@
 """A wheel of this package, used where nothing is as usual: the user, their home, the locale, the folder."""
 
+import json
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import requests
+from neo4j import GraphDatabase
 
 from spotify_graph.local import jars
 from spotify_graph.settings import PROJECT_ROOT
@@ -22,6 +24,7 @@ from spotify_graph_tests.test_homes import ALLOWED
 STRANGER = 12_345
 """A user's id that the system has no name for."""
 
+_MATERIALIZE = "from definitions import defs; defs.resolve_implicit_global_asset_job_def().execute_in_process()"
 _ASSETS = "{ assetNodes { groupName } }"
 
 
@@ -40,28 +43,30 @@ class Installation:
     """The command, as a stranger without a home has it in their current folder.
 
     Attributes:
-        command: the program of a virtual environment that has the wheel.
+        programs: where the programs are of a virtual environment that has the wheel.
         folder: the current folder; it has every character in its name that a home may have.
     """
 
-    command: Path
+    programs: Path
     folder: Path
 
-    def start(self, *arguments: str, stderr: int = subprocess.PIPE) -> "subprocess.Popen[str]":
+    def start(
+        self, *arguments: str, program: str = "spotify-graph", stderr: int = subprocess.PIPE, **variables: str
+    ) -> "subprocess.Popen[str]":
         # Short-lived JVMs, as in all tests.
         environment = {"PATH": os.defpath, "LC_ALL": "C", "JAVA_TOOL_OPTIONS": os.environ["JAVA_TOOL_OPTIONS"]}
         return subprocess.Popen(
-            [*as_a_stranger(), str(self.command), *arguments],
+            [*as_a_stranger(), str(self.programs / program), *arguments],
             stdout=subprocess.PIPE,
             stderr=stderr,
             cwd=self.folder,
-            env=environment,
+            env=environment | variables,
             encoding="utf-8",
         )
 
-    def run(self, *arguments: str) -> tuple[str, str]:
+    def run(self, *arguments: str, **options: str) -> tuple[str, str]:
         """What the command says on stdout and on stderr when it ends, which must be well."""
-        with self.start(*arguments) as process:
+        with self.start(*arguments, **options) as process:  # type: ignore[arg-type]  # none of them is `stderr`
             said, told = process.communicate()
         assert process.returncode == 0, said + told
         return said, told
@@ -97,7 +102,7 @@ def install(root: Path) -> Installation:
     if not os.geteuid():
         for made in (root, folder, *(path for path in folder.rglob("*") if path.is_dir())):
             os.chown(made, STRANGER, STRANGER)
-    return Installation(python.with_name("spotify-graph"), folder)
+    return Installation(python.parent, folder)
 
 
 def _link(source: str, target: str) -> None:
@@ -120,6 +125,19 @@ def test_it_fills_a_graph_in_an_empty_folder_for_a_user_without_a_name_or_a_home
     # Sample data is new, and linear algebra in Java.
     assert "warning" not in told
     assert "blas" not in told.lower()
+
+
+def test_an_example_needs_nothing_but_the_wheel_and_a_server(installation: Installation) -> None:
+    shutil.copytree(PROJECT_ROOT / "examples" / "people", installation.folder / "people")
+    if not os.geteuid():
+        os.chown(installation.folder / "people", STRANGER, STRANGER)
+    server = json.loads(installation.run("neo4j", "status", "--json")[0])
+    login = {"NEO4J_URI": server["uri"], "NEO4J_PASSWORD": Path(server["password_file"]).read_text().strip()}
+    installation.run("-c", _MATERIALIZE, program="python", PYTHONPATH="people", **login)
+    auth = (server["username"], login["NEO4J_PASSWORD"])
+    with GraphDatabase.driver(server["uri"], auth=auth) as driver:
+        found = driver.execute_query("MATCH (p:Person)-[:WORKS_AT]->(c:Company) RETURN p.name, c.name ORDER BY p.name")
+    assert [tuple(record) for record in found.records] == [("Ada", "Acme"), ("Bo", "Birch"), ("Cleo", "Acme")]
 
 
 def test_up_serves_the_definitions_and_keeps_dagster_s_settings_and_records_in_the_home(

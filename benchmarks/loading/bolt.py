@@ -23,7 +23,8 @@ from neo4j.exceptions import TransientError
 from benchmarks.loading import graph, process, server, staged
 from benchmarks.loading.measurement import Measurement, say
 from spotify_graph.errors import UserError
-from spotify_graph.graph_model import FACTS, GraphTable, NodeType, Property, PropertyType
+from spotify_graph.graph_model import FACTS
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, Property, PropertyType
 from spotify_graph.settings import Settings
 
 _BATCH_ROWS = 20_000

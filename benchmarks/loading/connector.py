@@ -33,10 +33,9 @@ from spotify_graph.graph_model import (
     POPULARITY_SINCE,
     TRACK,
     USER,
-    GraphTable,
-    NodeType,
 )
 from spotify_graph.local import jars
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
 

@@ -4,8 +4,9 @@ from neo4j import Driver
 
 from benchmarks.loading.measurement import Contents
 from spotify_graph.errors import UserError
-from spotify_graph.graph_model import FACTS, USER, GraphTable, NodeType, PropertyType
+from spotify_graph.graph_model import FACTS, USER
 from spotify_graph.neo4j_io import constraints
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, PropertyType
 
 
 def constrain(driver: Driver, node: NodeType) -> None:

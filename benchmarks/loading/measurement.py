@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from spotify_graph.graph_model import FACTS, NODES, RELATIONSHIPS, GraphTable
+from spotify_graph.graph_model import FACTS, NODES, RELATIONSHIPS
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 
 Contents = Mapping[str, Mapping[str, int]]
 """What a graph holds: for each asset counts and sums, by what they are of."""

@@ -5,9 +5,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from spotify_graph.errors import UserError
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io.rows import read
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 
 _BATCH_ROWS = 100_000
 

@@ -17,7 +17,7 @@ from spotify_graph.lake.verdicts import Finding
 from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, inputs_of
 from spotify_graph.parts import scratch
 from spotify_graph.resources.lake import LakeResource, LandingFolder
-from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.recommender import Recommender
 from spotify_graph.resources.spark import SparkResource
 
@@ -53,7 +53,7 @@ _MEASURES = code_of("spotify_graph.assets.held_out")
 def recommendation_evaluation(
     context: dg.AssetExecutionContext,
     recommender: Recommender,
-    neo4j: Neo4jResource,
+    neo4j: PlatformNeo4j,
     spark: SparkResource,
     lake: LakeResource,
     landing: LandingFolder,

@@ -16,23 +16,24 @@ from spotify_graph.automation.conditions import FOLLOWS_GATES
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import publication
 from spotify_graph.code_versions import code_of
-from spotify_graph.graph_model import GraphTable, NodeType, Property
 from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.neo4j import GraphSnapshot
-from spotify_graph.io_managers.retries import transient_errors_retried
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.verdicts import Finding, Verdict
 from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, Version, inputs_of
+from spotify_graph.neo4j_dagster.metadata import table_metadata
+from spotify_graph.neo4j_dagster.retries import transient_errors_retried
 from spotify_graph.neo4j_io import ledger, staging
 from spotify_graph.neo4j_io.errors import PublicationError, StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.running import Runner, in_process
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType
 from spotify_graph.parts import scratch
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource
-from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.spark import SparkResource
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def graph_asset(
             context: dg.AssetExecutionContext,
             config: PublicationConfig,
             gates: Gates,
-            neo4j: Neo4jResource,
+            neo4j: PlatformNeo4j,
             spark: SparkResource,
             lake: LakeResource,
             **inputs: LakeTable,
@@ -302,7 +303,7 @@ def _publish(
     inputs: Mapping[str, LakeTable],
     config: PublicationConfig,
     gates: Gates,
-    neo4j: Neo4jResource,
+    neo4j: PlatformNeo4j,
     spark: SparkResource,
     lake: Lake,
     dagster: dg.DagsterInstance,
@@ -331,8 +332,7 @@ def _publish(
     if snapshot is None or not verdict.holds:
         yield gate.result(publication.untouched(neo4j, table, changes), table.asset)
         return
-    staged = GraphSnapshot(snapshot, changes=changes)
-    yield dg.Output(staged, metadata={"staging_seconds": round(monotonic() - started, 2)})
+    yield dg.Output(GraphSnapshot(snapshot, monotonic() - started, changes=changes))
     # Where the content is published already, that is the version that stays.
     stays = ledger.read(neo4j.driver, neo4j.database)[table.asset].version
     if stays != snapshot.version:
@@ -382,22 +382,3 @@ def _unchanged(table: GraphTable, published: Publication | None, made_from: Made
         version = Version.load(folder / table.asset / published.version)
         return version.verdict if version.record.made_from == made_from else None
     return None
-
-
-def table_metadata(table: GraphTable) -> dict[str, Any]:
-    """Definition metadata of a table: how Cypher writes it, and its columns."""
-    keys = {key.name for key in table.keys}
-    schema = dg.TableSchema(columns=[_column(column, column.name in keys) for column in table.columns])
-    return {"dagster/table_name": _pattern(table), "dagster/column_schema": schema}
-
-
-def _column(column: Property, is_key: bool) -> dg.TableColumn:
-    constraints = dg.TableColumnConstraints(nullable=column.optional, unique=False, other=["key"] if is_key else [])
-    return dg.TableColumn(column.name, column.type.value, column.description, constraints)
-
-
-def _pattern(table: GraphTable) -> str:
-    """The table as Cypher writes it."""
-    if isinstance(table, NodeType):
-        return f"(:{table.label} {{{table.key.name}}})"
-    return f"(:{table.start.node.label})-[:{table.type}]->(:{table.end.node.label})"

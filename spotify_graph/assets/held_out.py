@@ -22,9 +22,9 @@ from spotify_graph.graph_model import RECOMMENDER
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.verdicts import Finding
 from spotify_graph.lake.versions import LakeTable, MadeFrom, Version
-from spotify_graph.neo4j_io import versions
+from spotify_graph.neo4j_io import models
 from spotify_graph.parts import Part
-from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.recommender import Recommender
 from spotify_graph.sample_data import SampleData
 from spotify_graph.training import tables
@@ -71,7 +71,7 @@ class Measured:
 def measured(
     log: dg.DagsterLogManager,
     recommender: Recommender,
-    neo4j: Neo4jResource,
+    neo4j: PlatformNeo4j,
     lake: Lake,
     before: Version | None,
     made_from: MadeFrom,
@@ -200,9 +200,9 @@ def _places(part: Part) -> tuple[pa.Table, None]:
     return part.read(columns=["user_id", "track_id", "rank"]), None
 
 
-def _published(lake: Lake, neo4j: Neo4jResource, logs: Logs) -> Published | None:
+def _published(lake: Lake, neo4j: PlatformNeo4j, logs: Logs) -> Published | None:
     """What the published model would have recommended before its own test window."""
-    model = versions.in_force(neo4j.driver, neo4j.database, RECOMMENDER)
+    model = models.active(neo4j.driver, neo4j.database, RECOMMENDER)
     held_out = model.about.get("held_out") if model else None
     if not held_out:
         return None
@@ -221,7 +221,7 @@ def _published(lake: Lake, neo4j: Neo4jResource, logs: Logs) -> Published | None
     return Published(users, ranked)
 
 
-def _served(neo4j: Neo4jResource, found: Evaluation, logs: Logs, windows: Split, most: int) -> Lists:
+def _served(neo4j: PlatformNeo4j, found: Evaluation, logs: Logs, windows: Split, most: int) -> Lists:
     """What the graph serves of the held-out lists, to some of the users, as of the start of the test window."""
     lists = found.lists[COMBINATION, Scope.NEW]
     drawn = np.random.default_rng(0).permutation(len(lists.users))[:most]

@@ -12,32 +12,27 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from spotify_graph.assets.graph import STAGED_BY, mended_rows, table_metadata
+from spotify_graph.assets.graph import STAGED_BY, mended_rows
 from spotify_graph.assets.schema import OWNERS
 from spotify_graph.automation.conditions import FIRST_TIME
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import publication
 from spotify_graph.code_versions import code_of
-from spotify_graph.graph_model import (
-    RECOMMENDATIONS,
-    RECOMMENDED,
-    RECOMMENDER,
-    SIMILAR_TO,
-    SIMILAR_USER,
-    GraphTable,
-)
+from spotify_graph.graph_model import RECOMMENDATIONS, RECOMMENDED, RECOMMENDER, SIMILAR_TO, SIMILAR_USER
 from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.neo4j import GraphSnapshot
-from spotify_graph.io_managers.retries import transient_errors_retried
 from spotify_graph.lake.versions import LakeTable, MadeFrom, Version, inputs_of
-from spotify_graph.neo4j_io import buckets, ledger, staging, versions
+from spotify_graph.neo4j_dagster.metadata import table_metadata
+from spotify_graph.neo4j_dagster.retries import transient_errors_retried
+from spotify_graph.neo4j_io import buckets, ledger, models, staging
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph.parts import Part, divided, save, scratch
 from spotify_graph.resources.lake import LakeResource
-from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.tasks import model_rows
 from spotify_graph.transforms.recommendations.parameters import Parameters
@@ -82,7 +77,7 @@ class TrainingConfig(dg.Config):
 def recommender_model(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,
-    neo4j: Neo4jResource,
+    neo4j: PlatformNeo4j,
     spark: SparkResource,
     lake: LakeResource,
     cleaned_events: LakeTable,
@@ -107,7 +102,7 @@ def recommender_model(
 def _train(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,
-    neo4j: Neo4jResource,
+    neo4j: PlatformNeo4j,
     spark: SparkResource,
     cleaned_events: LakeTable,
     cleaned_tracks: LakeTable,
@@ -130,7 +125,7 @@ def _train(
         publication.ends_must_hold(table, entries)
     changes = {table.asset: publication.mended(neo4j, table, root) for table in RECOMMENDATIONS}
     entries = ledger.read(neo4j.driver, neo4j.database)
-    model = versions.in_force(neo4j.driver, neo4j.database, RECOMMENDER)
+    model = models.active(neo4j.driver, neo4j.database, RECOMMENDER)
     if model and model.about.get("made_from") == _digest(made_from) and _all_hold(entries):
         yield from _as_it_is(entries, neo4j, root, changes)
         return
@@ -157,7 +152,7 @@ def _train(
         }
         until = start_of(logs.until)
         version = staging.new_version()
-        staged: list[tuple[str, GraphSnapshot, dict[str, Any]]] = []
+        staged: dict[str, GraphSnapshot] = {}
         for table in RECOMMENDATIONS:
             started = monotonic()
             try:
@@ -166,21 +161,18 @@ def _train(
                 yield gate.result(gate.keys_unique(error), table.asset)
                 raise
             yield gate.result(gate.keys_unique(None), table.asset)
-            to_load = GraphSnapshot(snapshot, version, changes[table.asset])
-            staged.append(
-                (table.asset, to_load, {"model": version, "staging_seconds": round(monotonic() - started, 2)})
-            )
-        for asset, to_load, metadata in staged:
-            yield dg.Output(to_load, asset, metadata=metadata)
+            staged[table.asset] = GraphSnapshot(snapshot, monotonic() - started, version, changes[table.asset])
+        for asset, to_load in staged.items():
+            yield dg.Output(to_load, asset, metadata={"model": version})
     about = {
         "until": until,
         "made_from": _digest(made_from),
         "evaluation": evaluation.name,
         "held_out": evaluation.record.details.get("held_out"),
     }
-    versions.switch(neo4j.driver, neo4j.database, RECOMMENDER, version, RECOMMENDATIONS, about)
+    models.switch(neo4j.driver, neo4j.database, RECOMMENDER, version, RECOMMENDATIONS, about)
     for table in RECOMMENDATIONS:
-        versions.remove_others(neo4j.driver, neo4j.database, table, RECOMMENDER)
+        models.remove_others(neo4j.driver, neo4j.database, table, RECOMMENDER)
     for table in RECOMMENDATIONS:
         yield from _verified(table, neo4j, root, changes[table.asset])
 
@@ -200,7 +192,7 @@ def _staged(rows: Sequence[Part], version: str, table: GraphTable, spark: SparkR
 
 def _as_it_is(
     entries: Mapping[str, Publication],
-    neo4j: Neo4jResource,
+    neo4j: PlatformNeo4j,
     root: Path,
     changes: Mapping[str, Sequence[Changes]],
 ) -> Iterator[_Result]:
@@ -213,7 +205,7 @@ def _as_it_is(
 
 
 def _published_checks(
-    table: GraphTable, neo4j: Neo4jResource, root: Path, changes: Sequence[Changes]
+    table: GraphTable, neo4j: PlatformNeo4j, root: Path, changes: Sequence[Changes]
 ) -> Iterator[dg.AssetCheckResult]:
     """The checks of a table that stays as it was published."""
     yield gate.result(gate.keys_unique(None), table.asset)
@@ -221,7 +213,7 @@ def _published_checks(
 
 
 def _verified(
-    table: GraphTable, neo4j: Neo4jResource, root: Path, changes: Sequence[Changes]
+    table: GraphTable, neo4j: PlatformNeo4j, root: Path, changes: Sequence[Changes]
 ) -> Iterator[dg.AssetCheckResult]:
     """The checks of what the database holds of a table, in which these changes were mended so far."""
     equals_snapshot, later = publication.equals_snapshot(neo4j, table, root)

@@ -7,21 +7,21 @@ import dagster as dg
 from spotify_graph.graph_model import RECOMMENDER
 from spotify_graph.lake.cleaning import Cleaned, clean
 from spotify_graph.resources.lake import LakeResource
-from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.neo4j import PlatformNeo4j
 
 
-def cleaned(lake: LakeResource, neo4j: Neo4jResource) -> Cleaned:
+def cleaned(lake: LakeResource, neo4j: PlatformNeo4j) -> Cleaned:
     """Removes what nobody reads any more; what the database was given stays."""
-    from spotify_graph.neo4j_io import ledger, versions
+    from spotify_graph.neo4j_io import ledger, models
 
     published = [entry.version for entry in ledger.read(neo4j.driver, neo4j.database).values()]
-    model = versions.in_force(neo4j.driver, neo4j.database, RECOMMENDER)
+    model = models.active(neo4j.driver, neo4j.database, RECOMMENDER)
     held_out = [str(model.about["held_out"])] if model and model.about.get("held_out") else []
     return clean(lake.lake, datetime.now(UTC), [*published, *held_out])
 
 
 @dg.op(name="clean_lake")
-def _clean(context: dg.OpExecutionContext, lake: LakeResource, neo4j: Neo4jResource) -> None:
+def _clean(context: dg.OpExecutionContext, lake: LakeResource, neo4j: PlatformNeo4j) -> None:
     found = cleaned(lake, neo4j)
     context.log.info(f"{found.manifests} manifests and {found.versions} versions are gone, {found.bytes:,} bytes")
     context.add_output_metadata(vars(found))

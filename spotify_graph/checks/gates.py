@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from spotify_graph.graph_model import GraphTable, NodeType
 from spotify_graph.lake.intake import way_on
 from spotify_graph.lake.verdicts import Acceptance, Finding, Verdict
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.errors import shown as examples
 from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.verification import Verification
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType
 from spotify_graph.resources.gates import Gates
 from spotify_graph.transforms.arrow_types import arrow_type
 from spotify_graph.transforms.landing import BadFile

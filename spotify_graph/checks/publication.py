@@ -6,7 +6,7 @@ from pathlib import Path
 
 from spotify_graph.checks import gates as gate
 from spotify_graph.errors import UserError
-from spotify_graph.graph_model import RECOMMENDATIONS, GraphTable, NodeType
+from spotify_graph.graph_model import RECOMMENDATIONS
 from spotify_graph.lake.intake import KINDS, Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.verdicts import Finding
@@ -14,8 +14,9 @@ from spotify_graph.neo4j_io import ledger, mending
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType
 from spotify_graph.resources.gates import Gates
-from spotify_graph.resources.neo4j import Neo4jResource
+from spotify_graph.resources.neo4j import PlatformNeo4j
 
 
 def ends_must_hold(table: GraphTable, entries: Mapping[str, Publication]) -> None:
@@ -55,7 +56,7 @@ def no_drop(table: NodeType, snapshot: Snapshot, before: Publication | None, lak
     return gate.with_advice(finding, snapshot.version) if finding.refuses else finding
 
 
-def mended(neo4j: Neo4jResource, table: GraphTable, root: Path, *, thorough: bool = False) -> list[Changes]:
+def mended(neo4j: PlatformNeo4j, table: GraphTable, root: Path, *, thorough: bool = False) -> list[Changes]:
     """Mends what somebody else changed since a table, and the nodes that it needs, were published.
 
     With nodes that were deleted went what models say of them: it is restored here, because models are made at night.
@@ -73,7 +74,7 @@ def mended(neo4j: Neo4jResource, table: GraphTable, root: Path, *, thorough: boo
     def mend(it: GraphTable, *, thorough: bool = False) -> Sequence[Changes]:
         with neo4j.driver.session(database=neo4j.database) as session:
             entry = ledger.find(session, it.asset)
-            if not mending.is_in_doubt(session, it, entry, root, keep=neo4j.keep, thorough=thorough):
+            if not mending.may_differ(session, it, entry, root, keep=neo4j.keep, thorough=thorough):
                 return []
         return mending.mend(neo4j.driver, neo4j.database, it, root, keep=neo4j.keep).changes
 
@@ -86,7 +87,7 @@ def mended(neo4j: Neo4jResource, table: GraphTable, root: Path, *, thorough: boo
     return found
 
 
-def equals_snapshot(neo4j: Neo4jResource, table: GraphTable, root: Path) -> tuple[Finding, Sequence[Changes]]:
+def equals_snapshot(neo4j: PlatformNeo4j, table: GraphTable, root: Path) -> tuple[Finding, Sequence[Changes]]:
     """Whether the database holds what was published; not asked again where nothing was written since it did.
 
     Args:
@@ -105,7 +106,7 @@ def equals_snapshot(neo4j: Neo4jResource, table: GraphTable, root: Path) -> tupl
     return gate.equals_snapshot(done.verification), done.changes
 
 
-def untouched(neo4j: Neo4jResource, table: GraphTable, changes: Sequence[Changes]) -> Finding:
+def untouched(neo4j: PlatformNeo4j, table: GraphTable, changes: Sequence[Changes]) -> Finding:
     """Whether nobody else changed the graph since it was published.
 
     Args:

@@ -1,4 +1,4 @@
-"""Makes a table in the database equal to a snapshot, under a claim: compares the two, and writes what differs."""
+"""Makes a table in the database equal to a snapshot, under a claim: compares the two, and writes the difference."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from spotify_graph.graph_model import GraphTable, NodeType
 from spotify_graph.neo4j_io import checksum, cypher, difference, ledger, transaction
 from spotify_graph.neo4j_io.difference import Difference, Rows
 from spotify_graph.neo4j_io.errors import EXAMPLES
 from spotify_graph.neo4j_io.rows import read
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType
 
 if TYPE_CHECKING:
     from neo4j import Driver, Session
 
 Progress = Callable[[int, int], None]
-"""Is told after each batch how many rows are written, and how many there are to write."""
+"""Called after each batch with how many rows are written, and how many there are to write."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Found:
 
 @dataclass(frozen=True)
 class Foreign:
-    """What was in a table's place and is nobody's who published: somebody else made it.
+    """Rows under a table's label or type that no publication has written: somebody else made them.
 
     Attributes:
         found: the rows.
-        relationships: the relationships that went with nodes, by type.
-        kept: the checksum of the rows where there are some and they are kept, or None.
+        relationships: the relationships that were deleted along with nodes, by type.
+        kept: the checksum of the rows if they are kept, or None.
     """
 
     found: Found = Found()
@@ -66,7 +66,7 @@ class Alignment:
         mine: the publication's claim.
         folder: an empty folder to work in.
         batch_rows: how many rows one transaction writes.
-        progress: is told how it goes on, or None.
+        progress: called after each batch, or None.
     """
 
     driver: Driver
@@ -80,7 +80,7 @@ class Alignment:
     progress: Progress | None = None
 
     def with_snapshot(self, published: Snapshot) -> Difference:
-        """The difference from what the database surely holds."""
+        """The difference from what the database is known to hold."""
         if not published.rows:
             return self._everything()
         if self.snapshot.base == published.version:
@@ -88,7 +88,7 @@ class Alignment:
         return difference.from_snapshot(published, self.snapshot, self.table, self.folder / "difference")
 
     def with_database(self, ours: Sequence[Snapshot], *, keep: bool) -> tuple[Difference, Foreign]:
-        """The difference from what the database itself holds, and what of that nobody published.
+        """The difference from what the database itself holds, and which of that is foreign.
 
         Nodes without a key, which no row can name, are removed at once unless foreign rows are to be kept.
 
@@ -100,23 +100,25 @@ class Alignment:
 
         keyless, relationships = Found(), Counter[str]()
         if isinstance(self.table, NodeType):
-            # Where nodes are not what they should be, relationships may have gone with some.
-            transaction.write(self.session, ledger.doubt_relationships)
+            # If nodes are not what they should be, relationships may have been deleted along with some.
+            transaction.write(self.session, ledger.unverify_relationships)
             keyless = self._keyless(self.table, relationships, keep=keep)
         if contents.is_empty(self.session, self.table):
             return self._everything(), Foreign(keyless, relationships)
-        # A key of another type, which the model had before, is no row's now.
+        # Keys of another type, from before the table's description changed, match no row.
         width = len(self.table.keys)
         ours = [it for it in ours if list(it.columns.values())[:width] == [str(key.type) for key in self.table.keys]]
         buckets = min(it.buckets for it in (self.snapshot, *ours))
         exported = contents.export(self.session, self.table, self.folder / "exported", buckets)
-        todo, strangers = difference.from_export(exported, self.snapshot, ours, self.table, self.folder / "difference")
+        todo, foreign_checksum = difference.from_export(
+            exported, self.snapshot, ours, self.table, self.folder / "difference"
+        )
         foreign = self.found(todo.foreign)
         found = Found(keyless.rows + foreign.rows, (*keyless.examples, *foreign.examples)[:EXAMPLES])
         if not keep:
             return todo, Foreign(found, relationships)
         nameless = self._keyless_checksum()
-        kept = {name: number + nameless[name] for name, number in strangers.items()}
+        kept = {name: number + nameless[name] for name, number in foreign_checksum.items()}
         found = replace(found, rows=kept["count"])
         return replace(todo, foreign=Rows()), Foreign(found, kept=kept if found.rows else None)
 
@@ -125,11 +127,11 @@ class Alignment:
 
         Args:
             todo: the difference.
-            relationships: what goes with foreign nodes is added here, by type.
+            relationships: what is deleted along with foreign nodes is added here, by type.
         """
         from spotify_graph.neo4j_io import loader
 
-        all_ = (todo.foreign, todo.deleted, todo.doubled, todo.inserted, todo.doubled, todo.changed)
+        all_ = (todo.foreign, todo.deleted, todo.duplicated, todo.inserted, todo.duplicated, todo.changed)
         total, done = sum(rows.count for rows in all_), 0
         target = (self.session, self.table, self.mine)
         created = loader.create(self.driver, self.database, self.table, self.mine, todo.inserted.files, self.batch_rows)
@@ -137,9 +139,9 @@ class Alignment:
             for rows in chain(
                 loader.delete(*target, todo.foreign.files, self.batch_rows, relationships),
                 loader.delete(*target, todo.deleted.files, self.batch_rows),
-                loader.delete(*target, todo.doubled.files, self.batch_rows),
+                loader.delete(*target, todo.duplicated.files, self.batch_rows),
                 created,
-                loader.upsert(*target, todo.doubled.files, self.batch_rows),
+                loader.upsert(*target, todo.duplicated.files, self.batch_rows),
                 loader.upsert(*target, todo.changed.files, self.batch_rows),
             ):
                 done += rows
@@ -147,10 +149,10 @@ class Alignment:
                     self.progress(done, total)
 
     def found(self, rows: Rows) -> Found:
-        """Rows with the keys of a few."""
+        """How many rows, with the keys of a few."""
         if not rows.count:
             return Found()
-        # Which version of a model a relationship is of says nothing to a reader.
+        # The model version of a relationship says nothing to a reader.
         width = min(len(self.table.keys), 2)
         some = next(batch for batch in read(rows.files, width, EXAMPLES) if batch.num_rows).to_pylist()
         return Found(rows.count, tuple(tuple(row.values()) for row in some))
@@ -182,7 +184,7 @@ class Alignment:
 
 
 def left_over(snapshot: Snapshot, entry: ledger.Publication | None) -> list[Snapshot]:
-    """The snapshots of which the database may hold rows, as far as the lake has them."""
+    """The snapshots of which the database may hold rows, if they still exist."""
     found = []
     for version in [entry.version, *(entry.before or [])] if entry else []:
         with suppress(FileNotFoundError):
@@ -192,7 +194,7 @@ def left_over(snapshot: Snapshot, entry: ledger.Publication | None) -> list[Snap
 
 @contextmanager
 def work_folder(snapshot: Snapshot) -> Iterator[Path]:
-    """An empty folder below the snapshot's, which readers of Parquet pass over, and which goes in the end."""
+    """An empty folder below the snapshot's, which readers of Parquet pass over, and which is removed in the end."""
     folder = snapshot.path / "_publication"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()

@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 # PyArrow is imported where it is used: definitions, which need none, are loaded often.
 
 BUCKET_ROWS = 1_000_000
-"""How many rows a bucket has at the most, on average."""
+"""How many rows a bucket has at most, on average."""
 
 
 def count_for(rows: int) -> int:
-    """In how many buckets to divide a number of rows."""
+    """How many buckets to divide a number of rows into."""
     return 1 << max(0, -(-rows // BUCKET_ROWS) - 1).bit_length()
 
 
 def number(keys: pa.Array | pa.ChunkedArray, buckets: int) -> NDArray[np.int64]:
-    """The bucket of each key: the same for ever, in every process.
+    """The bucket of each key: always the same, in every process.
 
     Args:
         keys: of the table's first key column.

@@ -1,8 +1,8 @@
 """Bulk loading: snapshots as the CSV files that `neo4j-admin database import full` builds a whole database from.
 
-The ledger's entries are among them, so that the database that comes of it says what is published, from its first moment
-on. Constraints are not: the Community edition imports without them, and the first publication makes them. What the
-database holds in the end is for a verification to find, as after any publication.
+They include the ledger's entries, so that the new database says what is published from the start. They include no
+constraints: the Community edition imports without them, and the first publication creates them. What the database holds
+in the end is for a verification to find, as after any publication.
 """
 
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
 from spotify_graph.neo4j_io import ledger
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.rows import read
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, Property, PropertyType
 
 _LIST = "\x1f"
 _SETTINGS = (
@@ -47,7 +47,7 @@ def write_input(tables: Sequence[tuple[GraphTable, Snapshot]], folder: Path) -> 
         The import's arguments.
 
     Raises:
-        PublicationError: a snapshot is another table's, or holds a list that the files can't express.
+        PublicationError: a snapshot belongs to another table, or holds a list that the files can't express.
     """
     arguments = list(_SETTINGS)
     for table, snapshot in tables:
@@ -65,7 +65,7 @@ def write_input(tables: Sequence[tuple[GraphTable, Snapshot]], folder: Path) -> 
 
 def _schema(table: GraphTable) -> pa.Schema:
     if isinstance(table, NodeType):
-        # The key is a property too, and names the node within the import.
+        # The key is a property too, and identifies the node within the import.
         names = [f"{table.key.name}:ID({table.label})", *map(_header, table.properties)]
     else:
         names = [f":START_ID({table.start.node.label})", f":END_ID({table.end.node.label})"]
@@ -87,9 +87,9 @@ def _text(table: GraphTable, column: pa.Array, of: Property) -> pa.Array:
     match of.type:
         case PropertyType.STRING_LIST:
             elements = column.flatten()
-            # What would read as another list than it is: an empty one, or one with an empty or a divided element.
-            unfit = pc.any(pc.or_(pc.equal(elements, ""), pc.match_substring(elements, _LIST))).as_py()
-            if unfit or pc.min(pc.list_value_length(column)).as_py() == 0:
+            # What would be read as a different list: an empty one, or one with an empty or a divided element.
+            ambiguous = pc.any(pc.or_(pc.equal(elements, ""), pc.match_substring(elements, _LIST))).as_py()
+            if ambiguous or pc.min(pc.list_value_length(column)).as_py() == 0:
                 raise PublicationError(table.asset, f"{of.name} holds a list that an import can't take")
             return pc.binary_join(column, _LIST)
         case PropertyType.ZONED_DATETIME:

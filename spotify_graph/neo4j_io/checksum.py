@@ -1,4 +1,4 @@
-"""The checksum of a table's rows: integers that we and the database each work out by ourselves, in one pass.
+"""The checksum of a table's rows: integers that we and the database compute independently, in one pass.
 
 Neo4j Community has no hash function, so a checksum is made of counts and sums: of rows, of each column's values, and of
 a digest of each whole row, which ties its values together. The formulas are Cypher's, and done on Arrow's columns
@@ -9,7 +9,7 @@ billion rows:
 - A time is its microseconds since 1970, likewise.
 - A text is its number of code points and, in the digest, its last two characters.
 - A list is its number of elements, and its elements as one text.
-- A float below a billion is rounded down to millionths; of others, NaN among them, only the number is known.
+- A float below a billion is rounded down to millionths; other floats, NaN among them, are only counted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from spotify_graph.graph_model import GraphTable, PropertyType
+from spotify_graph.neo4j_io.vocabulary import GraphTable, PropertyType
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 # PyArrow is imported where it is used: definitions, which need none, are loaded often.
 
 CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-"
-"""The characters that a digest tells apart; all others are one."""
+"""The characters that a digest tells apart; it treats all others as the same."""
 
 CODES = {character: code for code, character in enumerate(CHARACTERS, 1)} | {"": 1}
 """The number of each character, and of the last one of an empty text; of others it is 0."""
@@ -42,13 +42,13 @@ _BILLION = 1_000_000_000
 _PRIME, _TERM, _SHIFT = 2_147_483_647, 2_147_483_659, 97
 
 _ABSENT = -1
-"""Stands for a value that is absent in the digest."""
+"""Represents an absent value in the digest."""
 
 _CONTINUATION = 0b1000_0000
-"""How the bytes of a character in UTF-8 begin, but for the first one."""
+"""How the bytes of a character in UTF-8 begin, except for the first one."""
 
 _BATCH_ROWS = 16_384
-"""How many rows are summed at once: what is worked out of them stays in the processor's cache."""
+"""How many rows are summed at once: what is computed from them stays in the processor's cache."""
 
 
 def aggregates(table: GraphTable, value: Callable[[int], str]) -> dict[str, str]:
@@ -68,12 +68,12 @@ def aggregates(table: GraphTable, value: Callable[[int], str]) -> dict[str, str]
 
 
 def readable(table: GraphTable, found: Mapping[str, int]) -> dict[str, int]:
-    """The checksum that the values of the aggregates make, under names to be read."""
+    """The checksum that the values of the aggregates make, under readable names."""
     return {"count": found["count"], **dict(_columns(table, found)), "digest of the rows": found["digest"]}
 
 
 def of_rows(table: GraphTable, rows: pa.Table) -> dict[str, int]:
-    """The checksum of rows, under names to be read. Those of parts add up to the whole's, number by number.
+    """The checksum of rows, under readable names. Those of parts add up to the whole's, number by number.
 
     Args:
         table: what they are rows of.
@@ -117,7 +117,7 @@ def _columns(table: GraphTable, found: Mapping[str, int]) -> Iterator[tuple[str,
 
 
 def _measures(value: str, type_: PropertyType) -> tuple[dict[str, str], str]:
-    """What is summed of a value, by name, and the integer below 10^9 that stands for it in the digest."""
+    """What is summed for a value, by name, and the integer below 10^9 that represents it in the digest."""
     match type_:
         case PropertyType.STRING:
             return _of_text(value)
@@ -149,7 +149,7 @@ def _of_text(text: str) -> tuple[dict[str, str], str]:
 
 
 def _measured(values: pa.Array, type_: PropertyType) -> tuple[dict[str, int], Integers]:
-    """What `_measures` says, of an array: the sums, and the numbers; what the number of a null is means nothing."""
+    """The same as `_measures`, for an array: the sums, and the numbers; the number of a null means nothing."""
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -1,12 +1,12 @@
-"""The uniqueness constraints that make keys keys, and every lookup of a node fast; and the model's other indexes."""
+"""The uniqueness constraints, which make keys unique and looking nodes up fast, and the other indexes of a table."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from spotify_graph.graph_model import GraphTable, NodeType
 from spotify_graph.neo4j_io import cypher, transaction
 from spotify_graph.neo4j_io.errors import EXAMPLES, PublicationError
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType
 
 if TYPE_CHECKING:
     from neo4j import ManagedTransaction, Session

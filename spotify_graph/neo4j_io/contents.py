@@ -1,4 +1,4 @@
-"""What the database itself holds of a table, as Parquet: the base of a difference where no snapshot can be trusted."""
+"""What the database itself holds of a table, as Parquet: the base of a difference if no snapshot can be trusted."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -10,23 +10,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from neo4j import ManagedTransaction, Session
 
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import cypher, transaction
 from spotify_graph.neo4j_io.buckets import split
 from spotify_graph.neo4j_io.rows import arrow_type
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 
 _FETCH_ROWS = 100_000
 
 
 def is_empty(session: Session, table: GraphTable) -> bool:
-    """Whether the database surely holds nothing of a table; takes no time, however large it is."""
+    """Whether the database certainly holds nothing of a table; takes no time, however large it is."""
     return transaction.read(session, lambda tx: tx.run(cypher.any_of(table)).single()) is None
 
 
 def schema(table: GraphTable) -> pa.Schema:
     """The columns of an export: the table's, named c0, c1, ... in order, and `intact`.
 
-    That says whether every property is absent or of the model's type. A value of another type is null.
+    The last one says whether every property is absent or of the right type. A value of another type is null.
     """
     fields = [(f"c{i}", arrow_type(column.type)) for i, column in enumerate(table.columns)]
     return pa.schema([*fields, ("intact", pa.bool_())])
@@ -35,7 +35,7 @@ def schema(table: GraphTable) -> pa.Schema:
 def export(session: Session, table: GraphTable, folder: Path, buckets: int) -> list[Path]:
     """Writes what the database holds of a table, in memory that does not grow with it.
 
-    A relationship that exists twice is there twice.
+    A relationship that exists twice is written twice.
 
     Args:
         session: a session of the database.
@@ -65,7 +65,7 @@ def export(session: Session, table: GraphTable, folder: Path, buckets: int) -> l
 
 
 def find(session: Session, table: GraphTable, keys: pa.RecordBatch) -> pa.Table:
-    """What the database holds of a table under some keys.
+    """The rows that the database holds under some keys.
 
     Args:
         session: a session of the database.

@@ -1,11 +1,11 @@
-"""The statements, built from the graph model: identifiers are quoted, values are parameters.
+"""The Cypher statements, built from the tables' descriptions: identifiers are quoted, values are parameters.
 
 Rows travel as columns: the parameter c0 is the list of the values of a table's first column, c1 of its second, and so
 on. Times travel as integers, microseconds since 1970, because temporal values are slow to send and to read.
 """
 
-from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType, RelationshipType
 from spotify_graph.neo4j_io.checksum import aggregates
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, Property, PropertyType, RelationshipType
 
 _ROWS = "UNWIND range(0, size($c0) - 1) AS i"
 
@@ -23,7 +23,7 @@ def quoted(identifier: str) -> str:
 
 
 def stored(table: RelationshipType) -> tuple[Property, ...]:
-    """The columns that a relationship itself holds: all but both ends' keys."""
+    """The columns that a relationship itself holds: all except both ends' keys."""
     return table.columns[2:]
 
 
@@ -56,7 +56,7 @@ def count(table: GraphTable) -> str:
 
 
 def quick_counts(table: GraphTable) -> list[str]:
-    """Return `count`, each at least as large as `count` finds, from what the server keeps counted: at once."""
+    """Return `count`, at least as large as that of `count`, from the server's own statistics: they take no time."""
     if isinstance(table, NodeType):
         return [count(table)]
     type_ = quoted(table.type)
@@ -99,7 +99,8 @@ def upsert(table: GraphTable) -> str:
     if isinstance(table, NodeType):
         merge = f"MERGE (x:{quoted(table.label)} {{{quoted(table.key.name)}: {_sent(table.key, 0)}}})"
     else:
-        version = f" {{{quoted(table.version.name)}: {_sent(table.version, 2)}}}" if table.version else ""
+        column = table.model_version
+        version = f" {{{quoted(column.name)}: {_sent(column, 2)}}}" if column else ""
         merge = f"{_match_ends(table)} MERGE (s)-[x:{quoted(table.type)}{version}]->(e)"
     first = len(table.keys)
     values = [f"x.{quoted(p.name)} = {_sent(p, i)}" for i, p in enumerate(table.properties, first)]
@@ -114,15 +115,15 @@ def create(table: GraphTable) -> str:
     return f"{_ROWS} {_match_ends(table)} {created} RETURN count(*) AS found"
 
 
-def delete_other_versions(table: RelationshipType, version: Property) -> str:
-    """Deletes the relationships of a versioned type that are not of one version, in transactions of its own.
+def delete_other_model_versions(table: RelationshipType, column: Property) -> str:
+    """Deletes the relationships of a model's table that belong to other model versions, in transactions of its own.
 
-    Each transaction holds the ledger's entry, counts there what it deletes, and deletes nothing any more once another
-    publication has the entry. Parameters: version, or null for none, asset, token, now and rows, the relationships of
-    a transaction.
+    Each transaction locks the ledger's entry, counts there what it deletes, and deletes nothing once another
+    publication has claimed the entry. Parameters: version, the model version to keep, or null for none; asset, token
+    and now; and rows, how many relationships one transaction deletes.
     """
     return (
-        f"MATCH {_pattern(table)} WHERE NOT coalesce(r.{quoted(version.name)} = $version, false)"
+        f"MATCH {_pattern(table)} WHERE NOT coalesce(r.{quoted(column.name)} = $version, false)"
         " CALL (r) { MATCH (p:_Publication {asset: $asset}) SET p.heartbeat_at = $now"
         " WITH p, r WHERE p.token = $token SET p.deleted = p.deleted + 1 DELETE r } IN TRANSACTIONS OF $rows ROWS"
     )
@@ -138,7 +139,8 @@ def delete(table: GraphTable) -> str:
     """Deletes rows. Parameters: the key columns."""
     if isinstance(table, NodeType):
         return f"{_ROWS} {_match_node(table)} DELETE n"
-    version = f" WHERE {_version('r', table.version)} = {_sent(table.version, 2)}" if table.version else ""
+    column = table.model_version
+    version = f" WHERE {_model_version('r', column)} = {_sent(column, 2)}" if column else ""
     return f"{_ROWS} {_match_ends(table)} MATCH (s)-[r:{quoted(table.type)}]->(e){version} DELETE r"
 
 
@@ -148,12 +150,15 @@ def delete_relationships_of(node: NodeType) -> str:
 
 
 def delete_relationships_without_key(node: NodeType) -> str:
-    """Deletes relationships of nodes whose key is missing or of another type, likewise. Parameter: limit."""
+    """Deletes relationships of nodes whose key is missing or of another type, like `delete_relationships_of`.
+
+    Parameter: limit.
+    """
     return f"{_match_without_key(node)} {_DELETE_RELATIONSHIPS}"
 
 
 def delete_without_key(node: NodeType) -> str:
-    """Deletes nodes whose key is missing or of another type, and relationships that they got meanwhile.
+    """Deletes nodes whose key is missing or of another type, and relationships that they have got meanwhile.
 
     Returns `count`. Parameter: limit.
     """
@@ -166,11 +171,11 @@ def without_key(node: NodeType) -> str:
 
 
 def export(table: GraphTable) -> str:
-    """Returns every row of a table: `rows`, lists of the columns' values and whether all have the model's types.
+    """Returns every row of a table: `rows`, lists of the columns' values and whether all have the right types.
 
     A value of another type reads as null. Relationships come as one list for each start node, which is many times
-    faster than one row for each relationship. Nodes whose key is missing or of another type are no rows. A version that
-    is missing or of another type reads as an empty text, which none is.
+    faster than one row for each relationship. Nodes whose key is missing or of another type are left out. A model
+    version that is missing or of another type reads as an empty text, which no model version is.
     """
     if isinstance(table, NodeType):
         return f"MATCH (n:{quoted(table.label)}) WHERE {_has_key('n', table)} RETURN [{_row(table)}] AS rows"
@@ -199,9 +204,9 @@ def _has_key(name: str, node: NodeType) -> str:
     return f"{_is(f'{name}.{quoted(node.key.name)}', node.key)} NOT NULL"
 
 
-def _version(name: str, version: Property) -> str:
-    stored = f"{name}.{quoted(version.name)}"
-    return f"CASE WHEN {_is(stored, version)} NOT NULL THEN {stored} ELSE '' END"
+def _model_version(name: str, column: Property) -> str:
+    stored = f"{name}.{quoted(column.name)}"
+    return f"CASE WHEN {_is(stored, column)} NOT NULL THEN {stored} ELSE '' END"
 
 
 def _match_without_key(node: NodeType) -> str:
@@ -239,26 +244,26 @@ def _sent(column: Property, position: int) -> str:
 
 
 def _map(columns: tuple[Property, ...], first: int) -> str:
-    """The properties to create, of columns from a position on."""
+    """The properties to create, for columns from a position on."""
     return (
         "{" + ", ".join(f"{quoted(column.name)}: {_sent(column, i)}" for i, column in enumerate(columns, first)) + "}"
     )
 
 
 def _row(table: GraphTable) -> str:
-    """A list of the values of a row's columns, and whether all have their types."""
+    """A list of the values of a row's columns, and whether all have the right types."""
     if isinstance(table, NodeType):
         values = [_value(f"n.{quoted(table.key.name)}", table.key), *_read("n", table.properties)]
     else:
         start, end = table.start.node, table.end.node
         values = [_value(f"s.{quoted(start.key.name)}", start.key), _value(f"e.{quoted(end.key.name)}", end.key)]
-        values += [_version("r", table.version)] if table.version else []
+        values += [_model_version("r", table.model_version)] if table.model_version else []
         values += _read("r", table.properties)
     return f"[{', '.join(values)}]"
 
 
 def _read(name: str, properties: tuple[Property, ...]) -> list[str]:
-    """Expressions of the properties' values, and of whether all have their types."""
+    """Expressions for the properties' values, and for whether all have the right types."""
     stored = [(f"{name}.{quoted(p.name)}", p) for p in properties]
     values = [f"CASE WHEN {_is(value, p)} THEN {_value(value, p)} END" for value, p in stored]
     return [*values, " AND ".join(_is(value, p) for value, p in stored) or "true"]

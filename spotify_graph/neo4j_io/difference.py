@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import checksum
 from spotify_graph.neo4j_io.rows import read_whole, schema
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # PyArrow is imported where it is used: definitions, which need none, are loaded often.
 
-_DELETED, _INSERTED, _CHANGED, _DOUBLED, _FOREIGN = "deleted", "inserted", "changed", "doubled", "foreign"
+_DELETED, _INSERTED, _CHANGED, _DUPLICATED, _FOREIGN = "deleted", "inserted", "changed", "duplicated", "foreign"
 
 _PLACE = "place"
 
@@ -53,14 +53,14 @@ class Difference:
         deleted: the rows to delete; only their keys count.
         inserted: the rows to insert.
         changed: the rows to change, with all their new values.
-        doubled: the rows that are there more than once: to delete whole, and to insert anew.
+        duplicated: the rows that exist more than once: all copies are deleted, and one is inserted.
         foreign: rows to delete that no publication is known to have written; only their keys count.
     """
 
     deleted: Rows = Rows()
     inserted: Rows = Rows()
     changed: Rows = Rows()
-    doubled: Rows = Rows()
+    duplicated: Rows = Rows()
     foreign: Rows = Rows()
 
 
@@ -89,7 +89,7 @@ def from_export(
         exported: a file for each bucket, of not more buckets than any of the snapshots has, with the columns of
             `contents.schema`.
         new: the rows that there should be.
-        ours: further snapshots that tell which rows were published; others are foreign.
+        ours: further snapshots of rows that were published; others are foreign.
         table: what they are rows of.
         folder: where the difference goes.
 
@@ -102,17 +102,17 @@ def from_export(
     for bucket, file in enumerate(exported):
         there, staged = read_whole([file], contents.schema(table)), new.read(bucket, len(exported))
         found = compare(_one_of_each_key(there, table), staged, table)
-        strangers = found[_DELETED]
-        if strangers.num_rows:
-            keys = strangers.column_names
+        unknown = found[_DELETED]
+        if unknown.num_rows:
+            keys = unknown.column_names
             for snapshot in ours:
                 known = snapshot.read(bucket, len(exported), len(keys)).rename_columns(keys)
-                strangers = strangers.join(known, keys, join_type="left anti")
+                unknown = unknown.join(known, keys, join_type="left anti")
             found |= {
-                _DELETED: found[_DELETED].join(strangers, keys, join_type="left anti"),
-                _FOREIGN: strangers,
+                _DELETED: found[_DELETED].join(unknown, keys, join_type="left anti"),
+                _FOREIGN: unknown,
             }
-            places = _numbered(there.select(keys)).join(strangers, keys, join_type="left semi")[_PLACE]
+            places = _numbered(there.select(keys)).join(unknown, keys, join_type="left semi")[_PLACE]
             foreign.update(checksum.of_rows(table, there.take(places).drop_columns("intact")))
         written.add(found)
     return written.difference(), dict(foreign)
@@ -124,13 +124,13 @@ class Base:
 
     Attributes:
         rows: the rows, with the table's columns in its order, whatever their names.
-        intact: which of them have the model's types, or None for all.
-        doubled: which of them are there more than once, or None for none.
+        intact: which of them have the right types, or None for all.
+        duplicated: which of them exist more than once, or None for none.
     """
 
     rows: pa.Table
     intact: Which | None = None
-    doubled: Which | None = None
+    duplicated: Which | None = None
 
 
 def compare(base: Base, staged: pa.Table, table: GraphTable) -> dict[str, pa.Table]:
@@ -155,12 +155,12 @@ def compare(base: Base, staged: pa.Table, table: GraphTable) -> dict[str, pa.Tab
     same = np.ones(len(before), bool) if base.intact is None else base.intact[before]
     for name in others:
         same &= _same(old[name].take(before), new[name].take(after))
-    doubled = np.zeros(len(before), bool) if base.doubled is None else base.doubled[before]
+    duplicated = np.zeros(len(before), bool) if base.duplicated is None else base.duplicated[before]
     return {
         _DELETED: old.select(keys).filter(gone),
         _INSERTED: new.filter(added),
-        _CHANGED: new.take(np.sort(after[~same & ~doubled])),
-        _DOUBLED: new.take(np.sort(after[doubled])),
+        _CHANGED: new.take(np.sort(after[~same & ~duplicated])),
+        _DUPLICATED: new.take(np.sort(after[duplicated])),
     }
 
 

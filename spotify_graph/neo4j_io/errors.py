@@ -1,15 +1,36 @@
-"""What can go wrong between rows and the database, apart from what the driver raises itself."""
+"""What can go wrong between rows and the database, apart from the errors that the driver raises itself."""
 
 from collections.abc import Iterable, Sequence
+from enum import Enum, auto
 
 EXAMPLES = 5
-"""How many culprits an error carries at most."""
+"""How many rows at fault an error names at most."""
 
 _SHOWN = 80
 
 
+class At(Enum):
+    """What of a connection is at fault."""
+
+    ADDRESS = auto()
+    USER = auto()
+    DATABASE = auto()
+
+
+class ServerError(Exception):
+    """The server can't be reached, or does not let us in.
+
+    Attributes:
+        at: what to look at.
+    """
+
+    def __init__(self, at: At, problem: str) -> None:
+        self.at = at
+        super().__init__(problem)
+
+
 class StagingError(Exception):
-    """The data does not fit the graph model: nothing was staged, nothing was written.
+    """Rows do not fit their table: nothing was staged, nothing was written.
 
     Attributes:
         asset: whose data it is.
@@ -23,7 +44,7 @@ class StagingError(Exception):
 
 
 class PublicationError(Exception):
-    """A publication cannot go on. What it wrote before stays, and the next publication of the asset puts it right.
+    """A publication can't continue. What it has written stays, and the next publication of the asset puts it right.
 
     Attributes:
         asset: whose publication it is.

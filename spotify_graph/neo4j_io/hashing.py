@@ -1,7 +1,7 @@
 """64-bit hashes of Arrow's values: the same for the same values in every process and on every machine.
 
-They divide rows into buckets, lead to keys that may be the same, and add up to fingerprints. To write them otherwise is
-to divide all rows anew: what is staged by two ways of hashing can't be compared bucket by bucket.
+They divide rows into buckets, find keys that may be the same, and add up to fingerprints. If they are ever computed
+differently, everything must be staged again: snapshots with different hashes can't be compared bucket by bucket.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _WORD = 8
 
 
 def of_rows(columns: Sequence[pa.Array]) -> Hashes:
-    """Hashes rows, given as the columns of their values: in another order they are other rows."""
+    """Hashes rows, given as columns: the order of the columns matters."""
     hashes = np.zeros(len(columns[0]), np.uint64)
     for column in columns:
         hashes = mixed(hashes * _ODD + of_values(column))
@@ -73,7 +73,7 @@ def _of_texts(texts: pa.Array) -> Hashes:
         # Most texts are ids of one length: a slice takes a fraction of the time that a list of places does.
         which = slice(None) if len(short) == len(hashes) else short
         unused = np.maximum(place + _WORD - lengths[which], 0).astype(np.uint64) * np.uint64(8)
-        # What is beyond the text's end goes; a shift to the left and back drops it.
+        # A shift to the left and back drops what is beyond the end of the text.
         word = (words[starts[which] + place] << unused) >> unused
         hashes[which] = mixed(hashes[which] ^ word)
     for i in np.flatnonzero(lengths > _LONG):

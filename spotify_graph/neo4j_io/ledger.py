@@ -1,9 +1,9 @@
-"""The publication ledger: in the published database itself, what is published, and what was left half done.
+"""The publication ledger: in the published database itself, what is published, and what was left unfinished.
 
 One node `_Publication` for each asset. It says `publishing` from before the first batch until after the last, so an
-interrupted publication shows; where a model's version is written beside the one in force, it says `loaded` from then
-until the switch. Its token names the publication in charge: each batch checks it in its own transaction, under the
-node's lock, so that of two publications of an asset only the later one writes.
+interrupted publication shows; if a model version is written beside the active one, it says `loaded` from then until the
+switch. Its token names the publication in charge: each batch checks it in its own transaction, under the node's lock,
+so that of two publications of an asset only the later one writes.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
-from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType, RelationshipType
 from spotify_graph.neo4j_io import transaction
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, Property, PropertyType, RelationshipType
 
 if TYPE_CHECKING:
     from neo4j import Driver, ManagedTransaction, Record, Session, Transaction
@@ -35,17 +35,22 @@ NODE = NodeType(
 
 
 class Status(StrEnum):
-    """How far a publication is."""
+    """How far a publication has got."""
 
     PUBLISHING = "publishing"
     """Under way, or interrupted: the graph may hold a part of it."""
     LOADED = "loaded"
-    """Written beside what is in force, whole; not switched to yet. Only a versioned table's."""
+    """A model version is written completely beside the active one, and is not switched to yet."""
     PUBLISHED = "published"
     """The graph equals the snapshot."""
-    DISTURBED = "disturbed"
-    """It was published or loaded, and the graph is not so any more: relationships of it went with nodes that were
-    deleted since, or a verification found a difference."""
+    OUT_OF_SYNC = "out of sync"
+    """It was published or loaded, and the graph differs: some of its relationships were deleted along with nodes since,
+    or a verification found a difference."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        # Graphs of earlier versions of this library have another word for it.
+        return cls("out of sync") if value == "disturbed" else None
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,7 @@ class Publication:
     Attributes:
         asset: the asset.
         version: the snapshot's version.
-        status: how far it is.
+        status: how far it has got.
         rows: how many rows the snapshot has.
         fingerprint: the snapshot's fingerprint.
         started_at: when the publication began.
@@ -63,12 +68,12 @@ class Publication:
         finished_at: when it was published, or None.
         inserted: how many rows it inserted, or None before all are written.
         changed: how many rows it changed, likewise.
-        deleted: how many rows it deleted, likewise; of a versioned table, those of other versions so far.
+        deleted: how many rows it deleted, likewise; of a model's table, how many of other model versions so far.
         verified_at: when the graph was last found to equal the snapshot, or None.
-        model_version: the version of the model whose rows these are, or None where the table is not versioned.
-        before: while it is under way, the versions before it, of which the graph may hold rows; None afterwards.
-        kept: the checksum of what the graph holds besides, which somebody else made, or None where that is nothing.
-        revises: the version before it, where that was verified and only what differs was written; or None.
+        model_version: the model version that the rows belong to, or None if the table is not a model's.
+        before: while it is under way, the earlier versions of which the graph may hold rows; None afterwards.
+        kept: the checksum of foreign rows that the graph holds besides, or None if there are none.
+        revises: the version before it, if that was verified and only the difference was written; or None.
     """
 
     asset: str
@@ -90,7 +95,7 @@ class Publication:
 
     @property
     def kept_rows(self) -> int:
-        """How many rows of the table the graph holds besides, which somebody else made."""
+        """How many foreign rows the graph holds besides."""
         return (self.kept or {}).get("count", 0)
 
     def holds(self, snapshot: Snapshot) -> bool:
@@ -130,8 +135,8 @@ class Claim:
             batch: its number, from 1, growing within a lane.
 
         Returns:
-            Whether it was not written yet. Else the transaction must not be committed: the answer to the commit of
-            one before was lost.
+            Whether it is written for the first time. Otherwise the transaction must not be committed: the answer to an
+            earlier commit was lost.
 
         Raises:
             PublicationError: another publication took over.
@@ -209,7 +214,7 @@ def take(
         tx: the transaction; the entry is locked until it ends.
         table: whose asset to take over.
         snapshot: what is going to be published, or loaded.
-        model_version: the version of the model that its rows carry, if the table is versioned.
+        model_version: the model version that its rows carry, if the table is a model's.
 
     Returns:
         The claim, and what the ledger said before.
@@ -246,9 +251,9 @@ def finish(
         inserted: how many rows it inserted.
         changed: how many rows it changed.
         deleted: how many rows it deleted.
-        kept: the checksum of what the graph holds besides, or None where that is nothing.
-        revises: the verified version before it, where only what differs from that was written.
-        finished_at: when the content was published, where that was before.
+        kept: the checksum of foreign rows that the graph holds besides, or None if there are none.
+        revises: the verified version before it, if only the difference from that was written.
+        finished_at: when the content was published, if that was earlier.
 
     Raises:
         PublicationError: another publication took over.
@@ -260,12 +265,12 @@ def finish(
 
 
 def as_imported(table: GraphTable, snapshot: Snapshot) -> dict[str, Any]:
-    """The properties of the entry that says that a snapshot is published by the import of a whole database."""
+    """The properties of the entry of a snapshot that is published by importing a whole database."""
     return _begun(table, snapshot) | _done(snapshot.rows, 0, 0)
 
 
 def finish_load(session: Session, mine: Claim, inserted: int) -> None:
-    """Records that the graph now holds the claimed snapshot's rows, beside what is in force.
+    """Records that the graph now holds the claimed snapshot's rows, beside the active ones.
 
     Raises:
         PublicationError: another publication took over.
@@ -287,7 +292,7 @@ def _begun(table: GraphTable, snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _done(inserted: int, changed: int, deleted: int) -> dict[str, Any]:
-    """What changes in it when the publication is finished."""
+    """What changes in the entry when the publication is finished."""
     return {
         "status": Status.PUBLISHED,
         "finished_at": datetime.now(UTC),
@@ -324,7 +329,7 @@ def take_published(tx: ManagedTransaction, asset: str) -> Claim:
 
 
 def publish_loaded(tx: ManagedTransaction, assets: Collection[str]) -> None:
-    """Records that what is loaded of assets is in force now, in a transaction that holds their entries."""
+    """Records that what is loaded of assets is active now, in a transaction that holds their entries."""
     done = {"status": Status.PUBLISHED, "finished_at": datetime.now(UTC)}
     tx.run("MATCH (p:_Publication) WHERE p.asset IN $assets SET p += $done", assets=list(assets), done=done).consume()
 
@@ -335,12 +340,12 @@ def verify(session: Session, seen: Publication, *, equal: bool) -> bool:
     Args:
         session: a session of the database.
         seen: the entry of a finished publication, as read before the verification.
-        equal: whether the graph equals the snapshot. If not, the entry is disturbed: the next publication repairs it.
+        equal: whether the graph equals the snapshot. If not, it is out of sync, and the next publication repairs it.
 
     Returns:
         Whether it was recorded.
     """
-    found = {"verified_at": datetime.now(UTC)} if equal else {"status": Status.DISTURBED, "token": None}
+    found = {"verified_at": datetime.now(UTC)} if equal else {"status": Status.OUT_OF_SYNC, "token": None}
 
     def record(tx: ManagedTransaction) -> bool:
         entry = lock(tx, [seen.asset]).get(seen.asset)
@@ -352,17 +357,17 @@ def verify(session: Session, seen: Publication, *, equal: bool) -> bool:
     return transaction.write(session, record)
 
 
-def doubt_relationships(tx: ManagedTransaction) -> None:
-    """Takes back that relationships were verified: some may have gone with nodes that somebody else deleted."""
+def unverify_relationships(tx: ManagedTransaction) -> None:
+    """Records that no relationships are verified: some may have been deleted along with nodes by somebody else."""
     tx.run("MATCH (p:_Publication) WHERE p.relationship_type IS NOT NULL REMOVE p.verified_at").consume()
 
 
-def disturb(tx: ManagedTransaction, relationship_types: Iterable[str]) -> None:
-    """Records that relationships of these types were deleted with their nodes; ends publications under way."""
+def put_out_of_sync(tx: ManagedTransaction, relationship_types: Iterable[str]) -> None:
+    """Records that relationships of these types were deleted along with nodes; ends publications under way."""
     tx.run(
         "MATCH (p:_Publication) WHERE p.relationship_type IN $types SET p.status = $status REMOVE p.token",
         types=list(relationship_types),
-        status=Status.DISTURBED,
+        status=Status.OUT_OF_SYNC,
     ).consume()
 
 
@@ -371,7 +376,7 @@ def _entry(tx: ManagedTransaction, asset: str) -> Publication | None:
 
 
 def _entries(tx: ManagedTransaction, assets: Collection[str] | None = None) -> dict[str, Publication]:
-    """The entries of these assets, or all, as far as there are some."""
+    """The entries of these assets, or of all, by asset."""
     asked = "p.status IS NOT NULL AND ($assets IS NULL OR p.asset IN $assets)"
     statement = f"MATCH (p:_Publication) WHERE {asked} RETURN properties(p) AS entry ORDER BY p.asset"
     found = tx.run(statement, assets=None if assets is None else list(assets))

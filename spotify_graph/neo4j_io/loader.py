@@ -17,16 +17,16 @@ import pyarrow as pa
 from neo4j import Driver, ManagedTransaction, Session
 from neo4j.exceptions import ConstraintError
 
-from spotify_graph.graph_model import GraphTable, NodeType, RelationshipType
 from spotify_graph.neo4j_io import cypher, ledger, transaction
 from spotify_graph.neo4j_io.errors import EXAMPLES, EndsMissingError
 from spotify_graph.neo4j_io.rows import read
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, RelationshipType
 
 Columns = dict[str, list[Any]]
 """A batch: the values of each column, named c0, c1, ... in the table's order."""
 
 BATCH_BYTES = 8_000_000
-"""How large, in Arrow's memory, the rows of one transaction may be."""
+"""How many bytes of Arrow's memory the rows of one transaction may take."""
 
 _LANES = 2
 """How many sessions create rows side by side: a single one keeps the server waiting for rows."""
@@ -35,7 +35,7 @@ _LANES = 2
 def upsert(
     session: Session, table: GraphTable, mine: ledger.Claim, files: Sequence[Path], batch_rows: int
 ) -> Iterator[int]:
-    """Inserts rows, or sets all their properties where they exist. Properties that the model lacks stay.
+    """Inserts rows, or sets all their properties if they exist. Other properties stay.
 
     Args:
         session: a session of the database.
@@ -74,10 +74,10 @@ def create(
     """Inserts rows that are known to be new, each batch once, over two sessions.
 
     They don't deadlock: what a created relationship touches is locked at the commit, and the commits come one after the
-    other, because each transaction ends by locking the ledger's entry. A node that somebody else made meanwhile is set
-    as by `upsert`; a relationship is there twice, which a verification finds.
+    other, because each transaction ends by locking the ledger's entry. A node that somebody else creates meanwhile is
+    set as by `upsert`; a relationship then exists twice, which a verification finds.
 
-    To be closed where it is not exhausted: that waits for the batches that are being written.
+    Must be closed unless it is exhausted: closing waits for the batches that are being written.
 
     Args:
         driver: a driver of the server.
@@ -127,7 +127,7 @@ def create(
 
 
 class _WrittenBeforeError(Exception):
-    """Undoes a batch that is written already: the answer to its commit was lost."""
+    """Rolls back a batch that is written already: the answer to its commit was lost."""
 
 
 def delete(
@@ -138,9 +138,9 @@ def delete(
     batch_rows: int,
     relationships: Counter[str] | None = None,
 ) -> Iterator[int]:
-    """Deletes rows by their keys; of nodes, first the relationships that they still have.
+    """Deletes rows by their keys; for nodes, first the relationships that they still have.
 
-    Publications of those relationships are marked as disturbed in the same transaction.
+    The publications of those relationships are recorded as out of sync in the same transaction.
 
     Args:
         session: a session of the database.
@@ -148,8 +148,8 @@ def delete(
         mine: the publication's claim.
         files: Parquet files whose first columns are the table's keys.
         batch_rows: how many rows, and how many relationships of theirs, a transaction deletes.
-        relationships: given for nodes that no publication wrote: what went with them is added here, by type. No
-            publication is disturbed then, and what others are verified for is only in doubt.
+        relationships: given for nodes that no publication wrote: what is deleted along with them is added here, by
+            type. No publication is out of sync then, and relationships only have to be verified again.
 
     Yields:
         How many rows each batch had, after it is committed.
@@ -164,9 +164,9 @@ def delete(
         if isinstance(table, NodeType):
             gone = _delete_relationships(tx, cypher.delete_relationships_of(table), batch, batch_rows)
             if gone and relationships is None:
-                ledger.disturb(tx, gone)
+                ledger.put_out_of_sync(tx, gone)
             elif gone:
-                ledger.doubt_relationships(tx)
+                ledger.unverify_relationships(tx)
         if gone.total() < batch_rows:
             tx.run(statement, batch).consume()
         mine.check(tx)
@@ -184,15 +184,15 @@ def delete(
 def delete_without_key(
     session: Session, node: NodeType, mine: ledger.Claim, limit: int, relationships: Counter[str]
 ) -> int:
-    """Deletes nodes whose key is missing or of another type: no publication wrote them so, and no row can name them.
+    """Deletes nodes whose key is missing or of another type: no publication wrote them, and no row can name them.
 
     Args:
         session: a session of the database.
         node: their label.
         mine: the publication's claim.
         limit: how many of them, or of their relationships, a transaction deletes.
-        relationships: what went with the nodes is added here, by type. What is verified of relationships is then in
-            doubt, because a node may have had its key before.
+        relationships: what is deleted along with the nodes is added here, by type. Relationships have to be verified
+            again then, because a node may have had its key before.
 
     Returns:
         How many nodes it deleted.
@@ -204,7 +204,7 @@ def delete_without_key(
     def delete_relationships(tx: ManagedTransaction) -> Counter[str]:
         gone = _delete_relationships(tx, cypher.delete_relationships_without_key(node), {}, limit)
         if gone:
-            ledger.doubt_relationships(tx)
+            ledger.unverify_relationships(tx)
         mine.check(tx)
         return gone
 
@@ -222,7 +222,7 @@ def delete_without_key(
 
 
 def _delete_relationships(tx: ManagedTransaction, statement: str, parameters: Columns, limit: int) -> Counter[str]:
-    """Deletes some relationships of nodes; how many of each type.
+    """Deletes some relationships of nodes; returns how many of each type.
 
     A node with very many of them would exceed the server's memory if all went in one transaction.
     """
@@ -255,7 +255,7 @@ def _batches(files: Sequence[Path], width: int, rows: int) -> Iterator[Columns]:
 
 
 def _of_a_size(table: pa.Table) -> Iterator[Columns]:
-    """The rows in parts of `BATCH_BYTES` at the most, or of one row."""
+    """The rows in parts of at most `BATCH_BYTES`, or of one row."""
     if table.nbytes <= BATCH_BYTES or table.num_rows == 1:
         yield _columns(table)
         return

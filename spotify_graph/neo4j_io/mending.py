@@ -1,6 +1,6 @@
 """Mends what somebody else changed in a published table.
 
-A verification says that a table is not what was published. A comparison of all its rows then says what of it: rows that
+A verification finds that a table is not what was published. A comparison of all its rows then finds out how: rows that
 are missing, rows that were changed, and foreign rows, which no publication has written.
 """
 
@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotify_graph.graph_model import GraphTable, NodeType, RelationshipType
 from spotify_graph.neo4j_io import constraints, ledger, transaction, verification
 from spotify_graph.neo4j_io.alignment import Alignment, Foreign, Found, left_over, work_folder
 from spotify_graph.neo4j_io.errors import EXAMPLES, EndsMissingError, PublicationError
 from spotify_graph.neo4j_io.publication import BATCH_ROWS
 from spotify_graph.neo4j_io.staging import Snapshot, pattern
 from spotify_graph.neo4j_io.verification import Verification
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, RelationshipType
 
 if TYPE_CHECKING:
     from neo4j import Driver, ManagedTransaction, Session
@@ -29,8 +29,8 @@ class Changes:
 
     Attributes:
         table: the table.
-        missing: the rows that were gone, which are restored.
-        changed: the rows with other values, or there more than once, which are as published again.
+        missing: the rows that were deleted, which are restored.
+        changed: the rows with other values, or with several copies, which are as published again.
         foreign: the rows that somebody else made, and what became of them.
     """
 
@@ -46,18 +46,18 @@ class Changes:
 
 @dataclass(frozen=True)
 class Mending:
-    """What a mending found and did.
+    """What was found and mended.
 
     Attributes:
-        changes: what somebody else had changed, by table: of relationships, also in their ends.
-        verification: how the table stands now.
+        changes: what somebody else had changed, by table; for relationships, in their ends as well.
+        verification: how the table compares now.
     """
 
     changes: Sequence[Changes]
     verification: Verification
 
 
-def is_in_doubt(
+def may_differ(
     session: Session,
     table: GraphTable,
     entry: ledger.Publication | None,
@@ -66,18 +66,18 @@ def is_in_doubt(
     keep: bool = False,
     thorough: bool = False,
 ) -> bool:
-    """Whether a table that can be mended may be other than what was published last.
+    """Whether a table may differ from what was published last, and can be mended.
 
-    It can't be mended where the lake has lost what was published, or the model has changed since: the next publication
-    compares the database itself.
+    It can't be mended if the published snapshot is lost, or if the table's description has changed since: the next
+    publication compares the database itself.
 
     Args:
         session: a session of the database.
         table: the table.
-        entry: what the ledger says of it.
+        entry: its ledger entry.
         root: the folder of all snapshots.
         keep: whether foreign rows may be there.
-        thorough: doubt it also where its number of rows is right.
+        thorough: assume so even if its number of rows is right.
     """
     if entry is None or entry.status is not ledger.Status.PUBLISHED:
         return False
@@ -100,25 +100,25 @@ def mend(
     keep: bool = False,
     batch_rows: int = BATCH_ROWS,
 ) -> Mending:
-    """Verifies what is published of a table, and restores it where somebody else changed it.
+    """Verifies what is published of a table, and restores what somebody else changed.
 
-    Labels and properties that the model lacks stay, and so do relationships of other types between nodes that are
-    published. Constraints that were dropped are made again. Of relationships, the ends are mended as well where they
-    are missing; what is verified of relationships is in doubt after nodes were mended.
+    Other labels and properties stay, and so do relationships of other types between published nodes. Constraints that
+    were dropped are created again. For relationships, missing ends are mended as well; after nodes were mended,
+    relationships have to be verified again.
 
     Args:
         driver: a driver of the server.
         database: the database.
         table: the table.
         root: the folder of all snapshots.
-        keep: leave foreign rows, but for those of a versioned table, which is replaced as a whole now and then. Else
-            they are removed, nodes with all their relationships.
+        keep: leave foreign rows, except in a model's table, which is replaced as a whole now and then. Otherwise they
+            are removed, nodes with all their relationships.
         batch_rows: how many rows one transaction writes.
 
     Raises:
-        PublicationError: no publication is finished, the model has changed since, keys in the database are not unique,
-            or another publication began meanwhile.
-        FileNotFoundError: the lake has lost the published snapshot.
+        PublicationError: no publication is finished, the table's description has changed since, keys in the database
+            are not unique, or another publication began meanwhile.
+        FileNotFoundError: the published snapshot is lost.
         neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them.
     """
     with driver.session(database=database) as session:
@@ -143,7 +143,7 @@ def mend(
 
 
 def mend_ends(driver: Driver, database: str, table: GraphTable, root: Path, *, keep: bool = False) -> list[Changes]:
-    """Mends the nodes that relationships need, as `mend` does; what somebody else had changed in them."""
+    """Mends the nodes that relationships need, as `mend` does; returns what somebody else had changed in them."""
     nodes = () if isinstance(table, NodeType) else (table.start.node, table.end.node)
     mended = [mend(driver, database, node, root, keep=keep) for node in dict.fromkeys(nodes)]
     return [changes for each in mended for changes in each.changes]
@@ -161,8 +161,8 @@ def _restore(
     *,
     keep: bool,
 ) -> None:
-    """Makes the table what was published; adds what that changes before it is written."""
-    versioned = isinstance(table, RelationshipType) and table.version is not None
+    """Restores what was published; adds what that changes to `changes`, before it is written."""
+    is_model_s = isinstance(table, RelationshipType) and table.model_version is not None
 
     def claim(tx: ManagedTransaction) -> ledger.Claim:
         now = ledger.lock(tx, [table.asset]).get(table.asset)
@@ -173,13 +173,13 @@ def _restore(
     mine = transaction.write(session, claim)
     with work_folder(snapshot) as folder:
         alignment = Alignment(driver, database, session, table, snapshot, mine, folder, batch_rows)
-        todo, foreign = alignment.with_database(left_over(snapshot, entry), keep=keep and not versioned)
-        changed, doubled = alignment.found(todo.changed), alignment.found(todo.doubled)
-        both = Found(changed.rows + doubled.rows, (*changed.examples, *doubled.examples)[:EXAMPLES])
+        todo, foreign = alignment.with_database(left_over(snapshot, entry), keep=keep and not is_model_s)
+        changed, duplicated = alignment.found(todo.changed), alignment.found(todo.duplicated)
+        both = Found(changed.rows + duplicated.rows, (*changed.examples, *duplicated.examples)[:EXAMPLES])
         changes.append(Changes(table, alignment.found(todo.inserted), both, foreign))
         alignment.write(todo, foreign.relationships)
-    inserted = todo.inserted.count + todo.doubled.count
-    deleted = todo.deleted.count + todo.doubled.count + (0 if foreign.kept else foreign.found.rows)
+    inserted = todo.inserted.count + todo.duplicated.count
+    deleted = todo.deleted.count + todo.duplicated.count + (0 if foreign.kept else foreign.found.rows)
     ledger.finish(
         session, mine, inserted, todo.changed.count, deleted, kept=foreign.kept, finished_at=entry.finished_at
     )

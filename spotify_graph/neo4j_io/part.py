@@ -1,6 +1,6 @@
-"""What is done with one part of a table that is staged, wherever that is: computed, checked, measured and written.
+"""Staging one part of a table, in whichever process: it is computed, checked, measured and written.
 
-The measures add up over parts. Rows that break a rule are counted, and columns that don't fit are told of, not raised:
+The measures add up over parts. Rows that break a rule are counted, and columns that don't fit are reported, not raised:
 the process that stages the table may be another one.
 """
 
@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from spotify_graph.graph_model import GraphTable, PropertyType
 from spotify_graph.neo4j_io import buckets as bucketing
 from spotify_graph.neo4j_io import checksum, hashing
 from spotify_graph.neo4j_io.errors import EXAMPLES, StagingError
 from spotify_graph.neo4j_io.rows import arrow_type, read_whole, schema
+from spotify_graph.neo4j_io.vocabulary import GraphTable, PropertyType
 
 MAX_KEY_BYTES = 8_164
 """The longest string, in UTF-8, that a single-property range index of Neo4j holds; the server fails on longer ones."""
@@ -45,11 +45,11 @@ class Measures:
         rows: how many there are.
         nulls: how many have no value, by column.
         broken: how many break a rule, by what is wrong with them.
-        examples: the keys of a few that do, likewise.
+        examples: the keys of a few of those, likewise.
         sums: two sums of the rows' hashes, modulo 2^64.
         checksum: their checksum.
         files: the sizes of the files that they are written to, by name.
-        misfit: why their columns are not the table's; the rest means nothing then.
+        mismatch: how their columns differ from the table's; the rest means nothing then.
     """
 
     rows: int = 0
@@ -59,7 +59,7 @@ class Measures:
     sums: tuple[int, int] = (0, 0)
     checksum: Counter[str] = field(default_factory=Counter)
     files: dict[str, int] = field(default_factory=dict)
-    misfit: str = ""
+    mismatch: str = ""
 
     def add(self, other: Measures) -> None:
         """Adds what is known of further rows."""
@@ -71,13 +71,13 @@ class Measures:
         self.sums = (self.sums[0] + other.sums[0]) % 2**64, (self.sums[1] + other.sums[1]) % 2**64
         self.checksum.update(other.checksum)
         self.files |= other.files
-        self.misfit = self.misfit or other.misfit
+        self.mismatch = self.mismatch or other.mismatch
 
 
 def write(compute: Callable[[], pa.Table], *, table: GraphTable, folder: Path, buckets: int) -> Measures:
     """Writes the rows of a part, one file for each bucket that has some.
 
-    Nothing is written over: a part that is computed twice leaves files of both times, and the measures name its own.
+    Nothing is overwritten: a part that is computed twice leaves two sets of files, and the measures name one of them.
 
     Args:
         compute: gives the rows.
@@ -86,8 +86,8 @@ def write(compute: Callable[[], pa.Table], *, table: GraphTable, folder: Path, b
         buckets: how many buckets the table has.
     """
     given = compute()
-    if misfit := _misfit(given.schema, table):
-        return Measures(misfit=misfit)
+    if mismatch := _mismatch(given.schema, table):
+        return Measures(mismatch=mismatch)
     rows = _select(given, table)
     del given
     found = measure(rows, table)
@@ -104,8 +104,8 @@ def selected(rows: pa.Table, table: GraphTable) -> pa.Table:
     Raises:
         StagingError: a column is missing or of another type.
     """
-    if misfit := _misfit(rows.schema, table):
-        raise StagingError(table.asset, misfit)
+    if mismatch := _mismatch(rows.schema, table):
+        raise StagingError(table.asset, mismatch)
     return _select(rows, table)
 
 
@@ -130,7 +130,7 @@ def total(measures: Iterable[Measures], table: GraphTable) -> Measures:
     """What is known of all the rows of a table."""
     columns = schema(table)
     found = measure(columns.empty_table(), table)
-    # A fault of an earlier rule is told of before others.
+    # Of several faults, the one of the earliest rule is reported.
     found.broken.update({fault: 0 for fault, _ in _rules(pa.RecordBatch.from_pylist([], columns), table)})
     for each in measures:
         found.add(each)
@@ -138,12 +138,12 @@ def total(measures: Iterable[Measures], table: GraphTable) -> Measures:
 
 
 def duplicate_keys(files: Sequence[Path], *, table: GraphTable) -> list[Key]:
-    """A few keys that are there more than once in the files of one bucket."""
-    return shared_keys(read_whole(files, pa.schema(list(schema(table))[: len(table.keys)])))
+    """A few keys that occur more than once in the files of one bucket."""
+    return repeated_keys(read_whole(files, pa.schema(list(schema(table))[: len(table.keys)])))
 
 
-def shared_keys(keys: pa.Table) -> list[Key]:
-    """A few keys that are there more than once."""
+def repeated_keys(keys: pa.Table) -> list[Key]:
+    """A few keys that occur more than once."""
     names = [f"c{i}" for i in range(keys.num_columns)]
     keys = keys.rename_columns(names)
     batches = keys.to_batches(max_chunksize=_BATCH_ROWS)
@@ -157,14 +157,14 @@ def shared_keys(keys: pa.Table) -> list[Key]:
     return _keys(copies.filter(pc.field("count_all") > 1).select(names))[:EXAMPLES]
 
 
-def _misfit(given: pa.Schema, table: GraphTable) -> str:
+def _mismatch(given: pa.Schema, table: GraphTable) -> str:
     missing = [column.name for column in table.columns if column.name not in given.names]
     if missing:
         return f"column {', '.join(missing)} missing; there are {', '.join(given.names) or 'none'}"
     for column in table.columns:
         type_ = given.field(column.name).type
         if not _fits(type_, column.type):
-            return f"column {column.name} is {type_}, and the model says {column.type}"
+            return f"column {column.name} is {type_}, not {column.type}"
     return ""
 
 
@@ -218,7 +218,7 @@ def _holds_null(lists: pa.Array) -> pa.Array:
 
 
 def _repeated(table: GraphTable) -> list[str]:
-    """The columns, as Parquet names them, whose values are there many times: a dictionary of others takes time only."""
+    """The columns, as Parquet names them, whose values repeat: for others, a dictionary only takes time."""
     names = []
     for column in table.columns:
         match column.type:

@@ -2,10 +2,11 @@
 
 1. The ledger says that the same content is published: nothing is written at all.
 2. The asset is claimed: its entry says `publishing`, and an older publication still under way is cut off.
-3. The base is what the database holds: the snapshot that was published last, or an export of the database itself where
-   the ledger or the lake can't tell, as after an interrupted publication. What the export holds and no publication is
-   known to have written is foreign, and the result says what became of it.
-4. What differs is written, deletions first: a relationship that exists twice is deleted whole and inserted anew.
+3. The base is what the database holds: the snapshot that was published last, or an export of the database itself if
+   that is not known, as after an interrupted publication. Rows of the export that no publication is known to have
+   written are foreign, and the result says what became of them.
+4. The difference is written, deletions first: both copies of a relationship that exists twice are deleted, and one is
+   inserted.
 5. The entry says `published`.
 """
 
@@ -16,11 +17,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from spotify_graph.graph_model import GraphTable, RelationshipType
 from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction
 from spotify_graph.neo4j_io.alignment import Alignment, Foreign, Progress, left_over, work_folder
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable, RelationshipType
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +34,7 @@ BATCH_ROWS = 20_000
 
 @dataclass(frozen=True)
 class PublicationResult:
-    """What a publication, or the load of a model's version, did.
+    """What a publication, or the load of a model version, did.
 
     Attributes:
         version: the snapshot's version that is published now, or loaded.
@@ -43,7 +44,7 @@ class PublicationResult:
         deleted: how many rows were deleted.
         seconds: how long it took.
         skipped: whether the same content was published already, and nothing was written.
-        foreign: what somebody else had made in the table's place, as far as the database itself was compared.
+        foreign: what somebody else had made under the table's label or type, if the database itself was compared.
     """
 
     version: str
@@ -88,19 +89,19 @@ def publish(
         database: the database.
         table: the table, of which the snapshot was staged.
         snapshot: what the table should hold.
-        progress: is told after each batch how many rows are written, and how many there are to write.
+        progress: called after each batch with how many rows are written, and how many there are to write.
         batch_rows: how many rows one transaction writes.
-        keep: where the database itself is compared, leave what nobody published. Otherwise it is removed.
+        keep: leave foreign rows if the database itself is compared. Otherwise they are removed.
 
     Raises:
-        PublicationError: the table is versioned, the snapshot is another table's, keys in the database are not unique,
-            an end of a relationship does not exist, or another publication of the asset took over.
+        PublicationError: the table is a model's, the snapshot belongs to another table, keys in the database are not
+            unique, an end of a relationship does not exist, or another publication of the asset took over.
         neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them.
     """
     started = time.monotonic()
-    if isinstance(table, RelationshipType) and table.version:
-        problem = f"its {table.type} belong to versions of a model, and are not made equal to a snapshot in place"
-        raise PublicationError(table.asset, problem, advice="load a version beside the one in force, then switch to it")
+    if isinstance(table, RelationshipType) and table.model_version:
+        problem = f"its {table.type} belong to model versions, and are not made equal to a snapshot in place"
+        raise PublicationError(table.asset, problem, advice="load a version beside the active one, then switch to it")
     snapshot.check(table)
     with driver.session(database=database) as session:
         constraints.ensure(session, table, ledger.NODE)
@@ -117,8 +118,8 @@ def publish(
             else:
                 todo, foreign = alignment.with_database(left_over(snapshot, previous), keep=keep)
             alignment.write(todo, foreign.relationships)
-        inserted, doubled = todo.inserted.count + todo.doubled.count, todo.doubled.count
-        deleted = todo.deleted.count + doubled + (0 if foreign.kept else foreign.found.rows)
+        inserted, copies = todo.inserted.count + todo.duplicated.count, todo.duplicated.count
+        deleted = todo.deleted.count + copies + (0 if foreign.kept else foreign.found.rows)
         revises = published and previous and previous.verified_at and snapshot.base == published.version
         ledger.finish(
             session,
@@ -142,7 +143,7 @@ def publish(
 
 
 def _published(snapshot: Snapshot, previous: ledger.Publication) -> Snapshot | None:
-    """The snapshot that the database surely holds, if there is one to compare with."""
+    """The snapshot that the database is known to hold, if there is one to compare with."""
     if previous.status is not ledger.Status.PUBLISHED:
         return None
     published = _load(snapshot.sibling(previous.version), previous.fingerprint)
@@ -150,7 +151,7 @@ def _published(snapshot: Snapshot, previous: ledger.Publication) -> Snapshot | N
 
 
 def _load(path: Path, fingerprint: str) -> Snapshot | None:
-    """The snapshot in a folder, if it is whole and has that content."""
+    """The snapshot in a folder, if it is complete and has that content."""
     try:
         snapshot = Snapshot.load(path)
     except FileNotFoundError:
@@ -159,7 +160,7 @@ def _load(path: Path, fingerprint: str) -> Snapshot | None:
 
 
 def _keep_one(snapshot: Snapshot, version: str) -> None:
-    """Leaves the content in the lake once, as the version that the ledger names."""
+    """Keeps the content once, as the version that the ledger names."""
     published = snapshot.sibling(version)
     if published == snapshot.path:
         return

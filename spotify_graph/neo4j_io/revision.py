@@ -1,8 +1,7 @@
 """Revisions: a snapshot that is staged as what differs from one before it, at the cost of what differs.
 
-What adds up is added up: rows, nulls, checksum and fingerprint are those of the snapshot before, without the rows that
-were, with the rows that are. The rows themselves are written whole only when somebody asks for their files, or when
-much differs by then.
+Rows, nulls, checksum and fingerprint are sums: those of the old rows are subtracted and those of the new rows added.
+The rows themselves are written in full only when their files are asked for, or when much differs by then.
 """
 
 from __future__ import annotations
@@ -13,26 +12,26 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import difference, part, staging
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MAX_REVISIONS = 16
-"""After so many revisions of one another, a snapshot is written whole."""
+"""After so many revisions in a row, a snapshot is written in full."""
 _MAX_SHARE, _FEW_ROWS = 0.1, 100
-"""A snapshot is written whole, too, where this share of its rows differs from whole files, and not just a few."""
+"""A snapshot is also written in full once this share of its rows differs from the full files, unless they are few."""
 
 
 def revise(base: Snapshot, were: pa.Table, are: pa.Table, table: GraphTable) -> Snapshot:
-    """Stages what a table becomes from a snapshot of it, and audits what is new.
+    """Stages what becomes of a snapshot, and audits what is new.
 
     Args:
-        base: the snapshot before, with `sums`.
-        were: the rows that are changed or gone, as they are in the base; others of the base may be among them, if they
-            are among the rows that are, too.
+        base: the snapshot to start from, with `sums`.
+        were: the rows that are changed or deleted, as they are in the base. Unchanged rows of the base may be among
+            them if they are in `are` as well.
         are: the rows that are changed or new, as they are now.
         table: what they are rows of.
 
@@ -41,7 +40,7 @@ def revise(base: Snapshot, were: pa.Table, are: pa.Table, table: GraphTable) -> 
     """
     were, are = part.selected(were, table), part.selected(are, table)
     for rows in (were, are):
-        staging.audit_keys(part.shared_keys(rows.select(range(len(table.keys)))), table)
+        staging.audit_keys(part.repeated_keys(rows.select(range(len(table.keys)))), table)
     lost, gained = part.measure(were, table), part.measure(are, table)
     staging.audit(gained, table)
     path = base.sibling(staging.new_version())

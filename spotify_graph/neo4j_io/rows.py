@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotify_graph.graph_model import GraphTable, PropertyType
+from spotify_graph.neo4j_io.vocabulary import GraphTable, PropertyType
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,7 +47,7 @@ def read(files: Sequence[Path], width: int, batch_rows: int) -> Iterator[pa.Reco
     Args:
         files: the files.
         width: how many columns.
-        batch_rows: how many rows a batch has at the most.
+        batch_rows: how many rows a batch has at most.
     """
     if files:
         dataset = in_files(files)
@@ -67,7 +67,7 @@ def read_whole(files: Sequence[Path], columns: pa.Schema) -> pa.Table:
 
 
 def in_files(files: Sequence[Path | str], columns: pa.Schema | None = None) -> ds.Dataset:
-    """The rows of Parquet files, whoever wrote them.
+    """The rows of Parquet files, whichever program wrote them.
 
     Args:
         files: the files, one at least.
@@ -75,6 +75,6 @@ def in_files(files: Sequence[Path | str], columns: pa.Schema | None = None) -> d
     """
     import pyarrow.dataset as ds
 
-    # Spark writes times as INT96 unless it is told otherwise; read as nanoseconds, they would end in the year 2262.
+    # By default, Spark writes times as INT96; read as nanoseconds, they would end in the year 2262.
     parquet = ds.ParquetFileFormat(coerce_int96_timestamp_unit="us")
     return ds.dataset([str(file) for file in files], schema=columns, format=parquet)

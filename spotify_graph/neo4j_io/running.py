@@ -1,4 +1,4 @@
-"""Where work on a table's parts is done: in this process, or wherever a caller has processes to do it."""
+"""Where work on a table's parts is done: in this process, or wherever the caller wants it done."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
@@ -11,7 +11,7 @@ class Runner(Protocol):
     """Does one task for each part."""
 
     def __call__(self, task: Callable[[_T], _R], parts: Sequence[_T], /) -> list[_R]:
-        """Gives the task's results in the order of the parts.
+        """Returns the task's results in the order of the parts.
 
         Args:
             task: may run in another process, more than once for the same part; only one result of each part counts.

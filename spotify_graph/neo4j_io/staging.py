@@ -1,7 +1,7 @@
 """Snapshots: a table's rows as one audited version, in Parquet.
 
 A version is a folder `<root>/<asset>/<version>` with the rows in Parquet files and `_snapshot.json`, which is written
-last: a folder without it is half made and counts for nothing.
+last: a folder without it is incomplete, and is ignored.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from spotify_graph.graph_model import GraphTable, NodeType, Property, PropertyType
 from spotify_graph.neo4j_io import buckets as bucketing
 from spotify_graph.neo4j_io.cypher import quoted, stored
 from spotify_graph.neo4j_io.errors import EXAMPLES, PublicationError, StagingError
 from spotify_graph.neo4j_io.rows import arrow_type, read_whole
 from spotify_graph.neo4j_io.running import Runner, in_process
+from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, Property, PropertyType
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,18 +47,18 @@ class Snapshot:
         pattern: the table as it was staged, as a Cypher-like pattern with types.
         columns: the types of the columns, by name, in order.
         rows: how many rows it has.
-        fingerprint: equal for equal pattern and rows, in whatever order and files.
+        fingerprint: equal for equal pattern and rows, whatever their order and files.
         nulls: how many rows have no value, by column.
         created: when it was staged, in ISO 8601 and UTC.
         files: the size in bytes of each Parquet file, by name.
-        checksum: counts and sums of the rows that the database can work out as well, by what they are of.
-        buckets: in how many buckets the rows are, each in files of its own.
-        sums: two sums of the rows' hashes, modulo 2^64; None of a snapshot that an earlier program staged.
-        base: of a revision, the version that it differs from; None where the files hold all rows.
+        checksum: counts and sums of the rows that the database can compute as well, by what they describe.
+        buckets: how many buckets the rows are divided into, each in files of its own.
+        sums: two sums of the rows' hashes, modulo 2^64; None in a snapshot that an earlier program staged.
+        base: for a revision, the version that it differs from; None if the files hold all rows.
         revisions: how many revisions lie between it and such files.
         revised_rows: how many rows these revisions have together.
-        differs: of a revision, what differs: of each kind of change the files, with their rows.
-        keys: how many of the columns are its rows' key; 0 of a snapshot that an earlier program staged.
+        differs: for a revision, the files of each kind of change, with how many rows they hold.
+        keys: how many of the columns are the key; 0 in a snapshot that an earlier program staged.
     """
 
     path: Path
@@ -89,16 +89,16 @@ class Snapshot:
         return self.path.with_name(version)
 
     def check(self, table: GraphTable) -> None:
-        """Makes sure that this is a snapshot of a table as the model has it now.
+        """Makes sure that this is a snapshot of a table as it is described now.
 
         Raises:
-            PublicationError: it is another table's, or older than a change of the model.
+            PublicationError: it belongs to another table, or is older than a change of the table's description.
         """
         if self.pattern != pattern(table):
             raise PublicationError(table.asset, f"{self.version} was staged as {self.pattern}", advice="stage it again")
 
     def paths(self, bucket: int | None = None, of: int | None = None) -> list[Path]:
-        """The files of the rows. The folder may hold others, which mean nothing.
+        """The files of the rows. The folder may hold others, which are ignored.
 
         Args:
             bucket: of one bucket only.
@@ -127,7 +127,7 @@ class Snapshot:
 
     @property
     def difference(self) -> Difference:
-        """Of a revision, what differs."""
+        """For a revision, what differs from its base."""
         from spotify_graph.neo4j_io.difference import Difference, Rows
 
         files = {kind: {self.path / name: rows for name, rows in known.items()} for kind, known in self.differs.items()}
@@ -173,11 +173,10 @@ class Snapshot:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Reads what is known of the version in a folder.
+        """Loads the version in a folder.
 
         Raises:
-            FileNotFoundError: there is no complete version, or a file of it is missing or cut short, or of one that it
-                is a revision of.
+            FileNotFoundError: there is no complete version, or a file of it, or of its base, is missing or cut short.
         """
         try:
             snapshot = cls(path=path, **json.loads((path / _FILE).read_text(encoding="utf-8")))
@@ -195,7 +194,7 @@ class Snapshot:
         return int(name.partition("-")[0]) if self.buckets > 1 else 0
 
     def save(self) -> None:
-        """Writes what is known of the version beside its rows: now it counts."""
+        """Writes the description of the version beside its rows, which completes it."""
         known = asdict(self)
         del known["path"]
         new = self.path / f"{_FILE}.new"
@@ -218,7 +217,7 @@ def stage(
 
     Args:
         parts: each gives some of the rows when it is called, with the table's columns; integers and floats may be
-            narrower than the model's, and times are instants, in microseconds or coarser.
+            narrower than the table's, and times are instants, in microseconds or coarser.
         table: what they are rows of.
         root: the folder of all snapshots.
         run: does the work for each part, and then for each bucket.
@@ -288,13 +287,13 @@ def _size(file: Path) -> int | None:
 
 
 def _remove_others(path: Path, files: Iterable[str]) -> None:
-    """Removes what work that was done more than once has left."""
+    """Removes the leftovers of work that was done more than once."""
     for file in set(path.iterdir()) - {path / name for name in files}:
         file.unlink(missing_ok=True)
 
 
 def fingerprint(rows: int, sums: Sequence[int], table: GraphTable) -> str:
-    """A table's content in short, from how many rows it has and the sums of their hashes."""
+    """A short name for a table's content, made of its number of rows and the sums of their hashes."""
     content = [pattern(table), rows, *sums]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
@@ -303,20 +302,20 @@ def audit(found: Measures, table: GraphTable) -> None:
     """Makes sure that rows fit a table, and that none breaks a rule.
 
     Raises:
-        StagingError: they don't, or one does.
+        StagingError: they don't fit, or a row breaks a rule.
     """
-    if found.misfit:
-        raise StagingError(table.asset, found.misfit)
+    if found.mismatch:
+        raise StagingError(table.asset, found.mismatch)
     for fault, rows in found.broken.items():
         if rows:
             raise StagingError(table.asset, f"{_counted(rows)} with {fault}", found.examples[fault])
 
 
 def audit_keys(duplicates: Iterable[tuple[object, ...]], table: GraphTable) -> None:
-    """Makes sure that there are no keys that several rows share.
+    """Makes sure that no two rows have the same key.
 
     Raises:
-        StagingError: there are.
+        StagingError: some do.
     """
     if examples := list(duplicates)[:EXAMPLES]:
         names = " and ".join(key.name for key in table.keys)

@@ -12,7 +12,7 @@ def encoded(texts: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64], NDAr
     """Texts in UTF-8.
 
     Args:
-        texts: an array of strings. What is said of a null means nothing.
+        texts: an array of strings. The results for a null mean nothing.
 
     Returns:
         The bytes of all texts, padded; where each text begins in them; and how many bytes it has.

@@ -1,6 +1,6 @@
-"""Managed transactions, repeated also where the answer to their commit is lost.
+"""Managed transactions, repeated even if the answer to their commit is lost.
 
-The driver repeats a managed transaction, with growing pauses, after errors that pass: a lost connection, a server that
+The driver repeats a managed transaction, with growing pauses, after transient errors: a lost connection, a server that
 restarts, a deadlock. Where the connection is lost while a commit's answer is awaited it gives up, because the work may
 be done. All work of this package may be done twice, so it is simply run again.
 """
@@ -76,7 +76,7 @@ def _repeated(run: Callable[[], _T]) -> _T:
         except IncompleteCommit:
             continue
         except OSError as error:
-            # Of a connection that is cut while it is opened, the driver passes the system's own error on.
+            # If a connection breaks while it is opened, the driver passes the system's own error on.
             if error.errno != errno.ENOTCONN:
                 raise
     return run()

@@ -1,4 +1,4 @@
-"""Whether the database holds what was published: its own count and checksum of a table against the snapshot's."""
+"""Whether the database holds what was published: its own count and checksum of a table, compared to the snapshot's."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from spotify_graph.graph_model import GraphTable
 from spotify_graph.neo4j_io import checksum, cypher, ledger, transaction
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.rows import read, schema
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 
 if TYPE_CHECKING:
     from neo4j import Driver, ManagedTransaction, Session
@@ -27,8 +27,8 @@ class Verification:
     Attributes:
         asset: the asset.
         version: the snapshot's version.
-        expected: the snapshot's checksum, by what its numbers are of.
-        found: the database's, likewise, but for what it keeps that somebody else made.
+        expected: the snapshot's checksum, by what its numbers describe.
+        found: the database's, likewise, without the foreign rows that it keeps.
     """
 
     asset: str
@@ -54,8 +54,8 @@ class Verification:
 def verify(driver: Driver, database: str, table: GraphTable, snapshot: Snapshot) -> Verification:
     """Compares the database's own count and checksum of a table with a snapshot's, and records what it finds.
 
-    If the ledger says that the snapshot's content is published, the entry gets the time of the verification; or where
-    the graph differs it is marked as disturbed, so that the next publication compares every row and repairs the graph.
+    If the ledger says that the snapshot's content is published, its entry gets the time of the verification; or if the
+    graph differs, the entry is out of sync, so that the next publication compares every row and repairs the graph.
 
     Args:
         driver: a driver of the server.
@@ -64,7 +64,7 @@ def verify(driver: Driver, database: str, table: GraphTable, snapshot: Snapshot)
         snapshot: what the database should hold.
 
     Raises:
-        PublicationError: the snapshot is another table's, or another publication began meanwhile.
+        PublicationError: the snapshot belongs to another table, or another publication began meanwhile.
     """
     with driver.session(database=database) as session:
         return _verify(session, table, snapshot, ledger.find(session, table.asset))
@@ -73,8 +73,8 @@ def verify(driver: Driver, database: str, table: GraphTable, snapshot: Snapshot)
 def verify_published(driver: Driver, database: str, table: GraphTable, root: Path) -> Verification:
     """Verifies what the ledger says is published, like `verify`.
 
-    Where only what differs from a verified version was written, the rows that differ are verified, and the number of
-    all of them, which the server keeps counted.
+    If only the difference from a verified version was written, the rows that differ are verified, and the total number
+    of rows, which the server always knows.
 
     Args:
         driver: a driver of the server.
@@ -83,8 +83,9 @@ def verify_published(driver: Driver, database: str, table: GraphTable, root: Pat
         root: the folder of all snapshots.
 
     Raises:
-        PublicationError: no publication is finished, the model has changed since, or another one began meanwhile.
-        FileNotFoundError: the lake has lost the published snapshot.
+        PublicationError: no publication is finished, the table's description has changed since, or another publication
+            began meanwhile.
+        FileNotFoundError: the published snapshot is lost.
     """
     with driver.session(database=database) as session:
         entry = ledger.find(session, table.asset)
@@ -98,7 +99,7 @@ def verify_published(driver: Driver, database: str, table: GraphTable, root: Pat
 
 
 def quick_count(session: Session, table: GraphTable) -> int:
-    """How many rows of a table the server keeps counted, at once: at least as many as there are."""
+    """How many rows of a table there are at most, from counts that the server always knows: takes no time."""
 
     def counts(tx: ManagedTransaction) -> list[int]:
         return [tx.run(statement).single(strict=True)["count"] for statement in cypher.quick_counts(table)]
@@ -112,7 +113,7 @@ def _verify(session: Session, table: GraphTable, snapshot: Snapshot, entry: ledg
         session, lambda tx: tx.run(cypher.checksum(table), codes=checksum.CODES).single(strict=True).data()
     )
     published = entry if entry is not None and entry.holds(snapshot) else None
-    # What is kept of somebody else's doesn't count.
+    # Foreign rows that are kept don't count.
     kept = (published.kept if published else None) or {}
     found = {name: number - kept.get(name, 0) for name, number in checksum.readable(table, aggregates).items()}
     verification = Verification(
@@ -147,8 +148,8 @@ def _verify_revision(
     verification = Verification(
         asset=table.asset,
         version=entry.version,
-        expected={**expected, "count": snapshot.rows, "rows that are gone": 0},
-        found={**found, "count": quick_count(session, table) - entry.kept_rows, "rows that are gone": left},
+        expected={**expected, "count": snapshot.rows, "rows that should be deleted": 0},
+        found={**found, "count": quick_count(session, table) - entry.kept_rows, "rows that should be deleted": left},
     )
     _record(session, entry, verification)
     return verification

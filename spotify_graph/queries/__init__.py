@@ -21,7 +21,8 @@ from neo4j import Driver, ManagedTransaction, NotificationDisabledClassification
 from neo4j.time import DateTime
 
 from spotify_graph.errors import UsageError, UserError
-from spotify_graph.graph_model import ARTIST, GENRE, NODES, NodeType
+from spotify_graph.graph_model import ARTIST, GENRE, NODES
+from spotify_graph.neo4j_io.vocabulary import NodeType
 from spotify_graph.times import utc
 
 _HEADER_LINE = re.compile(

@@ -15,8 +15,8 @@ from spotify_graph.graph_model import (
     TRACK,
     USER,
     EventType,
-    GraphTable,
 )
+from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph.transforms.interactions import OLD_VALUES, VALUES
 from spotify_graph.transforms.names import SEVERAL
 

@@ -17,7 +17,7 @@ def transient_errors_retried(attempt: int, log: dg.DagsterLogManager) -> Iterato
 
     Args:
         attempt: how often the step was tried before.
-        log: told of the wait.
+        log: where the wait is logged.
     """
     # Imported where it is used: it takes two seconds, and definitions are loaded often.
     from neo4j.exceptions import DriverError, Neo4jError

@@ -1,19 +1,21 @@
-"""Versions of a model: relationships that are replaced as a whole, over several tables at once.
+"""What models say: relationships that are replaced as a whole, over several tables at once.
 
-The relationships of a versioned type carry the version of the model that says so. A node `_Model`, one for each model
-name, names the version in force, and readers follow its relationships only:
+Each relationship of a model's table carries the model version that it comes from. A node `_Model`, one for each model
+name, names the active version, and readers follow the relationships of that one only:
 
     MATCH (m:_Model {name: $name}) WITH m.version AS version MATCH (a)-[r:SIMILAR]->(b) WHERE r.model = version ...
 
 The WITH matters: it reads the version once, where a comparison with m.version may read it for each relationship, before
 and after a switch.
 
-1. `load`, for each table: what is not in force goes, then the new version's rows are written beside the old one's.
-2. `switch`: one transaction sets the version in force, if the version is loaded whole in every table.
-3. `remove_others`, for each table: the old version's rows go; only then do count and checksum agree with the
-   snapshot. A query that read the version before the switch, and is still running, may miss some of them.
+1. `load`, for each table: whatever is not active is removed, then the new model version's rows are written beside the
+   active ones.
+2. `switch`: one transaction makes the new model version active, if every table is loaded completely.
+3. `remove_others`, for each table: the old model version's rows are removed; only then do count and checksum agree with
+   the snapshot. A query that read the version before the switch, and is still running, may miss some of them.
 
-Whatever ends this half way leaves the old version in force or the new one, whole; the next load removes the rest.
+An interruption at any point leaves either the old model version or the new one active, complete; the next load removes
+the rest.
 """
 
 from __future__ import annotations
@@ -25,11 +27,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from spotify_graph.graph_model import NodeType, Property, PropertyType, RelationshipType
 from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.publication import BATCH_ROWS, PublicationResult
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import NodeType, Property, PropertyType, RelationshipType
 
 if TYPE_CHECKING:
     from neo4j import Driver, ManagedTransaction, Session
@@ -39,23 +41,23 @@ NODE = NodeType(
     label="_Model",
     key=Property("name", PropertyType.STRING, "The model's name."),
     properties=(
-        Property("version", PropertyType.STRING, "The version in force."),
-        Property("switched_at", PropertyType.ZONED_DATETIME, "Since when it is in force."),
+        Property("version", PropertyType.STRING, "The active version."),
+        Property("switched_at", PropertyType.ZONED_DATETIME, "Since when it has been active."),
     ),
-    description="Which version of a model is in force, and what else is known of it.",
+    description="Which version of a model is active, and what else is known about it.",
 )
-"""The registry's label, for its constraint."""
+"""The label of the nodes that name active versions, for its constraint."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """What is in force of a model.
+    """A model that is active.
 
     Attributes:
         name: the model's name.
-        version: the version in force.
-        switched_at: since when.
-        about: what else `switch` was told of it; times are datetimes.
+        version: its active version.
+        switched_at: since when it has been active.
+        about: what else was given to `switch`; times are datetimes.
     """
 
     name: str
@@ -64,8 +66,8 @@ class Model:
     about: Mapping[str, Any]
 
 
-def in_force(driver: Driver, database: str, name: str) -> Model | None:
-    """Reads what is in force of a model.
+def active(driver: Driver, database: str, name: str) -> Model | None:
+    """Reads which version of a model is active.
 
     Args:
         driver: a driver of the server.
@@ -85,52 +87,54 @@ def load(
     table: RelationshipType,
     snapshot: Snapshot,
     name: str,
-    version: str,
+    model_version: str,
     *,
     progress: Callable[[int, int], None] | None = None,
     batch_rows: int = BATCH_ROWS,
 ) -> PublicationResult:
-    """Writes a new version's relationships beside those in force, which no reader follows before `switch`.
+    """Writes a new model version's relationships beside the active ones; no reader follows them before `switch`.
 
-    Relationships of the type that are not of the version in force are removed first: what an interrupted load, a load
-    that was never switched to, or an interrupted removal has left.
+    Relationships of the type that do not belong to the active version are removed first: leftovers of an interrupted
+    load, of a load that was never switched to, or of an interrupted removal.
 
     Args:
         driver: a driver of the server.
         database: the database.
-        table: the versioned table, of which the snapshot was staged.
-        snapshot: the rows, all of this version.
+        table: the model's table, for which the snapshot was staged.
+        snapshot: the rows, all of this model version.
         name: the model's name.
-        version: the new version.
-        progress: is told after each batch how many rows are written, and how many there are to write.
+        model_version: the new model version.
+        progress: called after each batch with how many rows are written, and how many there are to write.
         batch_rows: how many rows one transaction writes or removes.
 
     Returns:
-        What the load did; `deleted` is how many left relationships it removed.
+        What the load did; `deleted` is how many leftover relationships it removed.
 
     Raises:
-        PublicationError: the table is not versioned, the snapshot is another table's or has rows of another version,
-            the version is in force already, an end of a relationship does not exist, or another load of the asset took
-            over.
+        PublicationError: the table is not a model's, the snapshot belongs to another table or has rows of another model
+            version, this one is active already, an end of a relationship does not exist, or another load of the asset
+            took over.
         neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them.
     """
     from spotify_graph.neo4j_io import loader
 
     started = time.monotonic()
-    column = _version_of(table)
+    column = _column_of(table)
     snapshot.check(table)
-    others = _rows_of_others(snapshot, column, version)
+    others = _rows_of_others(snapshot, column, model_version)
     if others:
-        problem = f"{others:,} of {snapshot.rows:,} rows of {snapshot.version} are not of {version}"
-        raise PublicationError(table.asset, problem, advice="stage the rows of one version")
+        problem = f"{others:,} of {snapshot.rows:,} rows of {snapshot.version} do not belong to {model_version}"
+        raise PublicationError(table.asset, problem, advice="stage the rows of one model version")
 
     def claim(tx: ManagedTransaction) -> tuple[ledger.Claim, str | None]:
-        # From the claim on, no switch can put another version of this table in force.
-        mine, _ = ledger.take(tx, table, snapshot, version)
+        # From the claim on, no switch can make another model version of this table active.
+        mine, _ = ledger.take(tx, table, snapshot, model_version)
         model = _find(tx, name)
-        if model is None or model.version != version:
+        if model is None or model.version != model_version:
             return mine, model.version if model else None
-        raise PublicationError(table.asset, f"{version} is in force already", advice="load a version of another name")
+        raise PublicationError(
+            table.asset, f"{model_version} is active already", advice="give the new version another name"
+        )
 
     with driver.session(database=database) as session:
         constraints.ensure(session, table, ledger.NODE, NODE)
@@ -159,28 +163,28 @@ def switch(
     driver: Driver,
     database: str,
     name: str,
-    version: str,
+    model_version: str,
     tables: Sequence[RelationshipType],
     about: Mapping[str, Any],
 ) -> Model:
-    """Puts a version in force that is loaded in every table, in one transaction.
+    """Makes a model version active that is loaded in every table, in one transaction.
 
-    To switch to what is in force already changes nothing.
+    Switching to the active version changes nothing.
 
     Args:
         driver: a driver of the server.
         database: the database.
         name: the model's name.
-        version: the version.
+        model_version: the version to switch to.
         tables: all tables of the model.
-        about: what else to keep on the model's node, texts, numbers and datetimes, by property name.
+        about: what else to store on the model's node: texts, numbers and datetimes, by property name.
 
     Returns:
-        What is in force now.
+        The model, with its active version.
 
     Raises:
         PublicationError: the version is not loaded in every table.
-        ValueError: `about` has a name that the registry itself uses.
+        ValueError: `about` has a name that the node itself uses.
         neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them.
     """
     taken = [column.name for column in NODE.columns if column.name in about]
@@ -191,14 +195,14 @@ def switch(
     def put(tx: ManagedTransaction) -> Model:
         entries = ledger.lock(tx, assets)
         model = _find(tx, name)
-        if model is not None and model.version == version:
+        if model is not None and model.version == model_version:
             return model
-        waiting = [asset for asset in assets if not _is_loaded(entries.get(asset), version)]
+        waiting = [asset for asset in assets if not _is_loaded(entries.get(asset), model_version)]
         if waiting:
             states = ", ".join(f"{asset} is {_state(entries.get(asset))}" for asset in waiting)
-            advice = f"load {version} into {' and '.join(waiting)}, then switch again"
-            raise PublicationError(name, f"{version} is not loaded everywhere: {states}", advice=advice)
-        known = {**about, "name": name, "version": version, "switched_at": datetime.now(UTC)}
+            advice = f"load {model_version} into {' and '.join(waiting)}, then switch again"
+            raise PublicationError(name, f"{model_version} is not loaded everywhere: {states}", advice=advice)
+        known = {**about, "name": name, "version": model_version, "switched_at": datetime.now(UTC)}
         statement = "MERGE (m:_Model {name: $name}) SET m = $known RETURN properties(m) AS known"
         new = tx.run(statement, name=name, known=known).single(strict=True)
         ledger.publish_loaded(tx, assets)
@@ -211,14 +215,14 @@ def switch(
 def remove_others(
     driver: Driver, database: str, table: RelationshipType, name: str, *, batch_rows: int = BATCH_ROWS
 ) -> int:
-    """Removes the relationships of a versioned type that are not of the version in force.
+    """Removes the relationships of a model's table that do not belong to the active version.
 
-    The ledger's entry counts them, so that its `deleted` is right even where a removal was interrupted and repeated.
+    The ledger's entry counts them, so that its `deleted` is right even after a removal was interrupted and repeated.
 
     Args:
         driver: a driver of the server.
         database: the database.
-        table: the versioned table.
+        table: the model's table.
         name: the model's name.
         batch_rows: how many relationships one transaction removes.
 
@@ -226,18 +230,18 @@ def remove_others(
         How many it removed.
 
     Raises:
-        PublicationError: the table is not versioned, its last load is not what is in force, or a load of the asset took
-            over.
+        PublicationError: the table is not a model's, its last load is not what is active, or another load of the asset
+            took over.
         neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them.
     """
-    column = _version_of(table)
+    column = _column_of(table)
 
     def claim(tx: ManagedTransaction) -> tuple[ledger.Claim, str, int]:
         entry = ledger.lock(tx, [table.asset]).get(table.asset)
         model = _find(tx, name)
         if model is None or entry is None or entry.model_version != model.version:
-            in_force = f"{model.version} of {name}" if model else f"no version of {name}"
-            problem = f"{in_force} is in force, and the asset is {_state(entry)}"
+            active_one = f"{model.version} of {name}" if model else f"no version of {name}"
+            problem = f"{active_one} is active, and the asset is {_state(entry)}"
             raise PublicationError(table.asset, problem, advice="load a version and switch to it")
         return ledger.take_published(tx, table.asset), model.version, entry.deleted or 0
 
@@ -250,18 +254,18 @@ def remove_others(
 def _remove(
     session: Session, table: RelationshipType, column: Property, mine: ledger.Claim, kept: str | None, batch_rows: int
 ) -> ledger.Claim:
-    """Removes every version but one, counting on the ledger's entry; the claim that holds afterwards."""
-    statement = cypher.delete_other_versions(table, column)
+    """Removes all model versions but one, counting in the ledger's entry; returns the claim that holds afterwards."""
+    statement = cypher.delete_other_model_versions(table, column)
 
     def remove() -> None:
         nonlocal mine
-        # A statement whose connection is lost may go on in the server: without the claim it deletes nothing any more.
+        # A statement whose connection is lost may keep running in the server: without the claim it stops deleting.
         mine = mine.renew(session)
         parameters = {"asset": mine.asset, "token": mine.token, "now": datetime.now(UTC)}
         session.run(statement, parameters, version=kept, rows=batch_rows).consume()
 
     transaction.commit_apart(remove)
-    # Where another publication took over half way, the statement deleted no more and did not fail.
+    # If another publication took over in between, the statement stopped deleting and did not fail.
     transaction.write(session, mine.check)
     return mine
 
@@ -271,29 +275,29 @@ def _deleted(session: Session, table: RelationshipType) -> int:
     return (entry.deleted if entry else None) or 0
 
 
-def _version_of(table: RelationshipType) -> Property:
-    if table.version is None:
-        raise PublicationError(table.asset, f"its {table.type} have no versions", advice="publish it")
-    return table.version
+def _column_of(table: RelationshipType) -> Property:
+    if table.model_version is None:
+        raise PublicationError(table.asset, f"its {table.type} name no model version", advice="publish it")
+    return table.model_version
 
 
-def _rows_of_others(snapshot: Snapshot, column: Property, version: str) -> int:
+def _rows_of_others(snapshot: Snapshot, column: Property, model_version: str) -> int:
     import pyarrow.dataset as ds
 
     if not snapshot.files:
         return 0
     files = ds.dataset([str(file) for file in snapshot.paths()])
-    return int(files.count_rows(filter=ds.field(column.name) != version))
+    return int(files.count_rows(filter=ds.field(column.name) != model_version))
 
 
-def _is_loaded(entry: ledger.Publication | None, version: str) -> bool:
-    return entry is not None and entry.status is ledger.Status.LOADED and entry.model_version == version
+def _is_loaded(entry: ledger.Publication | None, model_version: str) -> bool:
+    return entry is not None and entry.status is ledger.Status.LOADED and entry.model_version == model_version
 
 
 def _state(entry: ledger.Publication | None) -> str:
     if entry is None:
         return "not loaded"
-    return f"{entry.status} with {entry.model_version or 'no version'}"
+    return f"{entry.status} ({entry.model_version or 'no model version'})"
 
 
 def _find(tx: ManagedTransaction, name: str) -> Model | None:

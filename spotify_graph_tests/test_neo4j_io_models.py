@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from neo4j import Driver
 
-from spotify_graph.graph_model import Endpoint, GraphTable, Property, PropertyType, RelationshipType
 from spotify_graph.local.neo4j import LocalNeo4j
-from spotify_graph.neo4j_io import cypher, ledger, versions
+from spotify_graph.neo4j_io import cypher, ledger, models
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.mending import mend
 from spotify_graph.neo4j_io.publication import PublicationResult
 from spotify_graph.neo4j_io.rows import schema
 from spotify_graph.neo4j_io.staging import Snapshot, stage
 from spotify_graph.neo4j_io.verification import verify_published
+from spotify_graph.neo4j_io.vocabulary import Endpoint, GraphTable, Property, PropertyType, RelationshipType
 from spotify_graph_tests.emptied import DATABASE
 from spotify_graph_tests.graphs import Graph, InterruptedPublicationError, stop_after_first_batch, written
 from spotify_graph_tests.people import CITY, LIVES_IN, PERSON, Row, as_parts, as_table, person
@@ -43,7 +43,7 @@ NOON = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class Models(Graph):
-    """A database with people and cities, and a lake of versions of what a model says of them."""
+    """A database with people and cities, and snapshots of what versions of a model say about them."""
 
     def stage(self, table: GraphTable, *rows: Row) -> Snapshot:
         if table not in TABLES:
@@ -58,26 +58,26 @@ class Models(Graph):
         self, table: RelationshipType, version: str, score: float, pairs: Any = None, **options: Any
     ) -> PublicationResult:
         snapshot = self.stage_version(table, version, score, pairs)
-        return versions.load(self.driver, DATABASE, table, snapshot, MODEL, version, **options)
+        return models.load(self.driver, DATABASE, table, snapshot, MODEL, version, **options)
 
     def load_all(self, version: str, score: float, **options: Any) -> None:
         for table in TABLES:
             self.load(table, version, score, **options)
 
-    def switch(self, version: str, **about: Any) -> versions.Model:
-        return versions.switch(self.driver, DATABASE, MODEL, version, TABLES, about)
+    def switch(self, version: str, **about: Any) -> models.Model:
+        return models.switch(self.driver, DATABASE, MODEL, version, TABLES, about)
 
     def remove_others(self, table: RelationshipType) -> int:
-        return versions.remove_others(self.driver, DATABASE, table, MODEL, batch_rows=2)
+        return models.remove_others(self.driver, DATABASE, table, MODEL, batch_rows=2)
 
-    def put_in_force(self, version: str, score: float) -> None:
+    def activate(self, version: str, score: float) -> None:
         self.load_all(version, score)
         self.switch(version)
         for table in TABLES:
             self.remove_others(table)
 
-    def in_force(self) -> versions.Model | None:
-        return versions.in_force(self.driver, DATABASE, MODEL)
+    def active(self) -> models.Model | None:
+        return models.active(self.driver, DATABASE, MODEL)
 
     def seen(self) -> list[list[Any]]:
         """What a reader sees, of all types in one query."""
@@ -118,7 +118,7 @@ def graph(clean_graph: Driver, tmp_path: Path) -> Models:
 def test_a_first_version_is_seen_from_the_switch_on_and_not_before(graph: Models) -> None:
     steps: list[tuple[int, int]] = []
     snapshot = graph.stage_version(SUITS, "v1", 0.5)
-    result = versions.load(
+    result = models.load(
         graph.driver,
         DATABASE,
         SUITS,
@@ -136,13 +136,13 @@ def test_a_first_version_is_seen_from_the_switch_on_and_not_before(graph: Models
     assert loaded.finished_at is None
     for table in (ALIKE, NEAR):
         graph.load(table, "v1", 0.5)
-    assert graph.in_force() is None
+    assert graph.active() is None
     assert graph.seen() == []
 
     before = datetime.now(UTC)
     model = graph.switch("v1", tracks=12, share=0.25, trained_by="Ann", trained_at=NOON)
     assert graph.sees(0.5)
-    assert graph.in_force() == model
+    assert graph.active() == model
     assert (model.name, model.version) == (MODEL, "v1")
     assert before <= model.switched_at <= datetime.now(UTC)
     assert model.about == {"tracks": 12, "share": 0.25, "trained_by": "Ann", "trained_at": NOON}
@@ -156,7 +156,7 @@ def test_a_first_version_is_seen_from_the_switch_on_and_not_before(graph: Models
 
 
 def test_a_reader_sees_the_old_version_until_the_switch_and_then_the_new_one_never_a_mix(graph: Models) -> None:
-    graph.put_in_force("v1", 0.5)
+    graph.activate("v1", 0.5)
     seen: list[bool] = []
     graph.load_all("v2", 0.75, batch_rows=1, progress=lambda *_: seen.append(graph.sees(0.5)))
     assert seen == [True] * 10
@@ -171,13 +171,13 @@ def test_a_reader_sees_the_old_version_until_the_switch_and_then_the_new_one_nev
         assert graph.verified(table)
         assert graph.remove_others(table) == 0
         assert graph.entry(table).deleted == len(PAIRS[table])
-    model = graph.in_force()
+    model = graph.active()
     assert model
     assert model.about == {"tracks": 3}
 
 
 def test_a_switch_is_refused_until_every_table_is_loaded_with_that_version(graph: Models) -> None:
-    graph.put_in_force("v1", 0.5)
+    graph.activate("v1", 0.5)
     graph.load(SUITS, "v2", 0.75)
     graph.load(ALIKE, "v3", 0.75)
     with pytest.raises(InterruptedPublicationError):
@@ -185,7 +185,7 @@ def test_a_switch_is_refused_until_every_table_is_loaded_with_that_version(graph
     with pytest.raises(PublicationError) as caught:
         graph.switch("v2")
     assert str(caught.value) == (
-        "taste: v2 is not loaded everywhere: alike is loaded with v3, near is publishing with v2; "
+        "taste: v2 is not loaded everywhere: alike is loaded (v3), near is publishing (v2); "
         "load v2 into alike and near, then switch again"
     )
     assert graph.sees(0.5)
@@ -199,7 +199,7 @@ def test_a_switch_is_refused_until_every_table_is_loaded_with_that_version(graph
 def test_a_switch_to_what_was_never_loaded_is_refused(graph: Models) -> None:
     with pytest.raises(PublicationError, match="suits is not loaded, alike is not loaded, near is not loaded"):
         graph.switch("v1")
-    assert graph.in_force() is None
+    assert graph.active() is None
 
 
 def test_a_second_switch_to_the_same_version_changes_nothing(graph: Models) -> None:
@@ -207,12 +207,12 @@ def test_a_second_switch_to_the_same_version_changes_nothing(graph: Models) -> N
     model = graph.switch("v1", tracks=1)
     entries = ledger.read(graph.driver, DATABASE)
     assert graph.switch("v1", tracks=2) == model
-    assert graph.in_force() == model
+    assert graph.active() == model
     assert ledger.read(graph.driver, DATABASE) == entries
 
 
 def test_of_an_interrupted_load_the_next_one_leaves_no_trace(graph: Models) -> None:
-    graph.put_in_force("v1", 0.5)
+    graph.activate("v1", 0.5)
     with pytest.raises(InterruptedPublicationError):
         graph.load(SUITS, "v2", 0.25, batch_rows=2, progress=stop_after_first_batch)
     # Two batches are sent side by side, and are waited for.
@@ -232,7 +232,7 @@ def test_of_an_interrupted_load_the_next_one_leaves_no_trace(graph: Models) -> N
 
 
 def test_a_load_that_is_never_switched_to_makes_way_for_the_next_one(graph: Models) -> None:
-    graph.put_in_force("v1", 0.5)
+    graph.activate("v1", 0.5)
     graph.load_all("v2", 0.25)
     assert graph.sees(0.5)
     graph.load_all("v3", 0.75)
@@ -244,7 +244,7 @@ def test_a_load_that_is_never_switched_to_makes_way_for_the_next_one(graph: Mode
 
 
 def test_after_a_crash_between_switch_and_removal_the_next_load_removes_the_old_version(graph: Models) -> None:
-    graph.put_in_force("v1", 0.5)
+    graph.activate("v1", 0.5)
     graph.load_all("v2", 0.75)
     graph.switch("v2")
     assert written(graph.load(SUITS, "v3", 0.25)) == (5, 0, 5)
@@ -255,25 +255,25 @@ def test_after_a_crash_between_switch_and_removal_the_next_load_removes_the_old_
     assert graph.verified(NEAR)
 
 
-def test_what_is_loaded_and_not_in_force_yet_is_not_removed(graph: Models) -> None:
-    with pytest.raises(PublicationError, match="suits: no version of taste is in force, and the asset is not loaded"):
+def test_what_is_loaded_and_not_active_yet_is_not_removed(graph: Models) -> None:
+    with pytest.raises(PublicationError, match="suits: no version of taste is active, and the asset is not loaded"):
         graph.remove_others(SUITS)
-    graph.put_in_force("v1", 0.5)
+    graph.activate("v1", 0.5)
     graph.load(SUITS, "v2", 0.75)
     with pytest.raises(PublicationError) as caught:
         graph.remove_others(SUITS)
     assert str(caught.value) == (
-        "suits: v1 of taste is in force, and the asset is loaded with v2; load a version and switch to it"
+        "suits: v1 of taste is active, and the asset is loaded (v2); load a version and switch to it"
     )
     assert graph.versions_of(SUITS) == {"v1": 5, "v2": 5}
 
 
 def test_a_removal_that_lost_its_claim_deletes_nothing_any_more(graph: Models) -> None:
-    graph.put_in_force("v1", 0.5)
+    graph.activate("v1", 0.5)
     graph.load(SUITS, "v2", 0.75)
     parameters = {"asset": "suits", "token": "an earlier one", "now": NOON, "version": "v1", "rows": 2}
     with graph.driver.session(database=DATABASE) as session:
-        session.run(cypher.delete_other_versions(SUITS, _VERSION), parameters).consume()
+        session.run(cypher.delete_other_model_versions(SUITS, _VERSION), parameters).consume()
     assert graph.versions_of(SUITS) == {"v1": 5, "v2": 5}
     assert graph.entry(SUITS).deleted == 0
 
@@ -307,7 +307,7 @@ def test_of_two_loads_of_a_table_the_later_one_holds(graph: Models) -> None:
 
 @pytest.mark.parametrize("answer_only", [False, True])
 def test_cut_connections_lose_no_row_and_double_none(graph: Models, local_neo4j: LocalNeo4j, answer_only: bool) -> None:
-    graph.put_in_force("v1", 0.5)
+    graph.activate("v1", 0.5)
     with cut_wire(local_neo4j, answer_only=answer_only) as wire, driver_of(wire, local_neo4j) as driver:
         cut = Models(driver, graph.root)
         cut.load_all("v2", 0.75, batch_rows=1)
@@ -327,7 +327,7 @@ def test_a_removal_whose_connection_is_cut_goes_on_and_counts_right(
     graph: Models, local_neo4j: LocalNeo4j, answer_only: bool
 ) -> None:
     many = [(person, city) for person in ("Ann", "Bob", "Cid") for city in ("Rome", "Oslo")]
-    graph.put_in_force("v1", 0.5)
+    graph.activate("v1", 0.5)
     graph.load(SUITS, "v2", 0.75, many)
     for table in (ALIKE, NEAR):
         graph.load(table, "v2", 0.75)
@@ -346,7 +346,7 @@ def test_a_removal_whose_connection_is_cut_goes_on_and_counts_right(
 def test_a_relationship_without_its_node_is_refused_with_its_keys_and_readers_keep_what_they_have(
     graph: Models,
 ) -> None:
-    graph.put_in_force("v1", 0.5)
+    graph.activate("v1", 0.5)
     with pytest.raises(PublicationError) as caught:
         graph.load(SUITS, "v2", 0.75, [("Ann", "Rome"), ("Ann", "Paris")])
     assert str(caught.value) == (
@@ -358,35 +358,35 @@ def test_a_relationship_without_its_node_is_refused_with_its_keys_and_readers_ke
 
 
 def test_what_cannot_be_loaded_is_refused_before_anything_is_written(graph: Models) -> None:
-    graph.put_in_force("v1", 0.5)
+    graph.activate("v1", 0.5)
     entries = ledger.read(graph.driver, DATABASE)
     mixed = graph.stage(SUITS, ("Ann", "Rome", "v2", 0.5, NOON), ("Bob", "Rome", "v3", 0.5, None))
     homes = graph.stage(LIVES_IN)
 
     def load(table: RelationshipType, snapshot: Snapshot, version: str) -> None:
-        versions.load(graph.driver, DATABASE, table, snapshot, MODEL, version)
+        models.load(graph.driver, DATABASE, table, snapshot, MODEL, version)
 
-    with pytest.raises(PublicationError, match=r"1 of 2 rows of .* are not of v2; stage the rows of one"):
+    with pytest.raises(PublicationError, match=r"1 of 2 rows of .* do not belong to v2; stage the rows of one"):
         load(SUITS, mixed, "v2")
-    with pytest.raises(PublicationError, match="suits: v1 is in force already"):
+    with pytest.raises(PublicationError, match="suits: v1 is active already"):
         load(SUITS, graph.stage_version(SUITS, "v1", 0.75), "v1")
     with pytest.raises(PublicationError, match=r"near: .* was staged as .*ALIKE`.*; stage it again"):
         load(NEAR, graph.stage_version(ALIKE, "v2", 0.75), "v2")
-    with pytest.raises(PublicationError, match="homes: its LIVES_IN have no versions; publish it"):
+    with pytest.raises(PublicationError, match="homes: its LIVES_IN name no model version; publish it"):
         load(LIVES_IN, homes, "v2")
-    with pytest.raises(PublicationError, match="homes: its LIVES_IN have no versions"):
-        versions.remove_others(graph.driver, DATABASE, LIVES_IN, MODEL)
-    with pytest.raises(PublicationError, match=r"suits: its SUITS belong to versions of a model.*; load a version"):
+    with pytest.raises(PublicationError, match="homes: its LIVES_IN name no model version"):
+        models.remove_others(graph.driver, DATABASE, LIVES_IN, MODEL)
+    with pytest.raises(PublicationError, match=r"suits: its SUITS belong to model versions.*; load a version"):
         graph.publish_snapshot(SUITS, mixed)
     about = {"version": "v9", "switched_at": NOON}
     with pytest.raises(ValueError, match="version, switched_at of a model cannot be set by hand"):
-        versions.switch(graph.driver, DATABASE, MODEL, "v2", TABLES, about)
+        models.switch(graph.driver, DATABASE, MODEL, "v2", TABLES, about)
     assert ledger.read(graph.driver, DATABASE) == entries
     assert graph.sees(0.5)
 
 
 def test_a_table_without_rows_is_a_version_too(graph: Models) -> None:
-    graph.put_in_force("v1", 0.5)
+    graph.activate("v1", 0.5)
     for table in TABLES:
         assert written(graph.load(table, "v2", 0.75, [])) == (0, 0, 0)
     graph.switch("v2")
@@ -395,21 +395,21 @@ def test_a_table_without_rows_is_a_version_too(graph: Models) -> None:
     assert graph.verified(SUITS)
 
 
-def test_relationships_that_go_with_their_nodes_disturb_what_is_in_force_and_the_next_version_is_whole(
+def test_active_relationships_that_go_with_their_nodes_are_out_of_sync_and_the_next_version_is_whole(
     graph: Models,
 ) -> None:
     people = [person(name) for name in ("Ann", "Bob", "Cid")]
     graph.publish(PERSON, *people)
-    graph.put_in_force("v1", 0.5)
+    graph.activate("v1", 0.5)
     graph.publish(PERSON, *people[1:])
     assert {table.asset: graph.entry(table).status for table in TABLES} == {
-        "suits": ledger.Status.DISTURBED,
-        "alike": ledger.Status.DISTURBED,
+        "suits": ledger.Status.OUT_OF_SYNC,
+        "alike": ledger.Status.OUT_OF_SYNC,
         "near": ledger.Status.PUBLISHED,
     }
     assert graph.remove_others(SUITS) == 0
     graph.publish(PERSON, *people)
-    graph.put_in_force("v2", 0.75)
+    graph.activate("v2", 0.75)
     assert graph.sees(0.75)
     assert all(graph.verified(table) for table in TABLES)
 
@@ -424,12 +424,12 @@ def test_nodes_deleted_under_a_load_end_it_and_what_is_loaded_is_not_switched_to
     graph.load(ALIKE, "v1", 0.5)
     with pytest.raises(PublicationError, match="or nodes that its relationships need were deleted meanwhile"):
         graph.load(SUITS, "v1", 0.5, batch_rows=3, progress=delete_bob)
-    with pytest.raises(PublicationError, match="suits is disturbed with v1, alike is disturbed with v1, near is not"):
+    with pytest.raises(PublicationError, match=r"suits is out of sync \(v1\), alike is out of sync \(v1\), near"):
         graph.switch("v1")
 
 
 def test_without_the_ledger_a_version_is_loaded_over_whatever_there_is(graph: Models) -> None:
-    graph.put_in_force("v1", 0.5)
+    graph.activate("v1", 0.5)
     graph.load(SUITS, "v2", 0.25)
     graph.driver.execute_query("""
         MATCH (p:_Publication) DELETE p
@@ -447,8 +447,8 @@ def test_without_the_ledger_a_version_is_loaded_over_whatever_there_is(graph: Mo
     assert graph.verified(SUITS)
 
 
-def test_without_the_registry_nothing_is_in_force_and_a_load_starts_afresh(graph: Models) -> None:
-    graph.put_in_force("v1", 0.5)
+def test_without_the_registry_nothing_is_active_and_a_load_starts_afresh(graph: Models) -> None:
+    graph.activate("v1", 0.5)
     graph.driver.execute_query("MATCH (m:_Model) DELETE m")
     assert written(graph.load(SUITS, "v1", 0.75)) == (5, 0, 5)
     assert graph.versions_of(SUITS) == {"v1": 5}
@@ -474,12 +474,12 @@ def test_no_batch_scans_the_graph_and_no_removal_gathers_what_it_removes(
     assert not [name for name in created if "Scan" in name]
     with graph.driver.session(database=DATABASE) as session:
         parameters = {"asset": "", "token": "", "now": NOON, "version": "v1", "rows": 2}
-        plan = session.run(f"EXPLAIN {cypher.delete_other_versions(table, _VERSION)}", parameters).consume().plan
+        plan = session.run(f"EXPLAIN {cypher.delete_other_model_versions(table, _VERSION)}", parameters).consume().plan
     assert not [name for name in operator_names(plan) if "Eager" in name]
 
 
-def test_what_somebody_changed_of_the_version_in_force_is_mended_without_a_new_one(graph: Models) -> None:
-    graph.put_in_force("one", 0.5)
+def test_what_somebody_changed_of_the_active_version_is_mended_without_a_new_one(graph: Models) -> None:
+    graph.activate("one", 0.5)
     before = sorted(graph.seen(), key=str)
     graph.ask("MATCH (p:Person {name: 'Ann'})-[r:SUITS]->(c {title: 'Rome'}) DELETE r")
     graph.ask("MATCH (p:Person {name: 'Bob'})-[r:SUITS]->(c) SET r.score = 0.9")
@@ -492,5 +492,5 @@ def test_what_somebody_changed_of_the_version_in_force_is_mended_without_a_new_o
     assert done.verification.holds
     assert sorted(graph.seen(), key=str) == before
     assert graph.versions_of(SUITS) == {"one": len(PAIRS[SUITS])}
-    graph.put_in_force("two", 0.6)
+    graph.activate("two", 0.6)
     assert graph.sees(0.6)

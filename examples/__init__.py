@@ -1,0 +1,1 @@
+"""Small projects of others that use parts of this package."""

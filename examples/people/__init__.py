@@ -1,0 +1,1 @@
+"""People and the companies they work at, in Neo4j."""
