@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def connect(settings: Settings, say: Callable[[str], None] | None = None) -> Iterator["Driver"]:
+def connect(settings: Settings, say: Callable[[str], None] | None = None, **options: Any) -> Iterator["Driver"]:
     """A driver of the server in use, which has answered.
 
     Without `NEO4J_URI`, that is the local server; it's started where it isn't running.
@@ -24,6 +24,7 @@ def connect(settings: Settings, say: Callable[[str], None] | None = None) -> Ite
     Args:
         settings: where to connect, and as whom.
         say: told what a long start is doing.
+        options: what the driver is told besides, in the place of what it is told here.
 
     Raises:
         UserError: the server can't be reached, or refuses the user, the password or the database.
@@ -45,10 +46,13 @@ def connect(settings: Settings, say: Callable[[str], None] | None = None) -> Ite
         driver = GraphDatabase.driver(
             uri,
             auth=auth,
-            # A server under load is slow to answer; one that is not there refuses at once.
-            connection_timeout=30,
-            # A label or a type that the database has not met yet is a young graph, not a mistake to warn about.
-            notifications_disabled_classifications=[NotificationDisabledClassification.UNRECOGNIZED],
+            **{
+                # A server under load is slow to answer; one that is not there refuses at once.
+                "connection_timeout": 30,
+                # A label or a type that the database has not met yet is a young graph, not a mistake to warn about.
+                "notifications_disabled_classifications": [NotificationDisabledClassification.UNRECOGNIZED],
+                **options,
+            },
         )
     except (ConfigurationError, ValueError) as error:
         raise UserError(f"NEO4J_URI: {error}") from None
