@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
-from weakref import WeakSet
+from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 from neo4j import Driver, ManagedTransaction
 
@@ -539,7 +540,8 @@ def check(k: int, per_artist: int | None = None) -> None:
 _texts = cache(queries.serving)
 _COMPILED_AFTER = 12
 """The server compiles the expressions of a query that it was asked ten times, which takes up to a second."""
-_prepared: "WeakSet[Driver]" = WeakSet()
+_prefixes: "WeakKeyDictionary[Driver, str]" = WeakKeyDictionary()
+"""What stands before the queries over drivers that they are prepared for."""
 _NO_MODEL = "no recommendations are published yet: `spotify-graph materialize` makes them"
 _IN_FORCE = "OPTIONAL MATCH (model:_Model {name: $name}) RETURN model.version AS version"
 
@@ -547,8 +549,8 @@ _IN_FORCE = "OPTIONAL MATCH (model:_Model {name: $name}) RETURN model.version AS
 def prepare(driver: Driver, database: str) -> None:
     """Has the server plan and compile the queries anew, so that no request over this driver waits for that again.
 
-    It takes seconds each. From then on, requests over this driver go by these plans, however much the graph changes: to
-    be repeated when it has.
+    That takes seconds, in which requests go by the plans from before. From then on they go by the new ones, however
+    much the graph changes: to be repeated when it has.
 
     Args:
         driver: a connection to the server.
@@ -564,12 +566,14 @@ def prepare(driver: Driver, database: str) -> None:
     def work(transaction: ManagedTransaction, text: str) -> None:
         transaction.run(text, asked=asked).consume()
 
+    # The server compiles each text for itself, and goes by the newest plan of what is the same but for comments.
+    prefix = f"CYPHER replan=skip // {uuid4().hex}\n"
     with queries.session(driver, database) as session:
         for text in _texts().values():
             session.execute_read(work, f"CYPHER replan=force {text}")
             for _ in range(_COMPILED_AFTER):
-                session.execute_read(work, text)
-    _prepared.add(driver)
+                session.execute_read(work, prefix + text)
+    _prefixes[driver] = prefix
 
 
 def require_model(driver: Driver, database: str) -> str:
@@ -619,7 +623,7 @@ def _ask_whole(driver: Driver, database: str, query: str, parameters: Mapping[st
 
 
 def _text(driver: Driver, query: str) -> str:
-    return f"CYPHER replan=skip {_texts()[query]}" if driver in _prepared else _texts()[query]
+    return _prefixes.get(driver, "") + _texts()[query]
 
 
 def _row(transaction: ManagedTransaction, text: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,7 +18,8 @@ class Plans(threading.Thread):
     """Plans the queries, and again once another model is in force or the server was away, which forgets them.
 
     Attributes:
-        made: whether there are plans for what is in force.
+        made: whether there are plans.
+        made_for: the version of the model that was in force when they were made, or None for none.
 
     Args:
         driver: a connection to the server.
@@ -29,7 +30,7 @@ class Plans(threading.Thread):
         super().__init__(name="plans", daemon=True)
         self._driver, self._database = driver, database
         self._ended = threading.Event()
-        self._made_for: str | None = None
+        self.made_for: str | None = None
         self.made = False
 
     def run(self) -> None:
@@ -39,18 +40,18 @@ class Plans(threading.Thread):
             self._ended.wait(_LOOK_SECONDS)
 
     def end(self) -> None:
-        """Makes no more plans."""
+        """Makes no more plans, and gives up those that are being made once the driver is closed."""
         self._ended.set()
 
     def _attempt(self) -> None:
         try:
             version = self._version()
-            if not self.made or version != self._made_for:
+            if not self.made or version != self.made_for:
                 serving.prepare(self._driver, self._database)
-                self.made, self._made_for = True, version
+                self.made, self.made_for = True, version
         except (DriverError, Neo4jError, OSError) as error:
-            if self.made:
-                _log.warning("Neo4j has gone: %s", str(error).splitlines()[0] if str(error) else type(error).__name__)
+            if self.made and not self._ended.is_set():
+                _log.warning("Neo4j can't be asked: %s", next(iter(str(error).splitlines()), type(error).__name__))
             self.made = False
 
     def _version(self) -> str | None:

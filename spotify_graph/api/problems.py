@@ -1,6 +1,5 @@
 """What can be wrong with a request, or with what answers it, as answers: problem details as RFC 9457 has them."""
 
-import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 
@@ -17,8 +16,6 @@ from spotify_graph.errors import NotFoundError, UsageError
 from spotify_graph.serving import NotReadyError
 
 MEDIA_TYPE = "application/problem+json"
-
-_log = logging.getLogger(__name__)
 
 
 class Problem(BaseModel):
@@ -106,12 +103,10 @@ async def _busy(_: Request, error: Exception) -> Response:
 
 
 async def _slow(_: Request, error: Exception) -> Response:
-    _log.warning("%s", error)
     return answer(HTTPStatus.SERVICE_UNAVAILABLE, *_split(error, ": "), {"Retry-After": "5"})
 
 
 async def _no_neo4j(_: Request, error: Exception) -> Response:
-    _log.warning("Neo4j: %s", str(error).splitlines()[0] if str(error) else type(error).__name__)
     if isinstance(error, AuthError):
         what, fix = "Neo4j refuses the service's password", "set NEO4J_PASSWORD and start the service again"
     else:

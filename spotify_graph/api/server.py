@@ -1,5 +1,6 @@
 """The service as a process: where it listens, and how it ends."""
 
+import logging
 import socket
 import threading
 import time
@@ -131,6 +132,8 @@ def serve(
     # In the main thread, uvicorn would take the signals for itself, and end this process by one.
     running = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="http")
     stop.at_once, stop.awaiting = False, "requests that are under way"
+    # What goes wrong with Neo4j is told once, and not for each attempt.
+    logging.getLogger("neo4j").setLevel(logging.ERROR)
     plans.start()
     running.start()
     while not (server.started or stop.asked) and running.is_alive():
@@ -144,8 +147,8 @@ def serve(
         ready(url(host, port))
     while not stop.asked and running.is_alive():
         time.sleep(_LOOK_SECONDS)
-    plans.end()
     server.should_exit = True
+    plans.end()
     running.join()
     if not stop.asked:
         raise UserError("the service ended by itself: what went wrong stands above")
