@@ -3,7 +3,7 @@
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test up drift lint setup lock bench bench-incremental bench-serving bench-recommendations clean
+.PHONY: help demo test up drift lint setup lock bench bench-incremental bench-serving bench-http bench-recommendations clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 24
@@ -37,6 +37,9 @@ bench-incremental: $(INSTALLED) ## what one more file costs, against a full rebu
 
 bench-serving: $(INSTALLED) ## how long a served recommendation takes; ARGS="--requests 5000"
 	@.venv/bin/python -m benchmarks.serving $(ARGS)
+
+bench-http: $(INSTALLED) ## what the HTTP service does a second, also while its model is replaced; ARGS="--rate 200"
+	@.venv/bin/python -m benchmarks.http $(ARGS)
 
 bench-recommendations: $(INSTALLED) ## how good the models are, what each term is worth, how training grows
 	@.venv/bin/python -m benchmarks.recommendations $(ARGS)

@@ -173,11 +173,13 @@ def demo() -> None:
 @main.command()
 @click.option("--port", type=click.IntRange(1, 65535), help="The UI's port.", show_default="3000, or a free one")
 def up(port: int | None) -> None:
-    """Run Neo4j, the Dagster webserver and the daemon until Ctrl-C."""
+    """Run Neo4j, the Dagster webserver, the daemon and the HTTP service until Ctrl-C."""
     from spotify_graph import runs
+    from spotify_graph.api import server as api
     from spotify_graph.automation import failures
     from spotify_graph.lake.migration import migrate
     from spotify_graph.local import dagster, locks, neo4j_of_up
+    from spotify_graph.local.ports import chosen
     from spotify_graph.local.stopping import Stop
     from spotify_graph.resources.neo4j import connect
     from spotify_graph.resources.session import kept_warm
@@ -188,6 +190,8 @@ def up(port: int | None) -> None:
         stop = stack.enter_context(Stop())
         stack.enter_context(locks.up(settings))
         port = dagster.ui_port(port, console.say)
+        api_port = chosen(settings.serve_port, api.PORT, "the HTTP service", console.say)
+        api_url = api.url(settings.serve_host, api_port)
         dagster.wait_for_former(settings, console.say)
         with runs.instance(settings) as instance:
             runs.end_orphans(instance)
@@ -195,12 +199,13 @@ def up(port: int | None) -> None:
         if settings.neo4j_uri is None:
             stack.enter_context(neo4j_of_up.ended(settings, stop, console.say))
         with connect(settings, console.say):
-            console.say("Starting the Dagster webserver and daemon")
+            console.say("Starting the Dagster webserver and daemon, and the HTTP service")
         server, failed_runs = neo4j_of_up.ServerWatch(settings), failures.News(settings)
 
         def ready(url: str) -> None:
             stack.enter_context(kept_warm(settings, console.say))
             console.tell(f"Dagster UI      {url}")
+            console.tell(f"HTTP API        {api_url}")
             if settings.neo4j_uri is None:
                 _tell_server(_local_neo4j())
             else:
@@ -213,8 +218,30 @@ def up(port: int | None) -> None:
             for line in failed_runs():
                 console.say(line)
 
-        dagster.serve(settings, port, stop, ready, watch)
+        beside = ["-m", "spotify_graph.cli", "serve", "--port", str(api_port)]
+        dagster.serve(settings, port, beside, f"{api_url}/health", stop, ready, watch)
         stop.awaiting = "Spark"
+
+
+@main.command()
+@click.option("--host", help="The address to listen on.", show_default="127.0.0.1")
+@click.option("--port", type=click.IntRange(1, 65535), help="The port.", show_default="8000, or a free one")
+@click.option("--token-file", type=click.Path(path_type=Path), help="A file with the token that requests must show.")
+def serve(host: str | None, port: int | None, token_file: Path | None) -> None:
+    """Answer requests for recommendations over HTTP until Ctrl-C."""
+    from spotify_graph.api import server
+    from spotify_graph.local.stopping import Stop
+    from spotify_graph.resources.neo4j import connect
+
+    given = {"serve_host": host, "serve_port": port, "serve_token_file": token_file}
+    settings = Settings.load()
+    settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+    with (
+        Stop() as stop,
+        server.listen(settings, console.say) as listener,
+        connect(settings, console.say, **server.driver_options(settings)) as driver,
+    ):
+        server.serve(settings, driver, listener, stop, lambda url: console.tell(f"HTTP API        {url}"), console.say)
 
 
 @main.command("warm-caches")

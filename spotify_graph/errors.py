@@ -10,3 +10,7 @@ class UserError(Exception):
 
 class UsageError(UserError):
     """What was asked for makes no sense, whatever the data are: the command ends with the exit code of wrong usage."""
+
+
+class NotFoundError(UserError):
+    """The graph has nothing of the id or the name that was asked for."""

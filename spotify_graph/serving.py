@@ -1,7 +1,8 @@
 """Recommendations served from the graph, each with the reason that a path in the graph gives.
 
 The active model is the one that the registry names: relationships of its version in `(:_Model)`, and no others.
-A request is one query, `queries/recommend.cypher` or `queries/similar.cypher`.
+A request is one query, `queries/recommend.cypher`, `similar.cypher` or `similar_users.cypher`. Each answer is of one
+version, whole: where another one became active meanwhile, the query is asked again.
 """
 
 from collections import Counter
@@ -10,12 +11,22 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
+from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 from neo4j import Driver, ManagedTransaction
 
 from spotify_graph import queries
 from spotify_graph.errors import UsageError, UserError
-from spotify_graph.graph_model import ARTIST, GENRE, POPULARITY_HALF_LIFE_DAYS, POPULARITY_SINCE, TRACK
+from spotify_graph.graph_model import (
+    ARTIST,
+    GENRE,
+    POPULARITY_HALF_LIFE_DAYS,
+    POPULARITY_SINCE,
+    RECOMMENDER,
+    TRACK,
+    USER,
+)
 from spotify_graph.neo4j_io.vocabulary import NodeType
 
 COLUMNS = ("rank", "track_id", "title", "artist", "genre", "score", "because")
@@ -25,7 +36,11 @@ MOST = 100
 """The most tracks that a request may ask for: a model keeps no more of a user."""
 
 
-class NoModelError(UserError):
+class NotReadyError(UserError):
+    """The graph has nothing to answer from: it is empty, or no model is published."""
+
+
+class NoModelError(NotReadyError):
     """No version of the model is active."""
 
 
@@ -123,6 +138,99 @@ class Recommendations:
 
 
 @dataclass(frozen=True)
+class PopularTrack:
+    """A track that many listen to.
+
+    Attributes:
+        rank: its place in the answer, from 1.
+        track_id: its id.
+        title: its title, or None.
+        artist: its artist, or None.
+        genre: its genre, or its genres with commas between them, or None.
+        because: why, in words.
+        listeners: its listeners, as `Evidence` counts them; None where no model says around which time.
+    """
+
+    rank: int
+    track_id: str
+    title: str | None
+    artist: str | None
+    genre: str | None
+    because: str
+    listeners: float | None
+
+
+@dataclass(frozen=True)
+class PopularTracks:
+    """The answer to a request for popular tracks.
+
+    Attributes:
+        model: the active version of the model, or None.
+        until: the time of the newest event that it was trained on, around which listeners are counted, or None.
+        note: what to know of the answer as a whole, or None: that there is nothing in it.
+        tracks: the tracks, best first.
+    """
+
+    model: str | None
+    until: datetime | None
+    note: str | None
+    tracks: tuple[PopularTrack, ...]
+
+
+@dataclass(frozen=True)
+class SharedTrack:
+    """A track that two users listen to.
+
+    Attributes:
+        track_id: its id.
+        title: its title, or None.
+    """
+
+    track_id: str
+    title: str | None
+
+
+@dataclass(frozen=True)
+class SimilarUser:
+    """A user whose taste is like another's.
+
+    Attributes:
+        rank: their place in the answer, from 1.
+        user_id: their id.
+        score: the model's score, comparable within the other user's.
+        because: why, in words.
+        shared: how many they like or play of the 50 tracks that the other user likes and plays most.
+        tracks: up to two of those.
+    """
+
+    rank: int
+    user_id: str
+    score: float
+    because: str
+    shared: int
+    tracks: tuple[SharedTrack, ...]
+
+
+@dataclass(frozen=True)
+class SimilarUsers:
+    """The answer to a request for similar users.
+
+    Attributes:
+        user_id: whom they are similar to.
+        model: the active version of the model.
+        until: the time of the newest event that it was trained on.
+        note: what to know of the answer as a whole, or None: that there is nobody in it.
+        users: the users, the most similar one first.
+    """
+
+    user_id: str
+    model: str
+    until: datetime
+    note: str | None
+    users: tuple[SimilarUser, ...]
+
+
+@dataclass(frozen=True)
 class SimilarTrack:
     """A track that is similar to another.
 
@@ -210,7 +318,9 @@ def recommend(
             account, and no popular tracks follow, for popularity knows what came later. The counts are today's.
 
     Raises:
-        UserError: k or per_artist is out of range, the graph has no such genre or artist, or is empty.
+        UsageError: k or per_artist is out of range.
+        NotFoundError: the graph has no such genre or artist.
+        NotReadyError: the graph is empty.
         NoModelError: no model is published yet, and no candidates are given.
         ValueError: as_of has no time zone.
         neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
@@ -231,18 +341,8 @@ def recommend(
         "candidates": None if candidates is None else [list(candidate) for candidate in candidates],
         "as_of": as_of,
     }
-    answer = _ask(driver, database, "recommend", given)
-    _require_graph(answer, model=candidates is None)
-    wanted = {"genre": (GENRE, genre), "artist": (ARTIST, artist)}
-    meant = {
-        name: _find(driver, database, node, key)
-        for name, (node, key) in wanted.items()
-        if key is not None and not answer[f"{name}_known"]
-    }
-    if meant:
-        given |= meant
-        genre, artist = given["genre"], given["artist"]
-        answer = _ask(driver, database, "recommend", given)
+    answer = _ask_within(driver, database, given)
+    genre, artist = given["genre"], given["artist"]
     lines, alone = list(answer["lines"]), False
     if answer["user_known"] and as_of is None and candidates is None:
         # As of a single listener, who has heard all that anybody plays: of other tracks, the model knows nothing.
@@ -282,6 +382,60 @@ def recommend(
     )
 
 
+def popular(
+    driver: Driver,
+    database: str,
+    *,
+    k: int = 10,
+    genre: str | None = None,
+    artist: str | None = None,
+    per_artist: int | None = None,
+) -> PopularTracks:
+    """Finds the tracks that most people listen to, of late: those that a user whom the graph lacks is recommended.
+
+    Args:
+        driver: a connection to the server.
+        database: the database to ask.
+        k: how many tracks at most, from 1 to 100; they are looked for among the 20 k most popular ones.
+        genre: the genre that they are in, or None for any; upper and lower case matter only where the graph has both.
+        artist: the artist that they are by, or None for any; likewise.
+        per_artist: how many tracks of an artist at most, where no artist is asked for; None is `per_artist_of(k)`.
+
+    Raises:
+        UsageError: k or per_artist is out of range.
+        NotFoundError: the graph has no such genre or artist.
+        NotReadyError: the graph is empty.
+        neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
+        neo4j.exceptions.Neo4jError: the server refused the query.
+    """
+    check(k, per_artist)
+    per_artist = per_artist_of(k) if per_artist is None else per_artist
+    # An id is never empty. With none at all, the server would need another plan for the query.
+    given: dict[str, Any] = {"user_id": "", "heard": False, "disliked": False, "candidates": None, "as_of": None}
+    given |= {"k": k, "genre": genre, "artist": artist, "per_artist": per_artist}
+    answer = _ask_within(driver, database, given, model=False)
+    genre, artist = given["genre"], given["artist"]
+    until = answer["until"] and answer["until"].to_native()
+    tracks = [_recommendation(rank, line, until, genre, artist) for rank, line in enumerate(answer["lines"], start=1)]
+    return PopularTracks(
+        model=answer["version"],
+        until=until,
+        note=None if tracks else f"nobody plays any track{_within(genre, artist)}",
+        tracks=tuple(
+            PopularTrack(
+                rank=track.rank,
+                track_id=track.track_id,
+                title=track.title,
+                artist=track.artist,
+                genre=track.genre,
+                because=track.because,
+                listeners=track.evidence.listeners,
+            )
+            for track in tracks
+        ),
+    )
+
+
 def _beside(
     lines: Sequence[Mapping[str, Any]], more: Sequence[Mapping[str, Any]], asked: Mapping[str, Any]
 ) -> list[Mapping[str, Any]]:
@@ -310,14 +464,16 @@ def similar(
         per_artist: how many tracks of an artist at most; None is `per_artist_of(k)`.
 
     Raises:
-        UserError: k or per_artist is out of range, the graph has no such track, or is empty.
+        UsageError: k or per_artist is out of range.
+        NotFoundError: the graph has no such track.
+        NotReadyError: the graph is empty.
         NoModelError: no model is published yet.
         neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
         neo4j.exceptions.Neo4jError: the server refused the query.
     """
     check(k, per_artist)
     per_artist = per_artist_of(k) if per_artist is None else per_artist
-    answer = _ask(driver, database, "similar", {"track_id": track_id, "k": k, "per_artist": per_artist})
+    answer = _ask_whole(driver, database, "similar", {"track_id": track_id, "k": k, "per_artist": per_artist})
     _require_graph(answer, model=True)
     if not answer["track_known"]:
         _find(driver, database, TRACK, track_id)
@@ -331,13 +487,46 @@ def similar(
     )
 
 
+def similar_users(driver: Driver, database: str, user_id: str, *, k: int = 10) -> SimilarUsers:
+    """Finds the users whose taste is most like a user's, and what they share.
+
+    Args:
+        driver: a connection to the server.
+        database: the database to ask.
+        user_id: the user.
+        k: how many users at most, from 1 to 100.
+
+    Raises:
+        UsageError: k is out of range.
+        NotFoundError: the graph has no such user.
+        NotReadyError: the graph is empty.
+        NoModelError: no model is published yet.
+        neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
+        neo4j.exceptions.Neo4jError: the server refused the query.
+    """
+    check(k)
+    answer = _ask_whole(driver, database, "similar_users", {"user_id": user_id, "k": k})
+    _require_graph(answer, model=True)
+    if not answer["user_known"]:
+        _find(driver, database, USER, user_id)
+    return SimilarUsers(
+        user_id=user_id,
+        model=answer["version"],
+        until=answer["until"].to_native(),
+        note=None if answer["lines"] else f"the model finds nobody whose taste is like that of {user_id!r}",
+        users=tuple(
+            _similar_user(rank, answer["listened"], **line) for rank, line in enumerate(answer["lines"], start=1)
+        ),
+    )
+
+
 def per_artist_of(k: int) -> int:
     """How many tracks of an artist an answer holds at most: two of ten, and a fifth of a long one."""
     return max(2, -(-k // 5))
 
 
 def check(k: int, per_artist: int | None = None) -> None:
-    """Checks the numbers of a request; `recommend` and `similar` do, and it needs no connection.
+    """Checks the numbers of a request; those who answer it do, and it needs no connection.
 
     Raises:
         UsageError: one is out of range.
@@ -349,15 +538,112 @@ def check(k: int, per_artist: int | None = None) -> None:
 
 
 _texts = cache(queries.serving)
+_COMPILED_AFTER = 12
+"""The server compiles the expressions of a query that it was asked ten times, which takes up to a second."""
+_prefixes: "WeakKeyDictionary[Driver, str]" = WeakKeyDictionary()
+"""What stands before the queries over drivers that they are prepared for."""
+_NO_MODEL = "no recommendations are published yet: `spotify-graph materialize` makes them"
+_IN_FORCE = "OPTIONAL MATCH (model:_Model {name: $name}) RETURN model.version AS version"
+
+
+def prepare(driver: Driver, database: str) -> None:
+    """Has the server plan and compile the queries anew, so that no request over this driver waits for that again.
+
+    That takes seconds, in which requests go by the plans from before. From then on they go by the new ones, however
+    much the graph changes: to be repeated when it has.
+
+    Args:
+        driver: a connection to the server.
+        database: the database to ask.
+
+    Raises:
+        neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
+        neo4j.exceptions.Neo4jError: the server refused the query.
+    """
+    asked = {"user_id": "", "track_id": "", "k": 1, "per_artist": 1, "heard": False, "disliked": False}
+    asked |= dict.fromkeys(("genre", "artist", "candidates", "as_of"))
+
+    def work(transaction: ManagedTransaction, text: str) -> None:
+        transaction.run(text, asked=asked).consume()
+
+    # The server compiles each text for itself, and goes by the newest plan of what is the same but for comments.
+    prefix = f"CYPHER replan=skip // {uuid4().hex}\n"
+    with queries.session(driver, database) as session:
+        for text in _texts().values():
+            session.execute_read(work, f"CYPHER replan=force {text}")
+            for _ in range(_COMPILED_AFTER):
+                session.execute_read(work, prefix + text)
+    _prefixes[driver] = prefix
+
+
+def require_model(driver: Driver, database: str) -> str:
+    """The active version of the model.
+
+    Raises:
+        NoModelError: none is.
+        neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
+        neo4j.exceptions.Neo4jError: the server refused the query.
+    """
+    with queries.session(driver, database) as session:
+        version = session.execute_read(_in_force)
+    if version is None:
+        raise NoModelError(_NO_MODEL)
+    return version
+
+
+def _in_force(transaction: ManagedTransaction) -> str | None:
+    version: str | None = transaction.run(_IN_FORCE, name=RECOMMENDER).single(strict=True)["version"]
+    return version
 
 
 def _ask(driver: Driver, database: str, query: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
     def work(transaction: ManagedTransaction) -> Mapping[str, Any]:
-        row = transaction.run(_texts()[query], dict(parameters)).single(strict=True)
-        return dict(row)
+        return _row(transaction, text, parameters)
 
+    text = _text(driver, query)
     with queries.session(driver, database) as session:
         return session.execute_read(work)
+
+
+def _ask_whole(driver: Driver, database: str, query: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Asks for what the model says, and again where its version went out of force meanwhile.
+
+    Its relationships are removed from then on, while a query that follows them may still run.
+    """
+
+    def work(transaction: ManagedTransaction) -> Mapping[str, Any]:
+        row = _row(transaction, text, parameters)
+        while row["version"] != _in_force(transaction):
+            row = _row(transaction, text, parameters)
+        return row
+
+    text = _text(driver, query)
+    with queries.session(driver, database) as session:
+        return session.execute_read(work)
+
+
+def _text(driver: Driver, query: str) -> str:
+    return _prefixes.get(driver, "") + _texts()[query]
+
+
+def _row(transaction: ManagedTransaction, text: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    return dict(transaction.run(text, asked=dict(parameters)).single(strict=True))
+
+
+def _ask_within(driver: Driver, database: str, given: dict[str, Any], *, model: bool = True) -> Mapping[str, Any]:
+    """Asks for tracks of a genre and an artist, and puts the names that are meant in the place of those given."""
+    model = model and given["candidates"] is None
+    answer = _ask_whole(driver, database, "recommend", given)
+    _require_graph(answer, model=model)
+    meant = {
+        name: _find(driver, database, node, given[name])
+        for name, node in (("genre", GENRE), ("artist", ARTIST))
+        if given[name] is not None and not answer[f"{name}_known"]
+    }
+    if meant:
+        given |= meant
+        answer = _ask_whole(driver, database, "recommend", given)
+    return answer
 
 
 def _find(driver: Driver, database: str, node: NodeType, key: str) -> str:
@@ -367,9 +653,9 @@ def _find(driver: Driver, database: str, node: NodeType, key: str) -> str:
 
 def _require_graph(answer: Mapping[str, Any], *, model: bool) -> None:
     if not answer["tracks"]:
-        raise UserError("the graph is empty: `spotify-graph materialize` fills it")
+        raise NotReadyError("the graph is empty: `spotify-graph materialize` fills it")
     if model and answer["version"] is None:
-        raise NoModelError("no recommendations are published yet: `spotify-graph materialize` makes them")
+        raise NoModelError(_NO_MODEL)
 
 
 def _recommendation(
@@ -408,6 +694,15 @@ def _similar_track(rank: int, *, genres: Sequence[str], shared_genres: Sequence[
     return SimilarTrack(
         rank=rank, genre=_listed(genres), same_genre=bool(shared_genres), because="; ".join(reasons), **line
     )
+
+
+def _similar_user(rank: int, listened: int, *, tracks: Sequence[Mapping[str, Any]], **line: Any) -> SimilarUser:
+    shared = line["shared"]
+    because = "the model finds that your tastes are alike"
+    if shared:
+        named = " and ".join(track["title"] or track["track_id"] for track in tracks)
+        because = f"listens to {shared} of the {listened} tracks that you like and play most, such as {named}"
+    return SimilarUser(rank=rank, because=because, tracks=tuple(SharedTrack(**track) for track in tracks), **line)
 
 
 def _listed(genres: Sequence[str]) -> str | None:

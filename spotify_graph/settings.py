@@ -64,6 +64,11 @@ class Settings(BaseSettings):
         genre_separator: `SPOTIFY_GRAPH_GENRE_SEPARATOR`, what stands between the genres of a field; None means that a
             field is one genre.
         failure_webhook: `SPOTIFY_GRAPH_FAILURE_WEBHOOK`, an address that is sent a JSON record of each failed run.
+        serve_host: `SPOTIFY_GRAPH_SERVE_HOST`, the address that `serve` listens on.
+        serve_port: `SPOTIFY_GRAPH_SERVE_PORT`, its port; None is the usual one, or a free one.
+        serve_token_file: `SPOTIFY_GRAPH_SERVE_TOKEN_FILE`, the file with the token that requests must show, or None.
+        serve_connections: `SPOTIFY_GRAPH_SERVE_CONNECTIONS`, how many requests ask Neo4j at once.
+        serve_in_flight: `SPOTIFY_GRAPH_SERVE_IN_FLIGHT`, how many may be under way; one more is refused.
     """
 
     model_config = SettingsConfigDict(
@@ -87,8 +92,13 @@ class Settings(BaseSettings):
     placeholders: tuple[str, ...] = Field(PLACEHOLDERS, validation_alias="SPOTIFY_GRAPH_PLACEHOLDERS")
     genre_separator: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_GENRE_SEPARATOR")
     failure_webhook: SecretStr | None = Field(None, validation_alias="SPOTIFY_GRAPH_FAILURE_WEBHOOK")
+    serve_host: str = Field("127.0.0.1", validation_alias="SPOTIFY_GRAPH_SERVE_HOST")
+    serve_port: int | None = Field(None, ge=1, le=65535, validation_alias="SPOTIFY_GRAPH_SERVE_PORT")
+    serve_token_file: Path | None = Field(None, validation_alias="SPOTIFY_GRAPH_SERVE_TOKEN_FILE")
+    serve_connections: int = Field(8, ge=1, validation_alias="SPOTIFY_GRAPH_SERVE_CONNECTIONS")
+    serve_in_flight: int = Field(64, ge=1, validation_alias="SPOTIFY_GRAPH_SERVE_IN_FLIGHT")
 
-    @field_validator("home", "landing", "exports", "java_home")
+    @field_validator("home", "landing", "exports", "java_home", "serve_token_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         try:

@@ -19,6 +19,8 @@ from click.testing import CliRunner
 from neo4j import Driver, GraphDatabase
 from neo4j.exceptions import AuthError
 
+from spotify_graph.api import server as http
+from spotify_graph.api.app import build
 from spotify_graph.cli import main
 from spotify_graph.errors import UserError
 from spotify_graph.local import locks, neo4j_of_up
@@ -26,6 +28,7 @@ from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.local.processes import identity
 from spotify_graph.local.stopping import Stop
 from spotify_graph.settings import Settings
+from spotify_graph_tests.services import get, running, until
 
 START = """
 import json, sys
@@ -194,6 +197,26 @@ def test_a_killed_server_starts_again_with_its_data_and_replaces_ports_as_soon_a
     assert own.server.status() == after
     with driver(own.server) as bolt:
         assert bolt.execute_query("MATCH (s:Survivor) RETURN s.name AS name").records[0]["name"] == "me"
+
+
+def test_the_http_service_says_so_while_its_server_is_away_and_is_well_again_by_itself(own: OwnServer) -> None:
+    status = own.server.start()
+    auth = ("neo4j", own.server.password().get_secret_value())
+    with (
+        GraphDatabase.driver(status.uri, auth=auth, **http.driver_options(Settings())) as bolt,
+        running(build(bolt, "neo4j", connections=2, limit=8, seconds=60)) as url,
+    ):
+        bolt.execute_query("CREATE (:_Model {name: 'recommendations', version: 'v1'})")
+        assert get(f"{url}/ready").json() == {"status": "ready", "model": "v1"}
+        psutil.Process(status.pid).kill()
+        until(lambda: get(f"{url}/ready").status_code == 503)
+        away = get(f"{url}/v1/popular-tracks")
+        assert (away.status_code, away.headers["Retry-After"]) == (503, "5")
+        assert away.json()["detail"] == "Neo4j can't be asked"
+        assert away.json()["fix"] == "start it, or wait until it is up: the service needs no restart"
+        assert get(f"{url}/health").status_code == 200
+        assert own.server.start().uri == status.uri
+        assert get(f"{url}/ready").json() == {"status": "ready", "model": "v1"}
 
 
 def test_stop_leaves_no_process_and_says_whether_there_was_one(own: OwnServer) -> None:

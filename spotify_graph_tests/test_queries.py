@@ -391,20 +391,23 @@ def test_a_query_uses_only_names_of_the_graph_model(text: str) -> None:
     its_own = set(re.findall(r"[{,]\s*([a-z_]+): ", cypher))
     assert set(re.findall(r"\(\w*:(\w+)", cypher)) <= labels
     assert {name for names in re.findall(r"\[\w*:([\w|]+)", cypher) for name in names.split("|")} <= types
-    assert set(re.findall(r"\b[a-z_]+\.([a-z_]+)", cypher)) <= properties | REGISTRY | its_own
+    assert set(re.findall(r"(?<!\$)\b[a-z_]+\.([a-z_]+)", cypher)) <= properties | REGISTRY | its_own
 
 
 @pytest.mark.parametrize("text", queries.serving().values(), ids=queries.serving())
 def test_a_query_that_a_command_asks_says_what_each_parameter_is(text: str) -> None:
     header = [line for line in text.splitlines() if line.startswith("// $")]
-    described = [name for line in header for name in re.findall(r"\$(\w+)", line.partition(":")[0])]
-    assert sorted(described) == sorted(set(re.findall(r"\$(\w+)", text)))
+    described = [name for line in header for name in re.findall(r"\$asked\.(\w+)", line.partition(":")[0])]
+    assert sorted(described) == sorted(set(re.findall(r"\$asked\.(\w+)", text)))
+    assert set(re.findall(r"\$(\w+)", text)) == {"asked"}
     assert text.splitlines()[0].startswith("// ")
     assert text.splitlines()[0].endswith(".")
 
 
 def test_what_a_command_asks_is_no_sample_query() -> None:
-    assert set(queries.serving()) == {"recommend", "recommend_again", "recommend_unplayed", "similar"}
+    assert set(queries.serving()) == {
+        *("recommend", "recommend_again", "recommend_unplayed", "similar", "similar_users")
+    }
     assert not set(queries.serving()) & set(QUERIES)
     with pytest.raises(UserError, match="no query is called 'recommend'"):
         queries.get("recommend")

@@ -495,7 +495,7 @@ def test_an_unknown_track_is_named(graph: neo4j.Driver) -> None:
 
 def parameters(**given: object) -> dict[str, object]:
     base = {"user_id": "ann", "track_id": "s1", "k": 5, "heard": False, "disliked": False, "per_artist": 2}
-    return base | {"genre": None, "artist": None, "candidates": None, "as_of": None} | given
+    return {"asked": base | {"genre": None, "artist": None, "candidates": None, "as_of": None} | given}
 
 
 REQUESTS = {
@@ -507,6 +507,7 @@ REQUESTS = {
     "of what nobody has played": ("recommend_unplayed", parameters()),
     "of what to hear again": ("recommend_again", parameters()),
     "of a track": ("similar", parameters()),
+    "of a user's peers": ("similar_users", parameters()),
 }
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -76,6 +77,9 @@ def test_the_ui_shows_the_asset_graph_the_terminal_a_refused_file_and_signals_le
         assert nodes[name]["isMaterializable"]
         assert "neo4j" in nodes[name]["kinds"]
         assert nodes[name]["owners"] == [{"team": "data-platform"}]
+    api = re.search(r"^HTTP API +(http://127\.0\.0\.1:\d+)$", output.read_text(), re.MULTILINE)
+    assert api
+    assert requests.get(f"{api[1]}/health", timeout=60).json() == {"status": "ok"}
     note = tmp_path / "home" / "spark" / "jvm.json"
     wait_until(note.exists, output)
     # A JVM for Spark is lent by now.

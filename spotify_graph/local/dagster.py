@@ -1,10 +1,10 @@
-"""Dagster's webserver and daemon as processes of this machine."""
+"""Dagster's webserver and daemon, and what runs beside them, as processes of this machine."""
 
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 import requests
@@ -12,14 +12,15 @@ from filelock import FileLock, Timeout
 
 from spotify_graph.errors import UserError
 from spotify_graph.local import guard
-from spotify_graph.local.ports import free_or_other, is_free, user_of
+from spotify_graph.local.ports import chosen
 from spotify_graph.local.stopping import Stop
 from spotify_graph.settings import PACKAGE, Settings
 
 _PORT = 3000
 _START_SECONDS = 180
 _WATCH_SECONDS = 2
-_SERVICES = ("daemon", "webserver")
+_SERVICES = {"daemon": "Dagster's daemon", "webserver": "Dagster's webserver", "serve": "the HTTP service"}
+"""Names for files, and for people."""
 
 
 def ui_port(asked: int | None, say: Callable[[str], None]) -> int:
@@ -32,43 +33,45 @@ def ui_port(asked: int | None, say: Callable[[str], None]) -> int:
     Raises:
         UserError: the port that was asked for is taken.
     """
-    port = _PORT if asked is None else asked
-    if is_free(port):
-        return port
-    user = user_of(port) or "another process"
-    if asked is not None:
-        raise UserError(f"port {port} is taken by {user}: give --port another one, or leave it out")
-    other = free_or_other(port)
-    say(f"Port {port} is taken by {user}: the UI gets {other}")
-    return other
+    return chosen(asked, _PORT, "the UI", say)
 
 
 def wait_for_former(settings: Settings, say: Callable[[str], None]) -> None:
-    """Waits for what is left of the webserver and the daemon of an `up` that was killed: their guards end them."""
-    for name in _SERVICES:
+    """Waits for what is left of the services of an `up` that was killed: their guards end them."""
+    for name, title in _SERVICES.items():
         lock = _lock(settings, name)
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            say(f"Waiting for the {name} of an `up` that was killed to end")
+            say(f"Waiting for {title} of an `up` that was killed to end")
             lock.acquire()
         lock.release()
 
 
-def serve(settings: Settings, port: int, stop: Stop, ready: Callable[[str], None], watch: Callable[[], None]) -> None:
-    """Runs the webserver and the daemon until somebody asks to stop, then stops them and all that they started.
+def serve(
+    settings: Settings,
+    port: int,
+    beside: Sequence[str],
+    beside_url: str,
+    stop: Stop,
+    ready: Callable[[str], None],
+    watch: Callable[[], None],
+) -> None:
+    """Runs the webserver, the daemon and the HTTP service until somebody asks to stop, then ends all that they started.
 
     `DAGSTER_HOME` must be set, and hold a dagster.yaml.
 
     Args:
         settings: the installation's settings.
         port: the webserver's port.
+        beside: the arguments with which Python runs the HTTP service.
+        beside_url: an address that answers once that service does.
         stop: says when to stop.
         ready: told the UI's address once it answers.
         watch: called every few seconds from then on.
 
     Raises:
-        UserError: one of the two ended by itself, or the UI does not answer.
+        UserError: one of them ended by itself, or does not answer.
     """
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -77,12 +80,14 @@ def serve(settings: Settings, port: int, stop: Stop, ready: Callable[[str], None
     commands = {
         "daemon": ["-m", "dagster._daemon", "run", *workspace],
         "webserver": ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *workspace],
+        "serve": list(beside),
     }
     # A process that starts must not be lost between its start and the line that notes it.
     stop.at_once = False
     with ExitStack() as stack:
         services = [stack.enter_context(_Service(name, commands[name], settings, stop)) for name in _SERVICES]
-        _wait_until(lambda: stop.asked or _answers(f"{url}/server_info"), services)
+        addresses = {"the Dagster UI": f"{url}/server_info", "the HTTP service": beside_url}
+        _wait_until(lambda: stop.asked or all(map(_answers, addresses.values())), services, " or ".join(addresses))
         if not stop.asked:
             ready(url)
         looked = time.monotonic()
@@ -120,7 +125,7 @@ class _Service:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self._stop.awaiting = f"Dagster's {self._name}"
+        self._stop.awaiting = _SERVICES[self._name]
         assert self._guard.stdin  # noqa: S101 it is a pipe
         self._guard.stdin.close()
         self._guard.wait()
@@ -128,7 +133,7 @@ class _Service:
     def must_run(self) -> None:
         """Raises UserError if the process has ended."""
         if (code := self._guard.poll()) is not None:
-            raise UserError(f"Dagster's {self._name} ended with code {code}: see {self._log}")
+            raise UserError(f"{_SERVICES[self._name]} ended with code {code}: see {self._log}")
 
 
 def _lock(settings: Settings, service: str) -> FileLock:
@@ -136,13 +141,13 @@ def _lock(settings: Settings, service: str) -> FileLock:
     return FileLock(settings.home / f"{service}.lock")
 
 
-def _wait_until(condition: Callable[[], bool], services: list[_Service]) -> None:
+def _wait_until(condition: Callable[[], bool], services: list[_Service], what: str) -> None:
     deadline = time.monotonic() + _START_SECONDS
     while not condition():
         for service in services:
             service.must_run()
         if time.monotonic() > deadline:
-            raise UserError(f"the Dagster UI did not answer within {_START_SECONDS} s: see the logs in home/logs")
+            raise UserError(f"{what} did not answer within {_START_SECONDS} s: see the logs in home/logs")
         time.sleep(0.2)
 
 

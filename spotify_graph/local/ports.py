@@ -2,8 +2,11 @@
 
 import secrets
 import socket
+from collections.abc import Callable
 
 import psutil
+
+from spotify_graph.errors import UserError
 
 HOST = "127.0.0.1"
 
@@ -27,6 +30,29 @@ def user_of(port: int) -> str | None:
         return f"{psutil.Process(pid).name()} (process {pid})" if pid else None
     except psutil.Error:
         return None
+
+
+def chosen(asked: int | None, usual: int, what: str, say: Callable[[str], None]) -> int:
+    """The port that was asked for, or else the usual one or, where that is taken, another.
+
+    Args:
+        asked: the port that somebody asked for.
+        usual: the port that it is unless somebody asks for one.
+        what: what gets it, in words.
+        say: told why it is another.
+
+    Raises:
+        UserError: the port that was asked for is taken.
+    """
+    port = usual if asked is None else asked
+    if is_free(port):
+        return port
+    user = user_of(port) or "another process"
+    if asked is not None:
+        raise UserError(f"port {port} is taken by {user}: give --port another one, or leave it out")
+    other = free_or_other(port)
+    say(f"Port {port} is taken by {user}: {what} gets {other}")
+    return other
 
 
 def free_or_other(port: int) -> int:

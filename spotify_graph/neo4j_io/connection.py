@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spotify_graph.neo4j_io.errors import At, ServerError
 
@@ -17,13 +17,14 @@ _TIMEOUT_S = 30
 
 
 @contextmanager
-def connect(uri: str, auth: tuple[str, str] | None, database: str) -> Iterator[Driver]:
+def connect(uri: str, auth: tuple[str, str] | None, database: str, **options: Any) -> Iterator[Driver]:
     """Opens a driver, and asks the database something.
 
     Args:
         uri: the server's address.
         auth: user name and password, or None where the server asks for none.
         database: the database.
+        options: what the driver is told besides, in the place of what it is told here.
 
     Raises:
         ServerError: the server can't be reached, or refuses the user, the password or the database.
@@ -36,9 +37,12 @@ def connect(uri: str, auth: tuple[str, str] | None, database: str) -> Iterator[D
         driver = GraphDatabase.driver(
             uri,
             auth=auth,
-            connection_timeout=_TIMEOUT_S,
-            # A label or a type that the database has not met yet is a young graph, not a mistake to warn about.
-            notifications_disabled_classifications=[NotificationDisabledClassification.UNRECOGNIZED],
+            **{
+                "connection_timeout": _TIMEOUT_S,
+                # A label or a type that the database has not met yet is a young graph, not a mistake to warn about.
+                "notifications_disabled_classifications": [NotificationDisabledClassification.UNRECOGNIZED],
+                **options,
+            },
         )
     except (ConfigurationError, ValueError) as error:
         # The driver quotes the address.

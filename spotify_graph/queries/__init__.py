@@ -7,7 +7,10 @@ parameters, one a line. Other comment lines are for people.
     // param NAME: INTEGER LOW..HIGH = DEFAULT — DESCRIPTION
     // scans: WHAT                                          for a query without a key: what it reads in full
     // serves: COMMAND                                      no sample query, but what that command asks; it says for
-                                                            people what parameters it takes: // $NAME: DESCRIPTION
+                                                            people what it takes: // $asked.NAME: DESCRIPTION
+
+What a command asks is in one map, $asked: for parameters of their own, the server would make another plan, and take
+seconds for it, for each combination of their types and of about how long they are.
 """
 
 import re
@@ -20,7 +23,7 @@ from importlib.resources import files
 from neo4j import Driver, ManagedTransaction, NotificationDisabledClassification, Session
 from neo4j.time import DateTime
 
-from spotify_graph.errors import UsageError, UserError
+from spotify_graph.errors import NotFoundError, UsageError
 from spotify_graph.graph_model import ARTIST, GENRE, NODES
 from spotify_graph.neo4j_io.vocabulary import NodeType
 from spotify_graph.times import utc
@@ -190,7 +193,7 @@ def run(driver: Driver, database: str, query: Query, params: Mapping[str, object
         params: what `Query.bind` returned.
 
     Raises:
-        UserError: the answer is empty because the graph has no such user, track, artist or genre.
+        NotFoundError: the answer is empty because the graph has no such user, track, artist or genre.
         neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
         neo4j.exceptions.Neo4jError: the server refused the query.
     """
@@ -235,7 +238,7 @@ def find(transaction: ManagedTransaction, node: NodeType, key: str) -> str:
         key: the key, as typed by a person.
 
     Raises:
-        UserError: the graph has no such node, or several; the message says which ones come close.
+        NotFoundError: the graph has no such node, or several; the message says which ones come close.
     """
     if transaction.run(f"MATCH (n:{node.label} {{{node.key.name}: $key}}) RETURN true", key=key).peek():
         return key
@@ -259,7 +262,7 @@ def find(transaction: ManagedTransaction, node: NodeType, key: str) -> str:
         by_lower = {name.lower(): name for name in near}
         close = [by_lower[name] for name in get_close_matches(sought, by_lower)]
     hint = f"; did you mean {' or '.join(repr(name) for name in close[:_SUGGESTED])}?" if close else ""
-    raise UserError(f"the graph has no {node.label} with the {node.key.name} {key!r}{hint}")
+    raise NotFoundError(f"the graph has no {node.label} with the {node.key.name} {key!r}{hint}")
 
 
 def _texts() -> dict[str, str]:

@@ -1,18 +1,18 @@
 // The tracks recommended to a user, and what in the graph speaks for each.
 // serves: spotify-graph recommend
-// $user_id: for whom; where the graph lacks them, popular tracks are all there is to serve
-// $k: how many tracks at most
-// $genre, $artist: null, or the name of the genre that all tracks are in, of the artist that all are by
-// $heard, $disliked: whether tracks that the user has heard, and those skipped more often than played, stay in
-// $per_artist: how many tracks of an artist at most; not where $artist is given
-// $candidates: null, or a list of [track_id, score], best first, in place of the user's RECOMMENDED relationships
-// $as_of: null, or a time, which has what the user first did at that time or later left out of account; then nothing
+// $asked.user_id: for whom; where the graph lacks them, popular tracks are all there is to serve
+// $asked.k: how many tracks at most
+// $asked.genre, $asked.artist: null, or the name of the genre that all tracks are in, of the artist that all are by
+// $asked.heard, $asked.disliked: whether tracks that the user has heard, and those skipped more often than played, stay in
+// $asked.per_artist: how many tracks of an artist at most; not where $asked.artist is given
+// $asked.candidates: null, or a list of [track_id, score], best first, in place of the user's RECOMMENDED relationships
+// $asked.as_of: null, or a time, which has what the user first did at that time or later left out of account; then nothing
 //   is filled up, for a track's popularity knows what came later
 // The answer is one row, whatever the graph lacks.
 OPTIONAL MATCH (model:_Model {name: 'recommendations'})
-OPTIONAL MATCH (user:User {user_id: $user_id})
-OPTIONAL MATCH (genre:Genre {name: $genre})
-OPTIONAL MATCH (artist:Artist {name: $artist})
+OPTIONAL MATCH (user:User {user_id: $asked.user_id})
+OPTIONAL MATCH (genre:Genre {name: $asked.genre})
+OPTIONAL MATCH (artist:Artist {name: $asked.artist})
 CALL () {
   MATCH (track:Track)
   RETURN count(track) AS tracks
@@ -23,33 +23,33 @@ WITH model.version AS version, model.until AS until, user, genre, artist, tracks
 CALL (user, version) {
   CALL (user, version) {
     MATCH (user)-[edge:PLAYED]->(track)
-    WHERE $as_of IS NULL OR edge.first_ts < $as_of
+    WHERE $asked.as_of IS NULL OR edge.first_ts < $asked.as_of
     RETURN track, true AS heard, edge.count AS plays, 0 AS skips, 0 AS likes, null AS rank, null AS score
     UNION ALL
     MATCH (user)-[edge:SKIPPED]->(track)
-    WHERE $as_of IS NULL OR edge.first_ts < $as_of
+    WHERE $asked.as_of IS NULL OR edge.first_ts < $asked.as_of
     RETURN track, null AS heard, 0 AS plays, edge.count AS skips, 0 AS likes, null AS rank, null AS score
     UNION ALL
     MATCH (user)-[edge:LIKED]->(track)
-    WHERE $as_of IS NULL OR edge.first_ts < $as_of
+    WHERE $asked.as_of IS NULL OR edge.first_ts < $asked.as_of
     RETURN track, true AS heard, 0 AS plays, 0 AS skips, edge.count AS likes, null AS rank, null AS score
     UNION ALL
     MATCH (user)-[edge:PAUSED|SEEKED]->(track)
-    WHERE $as_of IS NULL OR edge.first_ts < $as_of
+    WHERE $asked.as_of IS NULL OR edge.first_ts < $asked.as_of
     RETURN track, true AS heard, 0 AS plays, 0 AS skips, 0 AS likes, null AS rank, null AS score
     UNION ALL
     MATCH (user)-[edge:RECOMMENDED]->(track)
-    WHERE $candidates IS NULL AND edge.model = version
+    WHERE $asked.candidates IS NULL AND edge.model = version
     RETURN track, null AS heard, 0 AS plays, 0 AS skips, 0 AS likes, edge.rank AS rank, edge.score AS score
     UNION ALL
-    UNWIND range(1, coalesce(size($candidates), 0)) AS rank
-    MATCH (track:Track {track_id: $candidates[rank - 1][0]})
-    RETURN track, null AS heard, 0 AS plays, 0 AS skips, 0 AS likes, rank, $candidates[rank - 1][1] AS score
+    UNWIND range(1, coalesce(size($asked.candidates), 0)) AS rank
+    MATCH (track:Track {track_id: $asked.candidates[rank - 1][0]})
+    RETURN track, null AS heard, 0 AS plays, 0 AS skips, 0 AS likes, rank, $asked.candidates[rank - 1][1] AS score
   }
   WITH track, count(heard) > 0 AS heard, sum(plays) AS plays, sum(skips) AS skips, sum(likes) AS likes,
        min(rank) AS rank, max(score) AS score
   WITH track, heard, plays, skips > plays AS disliked, likes > 0 AS liked, rank, score
-  WITH track, rank, score, (heard AND NOT $heard) OR (disliked AND NOT $disliked) AS left_out,
+  WITH track, rank, score, (heard AND NOT $asked.heard) OR (disliked AND NOT $asked.disliked) AS left_out,
        liked AND NOT disliked AS liked, (liked OR plays > 0) AND NOT disliked AS listened, plays
   ORDER BY liked DESC, plays DESC
   RETURN count(rank) AS recommended,
@@ -64,23 +64,23 @@ CALL (user, version) {
 CALL (fitting, genre, artist) {
   UNWIND fitting AS line
   WITH line, line.track AS track, genre, artist
-  WHERE ($genre IS NULL OR EXISTS { (track)-[:IN_GENRE]->(genre) })
-    AND ($artist IS NULL OR EXISTS { (track)-[:BY]->(artist) })
+  WHERE ($asked.genre IS NULL OR EXISTS { (track)-[:IN_GENRE]->(genre) })
+    AND ($asked.artist IS NULL OR EXISTS { (track)-[:BY]->(artist) })
   OPTIONAL MATCH (track)-[:BY]->(by:Artist)
   WITH line, by
   ORDER BY line.rank
   WITH by, collect(line) AS of_artist
-  UNWIND CASE WHEN by IS NULL OR $artist IS NOT NULL THEN of_artist ELSE of_artist[..$per_artist] END AS line
+  UNWIND CASE WHEN by IS NULL OR $asked.artist IS NOT NULL THEN of_artist ELSE of_artist[..$asked.per_artist] END AS line
   WITH line, by
   ORDER BY line.rank
-  LIMIT $k
+  LIMIT $asked.k
   RETURN collect({track: line.track, by: by, score: line.score}) AS chosen
 }
 
 // Where those are too few, popular tracks fill up. An artist's first few are counted over both.
 CALL (chosen, left_out, genre, artist) {
   WITH *
-  WHERE size(chosen) < $k AND $as_of IS NULL
+  WHERE size(chosen) < $asked.k AND $asked.as_of IS NULL
   WITH chosen, genre, artist, left_out + [line IN chosen | line.track] AS others
   CALL (others, genre, artist) {
     CALL (others, genre, artist) {
@@ -89,20 +89,20 @@ CALL (chosen, left_out, genre, artist) {
       RETURN track
       ORDER BY track.popularity DESC, track.track_id
       // A limit of none keeps this from being asked, where a filter would be applied to every track.
-      LIMIT CASE WHEN $genre IS NULL AND $artist IS NULL THEN 20 * $k ELSE 0 END
+      LIMIT CASE WHEN $asked.genre IS NULL AND $asked.artist IS NULL THEN 20 * $asked.k ELSE 0 END
       UNION ALL
       MATCH (genre)<-[:IN_GENRE]-(track)
-      WHERE $artist IS NULL AND track.popularity IS NOT NULL AND NOT track IN others
+      WHERE $asked.artist IS NULL AND track.popularity IS NOT NULL AND NOT track IN others
       RETURN track
       ORDER BY track.popularity DESC, track.track_id
-      LIMIT 20 * $k
+      LIMIT 20 * $asked.k
       UNION ALL
       MATCH (artist)<-[:BY]-(track)
       WHERE track.popularity IS NOT NULL AND NOT track IN others
-        AND ($genre IS NULL OR EXISTS { (track)-[:IN_GENRE]->(genre) })
+        AND ($asked.genre IS NULL OR EXISTS { (track)-[:IN_GENRE]->(genre) })
       RETURN track
       ORDER BY track.popularity DESC, track.track_id
-      LIMIT 20 * $k
+      LIMIT 20 * $asked.k
     }
     OPTIONAL MATCH (track)-[:BY]->(by:Artist)
     WITH track, by
@@ -112,13 +112,13 @@ CALL (chosen, left_out, genre, artist) {
   WITH chosen + popular AS lines
   UNWIND range(0, size(lines) - 1) AS place
   WITH lines[place].by AS by, collect({place: place, line: lines[place]}) AS of_artist
-  UNWIND CASE WHEN by IS NULL OR $artist IS NOT NULL THEN of_artist ELSE of_artist[..$per_artist] END AS placed
+  UNWIND CASE WHEN by IS NULL OR $asked.artist IS NOT NULL THEN of_artist ELSE of_artist[..$asked.per_artist] END AS placed
   WITH placed
   ORDER BY placed.place
-  LIMIT $k
+  LIMIT $asked.k
   RETURN collect(placed.line) AS filled
 }
-WITH *, CASE WHEN size(chosen) < $k AND $as_of IS NULL THEN filled ELSE chosen END AS served
+WITH *, CASE WHEN size(chosen) < $asked.k AND $asked.as_of IS NULL THEN filled ELSE chosen END AS served
 
 // What speaks for them: paths from the served tracks, and they are few, to what the user likes, plays and shares.
 CALL (served, listened) {

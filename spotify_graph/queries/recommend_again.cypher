@@ -1,12 +1,12 @@
 // The tracks that a user liked and played most, to hear again: for one who has heard all there is.
 // serves: spotify-graph recommend
-// $user_id: for whom
-// $k: how many tracks at most
-// $genre, $artist: null, or the name of the genre that all tracks are in, of the artist that all are by
-// $per_artist: how many tracks of an artist at most; not where $artist is given
-MATCH (user:User {user_id: $user_id})-[edge:PLAYED|LIKED]->(track:Track)
-WHERE ($artist IS NULL OR EXISTS { (track)-[:BY]->(:Artist {name: $artist}) })
-  AND ($genre IS NULL OR EXISTS { (track)-[:IN_GENRE]->(:Genre {name: $genre}) })
+// $asked.user_id: for whom
+// $asked.k: how many tracks at most
+// $asked.genre, $asked.artist: null, or the name of the genre that all tracks are in, of the artist that all are by
+// $asked.per_artist: how many tracks of an artist at most; not where $asked.artist is given
+MATCH (user:User {user_id: $asked.user_id})-[edge:PLAYED|LIKED]->(track:Track)
+WHERE ($asked.artist IS NULL OR EXISTS { (track)-[:BY]->(:Artist {name: $asked.artist}) })
+  AND ($asked.genre IS NULL OR EXISTS { (track)-[:IN_GENRE]->(:Genre {name: $asked.genre}) })
 WITH user, track, sum(CASE type(edge) WHEN 'PLAYED' THEN edge.count ELSE 0 END) AS plays,
      count(CASE type(edge) WHEN 'LIKED' THEN 1 END) > 0 AS liked,
      coalesce(max(CASE type(edge) WHEN 'PLAYED' THEN edge.last_ts END), max(edge.last_ts)) AS last
@@ -17,10 +17,10 @@ OPTIONAL MATCH (track)-[:BY]->(by:Artist)
 WITH track, by, plays, liked, last, plays + CASE WHEN liked THEN 2 ELSE 0 END - 0.5 * skips AS weight
 ORDER BY weight DESC, last DESC, track.track_id
 WITH by, collect({track: track, plays: plays, liked: liked, last: last, weight: weight}) AS of_artist
-UNWIND CASE WHEN by IS NULL OR $artist IS NOT NULL THEN of_artist ELSE of_artist[..$per_artist] END AS line
+UNWIND CASE WHEN by IS NULL OR $asked.artist IS NOT NULL THEN of_artist ELSE of_artist[..$asked.per_artist] END AS line
 WITH by, line, line.track AS track
 ORDER BY line.weight DESC, line.last DESC, track.track_id
-LIMIT $k
+LIMIT $asked.k
 RETURN collect({
   track_id: track.track_id, title: track.title, artist: by.name,
   genres: COLLECT { MATCH (track)-[:IN_GENRE]->(in:Genre) RETURN in.name ORDER BY in.name },

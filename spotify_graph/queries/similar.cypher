@@ -1,11 +1,11 @@
 // The tracks most similar to a track, and what they share.
 // serves: spotify-graph similar
-// $track_id: what they are similar to
-// $k: how many tracks at most
-// $per_artist: how many tracks of an artist at most
+// $asked.track_id: what they are similar to
+// $asked.k: how many tracks at most
+// $asked.per_artist: how many tracks of an artist at most
 // The answer is one row, whatever the graph lacks.
 OPTIONAL MATCH (model:_Model {name: 'recommendations'})
-OPTIONAL MATCH (track:Track {track_id: $track_id})
+OPTIONAL MATCH (track:Track {track_id: $asked.track_id})
 CALL () {
   MATCH (track:Track)
   RETURN count(track) AS tracks
@@ -18,10 +18,10 @@ CALL (track, version) {
   WITH track, similar, by
   ORDER BY similar.rank
   WITH track, by, collect(similar) AS of_artist
-  UNWIND CASE WHEN by IS NULL THEN of_artist ELSE of_artist[..$per_artist] END AS similar
+  UNWIND CASE WHEN by IS NULL THEN of_artist ELSE of_artist[..$asked.per_artist] END AS similar
   WITH track, by, similar, endNode(similar) AS other
   ORDER BY similar.rank
-  LIMIT $k
+  LIMIT $asked.k
   CALL (track, other) {
     OPTIONAL MATCH (other)-[:IN_GENRE]->(in:Genre)
     WITH in, EXISTS { (track)-[:IN_GENRE]->(in) } AS shared

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from spotify_graph.errors import UserError
 from spotify_graph.neo4j_dagster.resource import Connection, Neo4jServer
@@ -21,7 +21,7 @@ _ADVICE = {
 
 
 @contextmanager
-def connect(settings: Settings, say: Callable[[str], None] | None = None) -> Iterator["Driver"]:
+def connect(settings: Settings, say: Callable[[str], None] | None = None, **options: Any) -> Iterator["Driver"]:
     """A driver of the server in use, which has answered.
 
     Without `NEO4J_URI`, that is the local server; it's started where it isn't running.
@@ -29,6 +29,7 @@ def connect(settings: Settings, say: Callable[[str], None] | None = None) -> Ite
     Args:
         settings: where to connect, and as whom.
         say: told what a long start is doing.
+        options: what the driver is told besides, in the place of what it is told here.
 
     Raises:
         UserError: the server can't be reached, or refuses the user, the password or the database.
@@ -45,7 +46,7 @@ def connect(settings: Settings, say: Callable[[str], None] | None = None) -> Ite
         auth = (settings.neo4j_username, password.get_secret_value()) if password else None
     with ExitStack() as opened:
         try:
-            driver = opened.enter_context(connection.connect(uri, auth, settings.neo4j_database))
+            driver = opened.enter_context(connection.connect(uri, auth, settings.neo4j_database, **options))
         except ServerError as error:
             raise UserError(f"{error}: {_ADVICE[error.at]}") from None
         yield driver
