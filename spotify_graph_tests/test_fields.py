@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
@@ -12,30 +11,7 @@ from hypothesis import strategies as st
 
 from spotify_graph.transforms import fields
 from spotify_graph.transforms.names import SEVERAL, visible
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FORM = re.compile(r"\d{4}-\d\d-\d\d[ T](?P<hour>\d\d):\d\d(:\d\d([.,]\d{1,9})?)?([Zz]|[+-]\d\d(:?[0-5]\d)?)?", re.ASCII)
-WHITE_SPACE = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
-)
-
-
-def microseconds(text: str) -> int | None:
-    """What the contract says of a time after the year 0, in microseconds since 1970."""
-    form = FORM.fullmatch(text)
-    if form is None or form["hour"] == "24":  # newer Pythons take it for the next day
-        return None
-    try:
-        time = datetime.fromisoformat(text.upper())
-    except ValueError:
-        return None
-    time = time if time.tzinfo else time.replace(tzinfo=UTC)
-    return (
-        None
-        if abs(time.utcoffset() or timedelta()) > timedelta(hours=18)
-        else (time - EPOCH) // timedelta(microseconds=1)
-    )
+from spotify_graph_tests.oracle import WHITE_SPACE, microseconds
 
 
 def of(kernel: Callable[[pa.Array], pa.Array], texts: Sequence[str | None]) -> list[object]:

@@ -4,11 +4,12 @@ import csv
 import io
 import random
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
 
-from spotify_graph.transforms.records import BLOCK_BYTES, LOOK_AHEAD_BYTES, fields_of, scan
+from spotify_graph.transforms.records import BLOCK_BYTES, KEPT_BYTES, LINE_BYTES, LOOK_AHEAD_BYTES, fields_of, scan
 
 Row = tuple[int, list[str] | None, str]
 
@@ -100,10 +101,60 @@ def test_a_record_that_fits_the_width_may_end_within_the_look_ahead_and_no_later
 def test_records_across_blocks_keep_their_fields_and_lines() -> None:
     record = 'a,"one\ntwo"'
     for padding in range(BLOCK_BYTES - 12, BLOCK_BYTES + 3):
-        filler = "f," + "x" * (padding - 3)
-        rows = scanned(f"{filler}\n{record}\n{record}\nb,c".encode())
-        assert [(line, text) for line, _, text in rows] == [(1, filler), (2, record), (4, record), (6, "b,c")]
+        fillers = ["f," + "x" * (size - 3) for size in (BLOCK_BYTES // 2, padding - BLOCK_BYTES // 2)]
+        rows = scanned("\n".join([*fillers, record, record, "b,c"]).encode())
+        texts = [*enumerate(fillers, 1), (3, record), (5, record), (7, "b,c")]
+        assert [(line, text) for line, _, text in rows] == texts
         assert all(fields is not None for _, fields, _ in rows)
+
+
+@pytest.mark.parametrize("before", [b"", b"a,b\n", b'a,"b\n', b"x," + b"y" * (BLOCK_BYTES - 9) + b"\n"])
+@pytest.mark.parametrize("behind", [b"", b"\nc,d"])
+@pytest.mark.parametrize("size", [LINE_BYTES - 1, LINE_BYTES, 3 * LINE_BYTES])
+def test_a_line_that_is_too_long_is_malformed_by_itself_and_its_beginning_is_kept(
+    before: bytes, behind: bytes, size: int
+) -> None:
+    line = b"a,\xc3\xa9" + b"x" * (size - 4)
+    *first, found = scanned(before + line + behind)[: None if not behind else -1]
+    assert len(first) == before.count(b"\n")
+    assert found[0] == before.count(b"\n") + 1
+    whole = size + len(behind[:1])
+    if whole <= LINE_BYTES:
+        assert found[2] == line.decode()
+    else:
+        assert found[1:] == (None, f"{line[:KEPT_BYTES].decode()}... ({whole:,} bytes)")
+    if behind:
+        last = scanned(before + line + behind)[-1]
+        assert last == (before.count(b"\n") + 2, ["c", "d"], "c,d")
+
+
+class Endless(io.RawIOBase):
+    """Bytes that are nowhere but where they are asked for."""
+
+    def __init__(self, size: int, content: bytes) -> None:
+        self.left, self.content = size, content
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = min(len(buffer), self.left)
+        buffer[:count] = (self.content * (count // len(self.content) + 1))[:count]
+        self.left -= count
+        return count
+
+
+@pytest.mark.parametrize("content", [b"x", b'"', b"\x00", b"\xff", "é".encode()])
+def test_a_field_of_50_mb_takes_no_more_memory_than_a_few_blocks(content: bytes) -> None:
+    tracemalloc.start()
+    [batch] = scan(io.BufferedReader(Endless(50_000_000, content)), ["c0", "c1"])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 12 * BLOCK_BYTES
+    [row] = batch.to_pylist()
+    assert row["malformed"]
+    assert row["bad_encoding"] == (content == b"\xff")
+    assert row["raw"].endswith("... (50,000,000 bytes)")
 
 
 def test_what_is_not_utf8_is_marked_and_shown_escaped() -> None:

@@ -92,7 +92,10 @@ def judge_events(raw: pa.Table, now: datetime, placeholders: Sequence[str] = ())
             "event_ts_out_of_range": pc.invert(time_in_range),
             "control_character": _any_of(fields.has_control(column) for column in text.values()),
             "id_too_long": _any_of(
-                fields.is_longer(text[name], _ID_BYTES) for name in ("user_id", "track_id", "session_id")
+                [
+                    *(fields.is_longer(text[name], _ID_BYTES) for name in ("user_id", "track_id", "session_id")),
+                    fields.is_longer(text["device"], _NAME_BYTES),
+                ]
             ),
         }
         values = {

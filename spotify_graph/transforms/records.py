@@ -1,10 +1,12 @@
 """RFC 4180 records out of a stream of bytes, so that no row is lost or shifted silently. Neither files nor Spark here.
 
 What the standard leaves open: a line that is no record of the expected width is malformed by itself, and scanning goes
-on with the next line, so a stray quote costs one line. Blank lines are not records. Lines end in LF or CRLF.
+on with the next line, so a stray quote costs one line. So is a line that is too long, whatever it holds. Blank lines
+are not records. Lines end in LF or CRLF.
 """
 
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO, NamedTuple
 
@@ -15,6 +17,10 @@ BLOCK_BYTES = 1 << 20
 """How much is read at once."""
 LOOK_AHEAD_BYTES = 1 << 16
 """How far behind the end of its first line a record may end. It also bounds what a stray quote can take with it."""
+LINE_BYTES = 1 << 20
+"""How long a line is at most, its end included. A file may be one line, and is read in bounded memory all the same."""
+KEPT_BYTES = 1 << 16
+"""How much is kept of a longer one."""
 
 _BOM = b"\xef\xbb\xbf"
 # Possessive quantifiers keep a failed match linear.
@@ -44,16 +50,22 @@ def scan(stream: BinaryIO, names: Sequence[str], first_line: int = 1) -> Iterato
     Yields:
         Batches of records in their order: line (int64, of the record's first physical line), malformed, bad_encoding
         (not UTF-8: such bytes are shown as `\xNN`), raw (the record without its line end, null where it is the
-        fields joined by commas), and the fields by name as strings, null where malformed.
+        fields joined by commas; of a line over LINE_BYTES the first KEPT_BYTES, and how long it is), and the fields by
+        name as strings, null where malformed.
     """
     rest = b""
     line = first_line
     final = False
     while not final:
         block = stream.read(BLOCK_BYTES)
-        block += stream.readline()
         final = not block
-        block = rest + block
+        # Only a line that goes on behind the block can be too long.
+        begun = block.rfind(b"\n") + 1
+        block += stream.readline(LINE_BYTES + 1)
+        too_long = block[begun:] if len(block) - begun > LINE_BYTES else b""
+        # No record ends in a line that is too long: the one before it is done.
+        final |= bool(too_long)
+        block = rest + block[: len(block) - len(too_long)]
         batch = _plain_lines(block, names, line)
         used = len(block)
         if batch is None:
@@ -63,6 +75,10 @@ def scan(stream: BinaryIO, names: Sequence[str], first_line: int = 1) -> Iterato
             yield batch
         line += block.count(b"\n", 0, used)
         rest = block[used:]
+        if too_long:
+            yield _too_long(stream, too_long, line, names)
+            line += 1
+            final = False
 
 
 def _plain_lines(block: bytes, names: Sequence[str], first_line: int) -> pa.RecordBatch | None:
@@ -123,6 +139,25 @@ def _records(block: bytes, width: int, line: int, final: bool) -> tuple[list[_Re
         line += block.count(b"\n", at, end)
         at = end
     return records, at
+
+
+def _too_long(stream: BinaryIO, start: bytes, line: int, names: Sequence[str]) -> pa.RecordBatch:
+    """The record that a line is which is too long, from its start; reads the stream to the line's end."""
+    decoder = getincrementaldecoder("utf-8")()
+    length, piece, ended, is_utf8 = 0, start, False, True
+    while not ended:
+        length += len(piece)
+        ended = not piece or piece.endswith(b"\n")
+        try:
+            decoder.decode(piece, final=ended)
+        except UnicodeDecodeError:
+            is_utf8 = False
+        piece = b"" if ended else stream.readline(BLOCK_BYTES)
+    # A character that is cut in two is left out.
+    kept = getincrementaldecoder("utf-8")("backslashreplace").decode(start[:KEPT_BYTES])
+    raw = f"{kept}... ({length:,} bytes)".encode()
+    batch = _to_arrow([_Record(line, raw, None)], names)
+    return batch.set_column(2, "bad_encoding", pa.array([not is_utf8]))
 
 
 def _parse(block: bytes, start: int, stop: int) -> tuple[list[bytes], int] | None:
