@@ -6,15 +6,16 @@ version, whole: where another one became active meanwhile, the query is asked ag
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 from weakref import WeakKeyDictionary
 
-from neo4j import Driver, ManagedTransaction
+from neo4j import Driver, ManagedTransaction, Session
+from neo4j.exceptions import DriverError, Neo4jError
 
 from spotify_graph import queries
 from spotify_graph.errors import UsageError, UserError
@@ -28,6 +29,8 @@ from spotify_graph.graph_model import (
     USER,
 )
 from spotify_graph.neo4j_io.vocabulary import NodeType
+
+T = TypeVar("T")
 
 COLUMNS = ("rank", "track_id", "title", "artist", "genre", "score", "because")
 """The attributes of a line that a table shows."""
@@ -584,25 +587,20 @@ def require_model(driver: Driver, database: str) -> str:
         neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
         neo4j.exceptions.Neo4jError: the server refused the query.
     """
-    with queries.session(driver, database) as session:
-        version = session.execute_read(_in_force)
+    version = _read(driver, database, _in_force)
     if version is None:
         raise NoModelError(_NO_MODEL)
     return version
 
 
-def _in_force(transaction: ManagedTransaction) -> str | None:
-    version: str | None = transaction.run(_IN_FORCE, name=RECOMMENDER).single(strict=True)["version"]
+def _in_force(asking: Session | ManagedTransaction) -> str | None:
+    version: str | None = asking.run(_IN_FORCE, name=RECOMMENDER).single(strict=True)["version"]
     return version
 
 
 def _ask(driver: Driver, database: str, query: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    def work(transaction: ManagedTransaction) -> Mapping[str, Any]:
-        return _row(transaction, text, parameters)
-
     text = _text(driver, query)
-    with queries.session(driver, database) as session:
-        return session.execute_read(work)
+    return _read(driver, database, lambda asking: _row(asking, text, parameters))
 
 
 def _ask_whole(driver: Driver, database: str, query: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -611,14 +609,24 @@ def _ask_whole(driver: Driver, database: str, query: str, parameters: Mapping[st
     Its relationships are removed from then on, while a query that follows them may still run.
     """
 
-    def work(transaction: ManagedTransaction) -> Mapping[str, Any]:
-        row = _row(transaction, text, parameters)
-        while row["version"] != _in_force(transaction):
-            row = _row(transaction, text, parameters)
+    def work(asking: Session | ManagedTransaction) -> Mapping[str, Any]:
+        row = _row(asking, text, parameters)
+        while row["version"] != _in_force(asking):
+            row = _row(asking, text, parameters)
         return row
 
     text = _text(driver, query)
+    return _read(driver, database, work)
+
+
+def _read(driver: Driver, database: str, work: Callable[[Session | ManagedTransaction], T]) -> T:
+    """Reads in one round trip for each query; where that fails, in a transaction that is retried, which takes more."""
     with queries.session(driver, database) as session:
+        try:
+            return work(session)
+        except (DriverError, Neo4jError) as error:
+            if not error.is_retryable():
+                raise
         return session.execute_read(work)
 
 
@@ -626,8 +634,8 @@ def _text(driver: Driver, query: str) -> str:
     return _prefixes.get(driver, "") + _texts()[query]
 
 
-def _row(transaction: ManagedTransaction, text: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    return dict(transaction.run(text, asked=dict(parameters)).single(strict=True))
+def _row(asking: Session | ManagedTransaction, text: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    return dict(asking.run(text, asked=dict(parameters)).single(strict=True))
 
 
 def _ask_within(driver: Driver, database: str, given: dict[str, Any], *, model: bool = True) -> Mapping[str, Any]:

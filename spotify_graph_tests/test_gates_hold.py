@@ -110,8 +110,8 @@ def test_a_refused_replacement_leaves_the_last_good_content_in_the_graph(platfor
     assert "u9" in users(platform)
     file = files(platform)["user_events_dirty.csv"]
     assert (file["state"], file["in_graph"]) == ("refused", 9)
-    version = json.loads((platform.home / "lake/intake/user_events/user_events_dirty.csv.json").read_text())
-    platform.succeed("accept", version["latest"]["version"], "--because", "the partner confirmed it")
+    version = Lake(platform.home / "lake").latest("cleaned_events/user_events_dirty.csv")
+    platform.succeed("accept", version.name, "--because", "the partner confirmed it")
     assert plays_in_graph(platform) == 105
     assert files(platform)["user_events_dirty.csv"]["state"] == "accepted"
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -396,11 +397,15 @@ def test_a_graph_without_a_model_is_not_ready_and_serves_what_is_popular(url: st
 
 def test_every_answer_is_of_one_model_while_models_are_switched(url: str, graph: neo4j.Driver) -> None:
     """Version i recommends all eight tracks from t/i on; what is not active is removed right after each switch."""
-    ended, answers = threading.Event(), []
+    ended = threading.Event()
+    answers: list[requests.Response] = []
 
     def ask() -> None:
         while not ended.is_set():
             answers.append(get(f"{url}/v1/recommendations", user_id="two  spaces", k=8, per_artist=8))
+
+    def more(than: int) -> bool:
+        return len(answers) > than
 
     askers = [threading.Thread(target=ask) for _ in range(3)]
     for asker in askers:
@@ -417,7 +422,7 @@ def test_every_answer_is_of_one_model_while_models_are_switched(url: str, graph:
                 version=f"v{shift}",
                 database_=DATABASE,
             )
-            until(lambda seen=seen: len(answers) > seen + 6)
+            until(partial(more, seen + 6))
     finally:
         ended.set()
         for asker in askers:

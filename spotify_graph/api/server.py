@@ -24,6 +24,7 @@ PORT = 8000
 
 _BACKLOG = 1024
 _END_SECONDS = 15
+_IDLE_SECONDS = 75
 _LOOK_SECONDS = 0.1
 
 
@@ -127,6 +128,8 @@ def serve(
             lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=_END_SECONDS,
+            # Longer than clients and proxies keep idle connections: else one is closed while a request is on its way.
+            timeout_keep_alive=_IDLE_SECONDS,
         )
     )
     # In the main thread, uvicorn would take the signals for itself, and end this process by one.

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib.resources import files
 
-from neo4j import Driver, ManagedTransaction, NotificationDisabledClassification, Session
+from neo4j import READ_ACCESS, Driver, ManagedTransaction, NotificationDisabledClassification, Session
 from neo4j.time import DateTime
 
 from spotify_graph.errors import NotFoundError, UsageError
@@ -216,7 +216,7 @@ def run(driver: Driver, database: str, query: Query, params: Mapping[str, object
 
 
 def session(driver: Driver, database: str) -> Session:
-    """Opens a session for queries.
+    """Opens a session for queries, in which the server refuses to write.
 
     Args:
         driver: a connection to the server.
@@ -224,7 +224,9 @@ def session(driver: Driver, database: str) -> Session:
     """
     # A label or type that the database has not met yet is a young graph, not a mistake to warn about.
     unmet = [NotificationDisabledClassification.UNRECOGNIZED]
-    return driver.session(database=database, notifications_disabled_classifications=unmet)
+    return driver.session(
+        database=database, default_access_mode=READ_ACCESS, notifications_disabled_classifications=unmet
+    )
 
 
 def find(transaction: ManagedTransaction, node: NodeType, key: str) -> str:
