@@ -87,8 +87,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60, help="of the phase alone")
     parser.add_argument("--warm-up", type=float, default=60, help="seconds of requests that are not counted")
     parser.add_argument("--requests", type=int, default=400, help="different ones")
+    parser.add_argument("--only-alone", action="store_true", help="leave out the retrain and the taking in")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--home", type=Path, help="a home with the sample in it, to use in place of a new one")
+    parser.add_argument("--home", type=Path, help="a home with a graph and a model, to use in place of a new one")
     asked = parser.parse_args()
     for name in [name for name in os.environ if name.startswith(("SPOTIFY_GRAPH_", "NEO4J_", "DAGSTER_"))]:
         del os.environ[name]
@@ -106,9 +107,9 @@ def main() -> None:
 
 def _measure(home: Path, scratch: Path, asked: argparse.Namespace) -> dict[str, Any]:
     settings = Settings.load()
-    if not (home / "landing").exists():
+    if not asked.home:
         sample_data.generate(home / "landing", truth=scratch / "truth")
-    _run("spotify_graph.cli", "materialize")
+        _run("spotify_graph.cli", "materialize")
     found: dict[str, Any] = {"cores": os.cpu_count(), "rate": asked.rate}
     with connect(settings, _say) as driver, _service(scratch) as url:
         database = settings.neo4j_database
@@ -122,6 +123,8 @@ def _measure(home: Path, scratch: Path, asked: argparse.Namespace) -> dict[str, 
 
         phase("warm_up", lambda: time.sleep(asked.warm_up))
         phase("alone", lambda: time.sleep(asked.seconds))
+        if asked.only_alone:
+            return found
         before, known = _reference(url, paths), _known(driver, database)
         load = phase(
             "retrain", lambda: _run("dagster", "job", "execute", "-m", "spotify_graph.definitions", "-j", "retrain")
