@@ -12,6 +12,7 @@ from spotify_graph.automation.exports import import_listening_histories
 from spotify_graph.automation.jobs import JOBS
 from spotify_graph.automation.schedules import SCHEDULES
 from spotify_graph.automation.sensors import SENSORS
+from spotify_graph.first_load import first_load
 from spotify_graph.io_managers.neo4j import PlatformIOManager
 from spotify_graph.io_managers.parquet import ParquetIOManager
 from spotify_graph.resources.gates import Gates
@@ -46,7 +47,7 @@ def build_defs(**overrides: Any) -> dg.Definitions:
             HELD_BACK_FILES,
         ],
         resources=resources | overrides,
-        jobs=[*JOBS, accept, import_listening_histories],
+        jobs=[*JOBS, accept, first_load, import_listening_histories],
         schedules=SCHEDULES,
         sensors=SENSORS,
         # One process and one Spark session for a run; nothing passes between assets except through their IO managers.

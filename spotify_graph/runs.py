@@ -28,8 +28,6 @@ from spotify_graph.io_managers.intake import PARTITIONED, Entry, IntakeLedger
 from spotify_graph.io_managers.lake import Lake
 from spotify_graph.landed import TABLES, look, release_forgotten, unmatched
 from spotify_graph.local import locks
-from spotify_graph.neo4j_io.errors import PublicationError
-from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import PACKAGE, Settings
@@ -186,24 +184,31 @@ def _materialize(
                 tags = {FILE_TAG: file.name, DIGEST_TAG: str(file.digest), CODE_TAG: code}
                 _run(defs, dagster, by_file[file.table.name], watcher, file.name, tags)
             if build:
-                rest = _build(settings, defs, dagster, rest, watcher)
+                rest = _build(defs, dagster, rest, watcher, rebuild=rebuild)
             if rest:
                 _run(defs, dagster, rest, watcher)
     return watcher.report()
 
 
 def _build(
-    settings: Settings, defs: dg.Definitions, dagster: dg.DagsterInstance, rest: set[dg.AssetKey], watcher: "_Watcher"
+    defs: dg.Definitions, dagster: dg.DagsterInstance, rest: set[dg.AssetKey], watcher: "_Watcher", *, rebuild: bool
 ) -> set[dg.AssetKey]:
     """Materializes what the graph is computed from, and builds the database. Gives the assets that are left to do."""
     before = rest & _upstream(defs, _graph())
     if before and not _run(defs, dagster, before, watcher):
         return set()
-    try:
-        gates, spark = Gates.from_settings(settings), SparkResource.from_settings(settings)
-        first_load.load(settings, spark.over, gates, watcher.say, watcher.working)
-    except (FileNotFoundError, PublicationError, UserError) as error:
-        watcher.say(f"{error}: the tables are written one by one instead")
+    run_id = str(uuid4())
+    # Where it fails, the assets are materialized all the same, and they fail with what is a failure for the user.
+    dagster.add_event_listener(run_id, _Watcher(watcher.say, watcher.working, total=0))
+    result = defs.resolve_job_def(first_load.first_load.name).execute_in_process(
+        instance=dagster,
+        run_id=run_id,
+        tags=orphans.tags_of_this_process(),
+        raise_on_error=False,
+        run_config={"ops": {"build_database": {"config": {"rebuild": rebuild}}}, **_SILENT},
+    )
+    if not result.success:
+        watcher.say(f"{_why(result)}: the tables are written one by one instead")
     return rest - before
 
 
@@ -258,8 +263,13 @@ def accept(settings: Settings, version: str, because: str, say: Callable[[str], 
         job = build_defs().resolve_job_def("accept")
         result = job.execute_in_process(instance=dagster, run_config=config, raise_on_error=False)
         if not result.success:
-            errors = [event.step_failure_data.error for event in result.get_step_failure_events()]
-            raise UserError(cause_of(errors[0]) if errors else f"see run {result.run_id} in the Dagster UI")
+            raise UserError(_why(result))
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    """Why a run failed."""
+    errors = [event.step_failure_data.error for event in result.get_step_failure_events()]
+    return cause_of(errors[0]) if errors and errors[0] else f"see run {result.run_id} in the Dagster UI"
 
 
 def _selected(defs: dg.Definitions, selection: str) -> set[dg.AssetKey]:
