@@ -13,6 +13,7 @@ from spotify_graph.automation.exports import import_listening_histories
 from spotify_graph.automation.jobs import JOBS
 from spotify_graph.automation.schedules import SCHEDULES
 from spotify_graph.automation.sensors import SENSORS
+from spotify_graph.first_load import first_load
 from spotify_graph.io_managers.neo4j import PlatformIOManager
 from spotify_graph.io_managers.parquet import ParquetIOManager
 from spotify_graph.resources.gates import Gates
@@ -51,7 +52,7 @@ def build_defs(**overrides: Any) -> dg.Definitions:
             HELD_BACK_FILES,
         ],
         resources=resources | overrides,
-        jobs=[*JOBS, accept, clean_lake, import_listening_histories],
+        jobs=[*JOBS, accept, clean_lake, first_load, import_listening_histories],
         schedules=SCHEDULES,
         sensors=SENSORS,
         # One process and one Spark session for a run; nothing passes between assets except through their IO managers.

@@ -1,23 +1,35 @@
-"""The first load of a local database: built in one go from staged snapshots, and not written table by table."""
+"""The first load of a local database: built in one go from staged snapshots, and not written table by table.
+
+It is a job, which `spotify-graph materialize` starts where it is due, and which anybody can start in the UI.
+"""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import dagster as dg
+from pydantic import Field
 
 from spotify_graph.assets import cleaned
 from spotify_graph.assets.graph import GRAPH_ASSETS, GraphAsset, stage
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import FACTS, NODES
 from spotify_graph.lake.lake import Lake
-from spotify_graph.local import jars
-from spotify_graph.local.neo4j import LocalNeo4j
-from spotify_graph.neo4j_io import bulk, constraints, ledger, transaction, verification
+from spotify_graph.neo4j_io import constraints, ledger, transaction, verification
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.running import Runner
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.parts import scratch
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import connect
+from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
+
+if TYPE_CHECKING:
+    from spotify_graph.local.neo4j import LocalNeo4j
+
+# What only a load needs is imported where it is used: with the driver and PyArrow it takes long, and definitions are
+# loaded often.
 
 LARGE_BYTES = 10_000_000
 """From how many bytes of landed files on building a database takes less time than writing into one: about 100,000
@@ -32,47 +44,73 @@ def is_due(settings: Settings, landed_bytes: int, say: Callable[[str], None]) ->
     Args:
         settings: the installation's settings.
         landed_bytes: how large the files are that the graph is made from.
-        say: is told how the server's jars are fetched, or of its start, where only the server can tell.
+        say: called when the server's jars are fetched, or when it is started because only it can tell.
 
     Raises:
         UserError: the server can't be reached, or its jars can't be fetched.
     """
     if settings.neo4j_uri is not None or landed_bytes < LARGE_BYTES:
         return False
-    if not LocalNeo4j(settings).has_database():
+    if not _local(settings).has_database():
+        from spotify_graph.local import jars
+
         # Now, while Spark starts: the import needs them when all else is done.
         jars.fetch(jars.NEO4J, say)
-        return True
-    with connect(settings, say) as driver, driver.session(database=settings.neo4j_database) as session:
-        return transaction.read(session, lambda tx: tx.run("MATCH (n) RETURN 1 LIMIT 1").single()) is None
+    return _is_empty(settings, say)
 
 
-def load(
-    settings: Settings,
-    over: Callable[[int], Runner],
-    gates: Gates,
-    say: Callable[[str], None],
-    working: Callable[[str], None],
+class FirstLoadConfig(dg.Config):
+    """Whether a database that holds something is built anew."""
+
+    rebuild: bool = Field(
+        False,
+        description="Build the database also where it holds something: all of it is gone then, models and what others"
+        " keep there among it.",
+    )
+
+
+@dg.op(name="build_database")
+def _build_database(
+    context: dg.OpExecutionContext, config: FirstLoadConfig, gates: Gates, spark: SparkResource
 ) -> None:
+    settings = Settings.load()
+    if settings.neo4j_uri is not None:
+        raise UserError("only a local database is built in one go: unset NEO4J_URI")
+    if not config.rebuild and not _is_empty(settings, context.log.info):
+        raise UserError("the database is not empty: materialize the assets, or set `rebuild` to build it anew")
+    load(settings, spark.over, gates, context.log.info)
+
+
+@dg.job(
+    name="first_load",
+    description="Builds an empty local database in one go from the cleaned tables, much faster than writing into it."
+    " `refresh_graph` shows in the assets what it holds then.",
+)
+def first_load() -> None:
+    """Builds an empty local database in one go."""
+    _build_database()
+
+
+def load(settings: Settings, over: Callable[[int], Runner], gates: Gates, say: Callable[[str], None]) -> None:
     """Stages every table of the graph, builds the local database from them, and verifies it.
 
-    The server is stopped meanwhile, if it runs. What else the database held is gone in the end, models among it. Where
-    a gate stands against a table, nothing is done: to materialize the assets tells which one.
+    The server is stopped meanwhile, if it runs. What else the database held is gone in the end, models among it.
 
     Args:
         settings: the installation's settings, of a local database.
         over: gives what runs the tasks that work on so many rows.
         gates: the thresholds of the gates, which must hold for every table.
-        say: told of progress.
-        working: is told what is being worked on now.
+        say: called with each step.
 
     Raises:
-        UserError: gates of what the tables are computed from did not hold, or the import failed.
+        UserError: gates of the tables, or of what they are computed from, did not hold, or the import failed; the
+            database is as it was.
         FileNotFoundError: what the tables are computed from was never materialized.
         PublicationError: a row can't be imported.
     """
+    from spotify_graph.neo4j_io import bulk
+
     inputs, before = cleaned.read(Lake(settings.lake)), _published(settings, say)
-    working("staging")
 
     def staged(asset: GraphAsset) -> Snapshot | None:
         of_asset = {name: inputs[name] for name in asset.inputs}
@@ -84,12 +122,12 @@ def load(
         found = list(threads.map(staged, (GRAPH_ASSETS[table.asset] for table in FACTS)))
     tables = [(table, snapshot) for table, snapshot in zip(FACTS, found, strict=True) if snapshot]
     if len(tables) < len(found):
-        return
+        refused = ", ".join(table.asset for table, snapshot in zip(FACTS, found, strict=True) if not snapshot)
+        raise UserError(f"nothing is built, because gates refuse {refused}: their checks say why when materialized")
     say(f"Building the database from {sum(snapshot.rows for _, snapshot in tables):,} nodes and relationships")
-    working("neo4j-admin database import")
     with scratch(settings.lake) as folder:
-        LocalNeo4j(settings).import_database(bulk.write_input(tables, folder), say)
-    working("verifying")
+        _local(settings).import_database(bulk.write_input(tables, folder), say)
+    say("Verifying what the database holds")
     with connect(settings, say) as driver:
         with driver.session(database=settings.neo4j_database) as session:
             # An import leaves them out.
@@ -99,9 +137,23 @@ def load(
             list(threads.map(lambda it: verification.verify(driver, settings.neo4j_database, *it), tables))
 
 
+def _local(settings: Settings) -> "LocalNeo4j":
+    from spotify_graph.local.neo4j import LocalNeo4j
+
+    return LocalNeo4j(settings)
+
+
+def _is_empty(settings: Settings, say: Callable[[str], None]) -> bool:
+    """Whether the local database holds nothing, or does not exist yet."""
+    if not _local(settings).has_database():
+        return True
+    with connect(settings, say) as driver, driver.session(database=settings.neo4j_database) as session:
+        return transaction.read(session, lambda tx: tx.run("MATCH (n) RETURN 1 LIMIT 1").single()) is None
+
+
 def _published(settings: Settings, say: Callable[[str], None]) -> dict[str, Publication]:
     """What the database's ledger says, for the gates to compare with; nothing where there is no sound database."""
-    if not LocalNeo4j(settings).has_database():
+    if not _local(settings).has_database():
         return {}
     try:
         with connect(settings, say) as driver:

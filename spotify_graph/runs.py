@@ -31,8 +31,6 @@ from spotify_graph.lake.intake import KINDS, PARTITIONED, Entry, Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.migration import migrate
 from spotify_graph.local import locks
-from spotify_graph.neo4j_io.errors import PublicationError
-from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import PACKAGE, Settings
@@ -189,7 +187,7 @@ def _materialize(
                 dagster.add_dynamic_partitions(str(ingest.partitions.name), [ingest.file])
                 _run(defs, dagster, by_file[ingest.table.name], watcher, ingest)
             if build:
-                rest = _build(settings, defs, dagster, rest, watcher)
+                rest = _build(defs, dagster, rest, watcher, rebuild=rebuild)
             if rest:
                 _run(defs, dagster, rest, watcher)
             if needs_neo4j and cleaning.is_due(Lake(settings.lake), datetime.now(UTC)):
@@ -199,17 +197,24 @@ def _materialize(
 
 
 def _build(
-    settings: Settings, defs: dg.Definitions, dagster: dg.DagsterInstance, rest: set[dg.AssetKey], watcher: "_Watcher"
+    defs: dg.Definitions, dagster: dg.DagsterInstance, rest: set[dg.AssetKey], watcher: "_Watcher", *, rebuild: bool
 ) -> set[dg.AssetKey]:
     """Materializes what the graph is computed from, and builds the database. Gives the assets that are left to do."""
     before = rest & _upstream(defs, _graph())
     if before and not _run(defs, dagster, before, watcher):
         return set()
-    try:
-        gates, spark = Gates.from_settings(settings), SparkResource.from_settings(settings)
-        first_load.load(settings, spark.over, gates, watcher.say, watcher.working)
-    except (FileNotFoundError, PublicationError, UserError) as error:
-        watcher.say(f"{error}: the tables are written one by one instead")
+    run_id = str(uuid4())
+    # Where it fails, the assets are materialized all the same, and they fail with what is a failure for the user.
+    dagster.add_event_listener(run_id, _Watcher(watcher.say, watcher.working, total=0))
+    result = defs.resolve_job_def(first_load.first_load.name).execute_in_process(
+        instance=dagster,
+        run_id=run_id,
+        tags=orphans.tags_of_this_process(),
+        raise_on_error=False,
+        run_config={"ops": {"build_database": {"config": {"rebuild": rebuild}}}, **_SILENT},
+    )
+    if not result.success:
+        watcher.say(f"{_why(result)}: the tables are written one by one instead")
     return rest - before
 
 
@@ -266,8 +271,13 @@ def accept(settings: Settings, version: str, because: str, say: Callable[[str], 
         job = build_defs().resolve_job_def("accept")
         result = job.execute_in_process(instance=dagster, run_config=config, raise_on_error=False)
         if not result.success:
-            errors = [event.step_failure_data.error for event in result.get_step_failure_events()]
-            raise UserError(cause_of(errors[0]) if errors else f"see run {result.run_id} in the Dagster UI")
+            raise UserError(_why(result))
+
+
+def _why(result: dg.ExecuteInProcessResult) -> str:
+    """Why a run failed."""
+    errors = [event.step_failure_data.error for event in result.get_step_failure_events()]
+    return cause_of(errors[0]) if errors and errors[0] else f"see run {result.run_id} in the Dagster UI"
 
 
 def _selected(defs: dg.Definitions, selection: str) -> set[dg.AssetKey]:

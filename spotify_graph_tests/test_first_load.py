@@ -7,8 +7,10 @@ import pytest
 from click.testing import CliRunner
 from neo4j import Driver
 
-from spotify_graph import first_load, sample_data
+from spotify_graph import first_load, runs, sample_data
 from spotify_graph.cli import main
+from spotify_graph.definitions import build_defs
+from spotify_graph.errors import UserError
 from spotify_graph.graph_model import FACTS
 from spotify_graph.lake.lake import Lake
 from spotify_graph.local.neo4j import LocalNeo4j
@@ -99,6 +101,12 @@ def test_where_an_import_fails_the_tables_are_written_one_by_one(
     assert "the tables are written one by one instead" in result.stderr
     with connect(Settings.load()) as driver:
         assert in_graph(driver) == before
+
+
+def test_the_job_that_the_ui_starts_leaves_a_database_alone_that_holds_something(local: Platform) -> None:
+    job = build_defs().resolve_job_def("first_load")
+    with runs.instance(Settings.load()) as dagster, pytest.raises(UserError, match="the database is not empty"):
+        job.execute_in_process(instance=dagster)
 
 
 def test_only_a_local_database_is_rebuilt_and_only_with_the_whole_graph(
