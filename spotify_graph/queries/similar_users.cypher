@@ -26,15 +26,15 @@ CALL (user, version, listened) {
   ORDER BY similar.rank
   LIMIT $asked.k
   CALL (peer, listened) {
-    UNWIND range(0, size(listened) - 1) AS place
-    WITH peer, place, listened[place] AS track
-    WHERE EXISTS { (peer)-[:PLAYED|LIKED]->(track) }
-    WITH track
-    ORDER BY place
-    RETURN count(track) AS shared, collect({track_id: track.track_id, title: track.title})[..2] AS tracks
+    MATCH (peer)-[:PLAYED|LIKED]->(track)
+    WHERE track IN listened
+    RETURN collect(DISTINCT track) AS common
   }
-  WITH similar, peer, shared, tracks
+  WITH similar, peer, common, [track IN listened WHERE track IN common] AS strongest
   ORDER BY similar.rank
-  RETURN collect({user_id: peer.user_id, score: similar.score, shared: shared, tracks: tracks}) AS lines
+  RETURN collect({
+    user_id: peer.user_id, score: similar.score, shared: size(common),
+    tracks: [track IN strongest[..2] | {track_id: track.track_id, title: track.title}]
+  }) AS lines
 }
 RETURN version, until, tracks, lines, size(listened) AS listened, user IS NOT NULL AS user_known
