@@ -1,8 +1,6 @@
 """The group raw: the landed files' records, as text, in the lake. One partition for each file."""
 
-import errno
 import os
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,9 +33,9 @@ from spotify_graph.transforms.landing import (
     BadFile,
     LandedTable,
     check_name,
+    copy_landed,
     digest,
     inspect,
-    place_fault,
     raw_schema,
     read_landed,
     unknown_columns,
@@ -47,8 +45,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _READ_BY = "spotify_graph.transforms.landing"
-_OURS = {errno.ENOSPC, errno.EDQUOT}
-"""What says nothing about a file that is copied."""
 
 
 def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsDefinition:
@@ -69,7 +65,11 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
             ("line", "long", "The record's first line in the file; the header is line 1."),
             ("malformed", "boolean", "Whether the record can't be split into the header's fields."),
             ("bad_encoding", "boolean", "Whether the record isn't UTF-8."),
-            ("raw", "string", "The record's text, where it isn't just the fields joined by commas."),
+            (
+                "raw",
+                "string",
+                "The record's text, where it isn't the fields joined by commas; the start of over 1 MiB.",
+            ),
             *((column, "string", "As in the file.") for column in table.all_columns),
         ),
         check_specs=[
@@ -150,31 +150,20 @@ class _Taken:
 @contextmanager
 def _taken_over(settings: Settings, file: str, table: LandedTable) -> Iterator[_Taken]:
     landed = settings.landing / file
-    try:
-        fault = place_fault(landed, settings.landing)
-    except (OSError, RuntimeError):
-        fault = "it cannot be opened"
-    if not (landed.exists() or landed.is_symlink()):
-        raise UserError(
-            f"{file} is not in the landing folder {settings.landing} any more: what was taken in of it stays; "
-            f"`spotify-graph forget {file}` takes it out"
-        )
     spool = settings.lake / "_spool"
     spool.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=spool) as folder:
         copy = Path(folder) / file
-        if fault is None:
-            try:
-                shutil.copyfile(landed, copy)
-            except OSError as error:
-                if error.errno in _OURS:
-                    raise
-                fault = f"it cannot be read: {error.strerror}"
-        if fault is None:
-            yield _Taken(copy, digest(copy), copy.stat().st_size, inspect(copy, copy.parent, table))
-        else:
-            bad = inspect(landed, settings.landing, table) or BadFile(file, fault)
-            yield _Taken(copy, digest(landed), landed.lstat().st_size, bad)
+        try:
+            fault = copy_landed(landed, settings.landing, copy)
+            found = landed if fault else copy
+            content, size = digest(found), found.lstat().st_size
+        except FileNotFoundError:
+            raise UserError(
+                f"{file} is not in the landing folder {settings.landing} any more: what was taken in of it stays; "
+                f"`spotify-graph forget {file}` takes it out"
+            ) from None
+        yield _Taken(copy, content, size, BadFile(file, fault) if fault else inspect(copy, copy.parent, table))
 
 
 def _judge_catalogue(
