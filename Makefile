@@ -3,7 +3,7 @@
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test up drift lint setup lock bench bench-incremental bench-serving bench-recommendations clean
+.PHONY: help demo test up drift guarantees lint setup lock bench bench-incremental bench-serving bench-recommendations clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 24
@@ -40,6 +40,9 @@ bench-serving: $(INSTALLED) ## how long a served recommendation takes; ARGS="--r
 
 bench-recommendations: $(INSTALLED) ## how good the models are, what each term is worth, how training grows
 	@.venv/bin/python -m benchmarks.recommendations $(ARGS)
+
+guarantees: $(INSTALLED) ## the table of hostile files in docs/guarantees.md anew, from the cases that are tested
+	@.venv/bin/python -m spotify_graph_tests.guarantees
 
 clean: ## removes .venv and the tools' caches; data, downloads and a running Neo4j stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
