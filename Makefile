@@ -3,7 +3,8 @@
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test up drift lint setup lock bench bench-incremental bench-serving bench-http bench-recommendations clean
+.PHONY: help demo test up drift guarantees lint setup lock clean
+.PHONY: bench bench-incremental bench-serving bench-http bench-recommendations
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 24
@@ -43,6 +44,9 @@ bench-http: $(INSTALLED) ## what the HTTP service does a second, also while its 
 
 bench-recommendations: $(INSTALLED) ## how good the models are, what each term is worth, how training grows
 	@.venv/bin/python -m benchmarks.recommendations $(ARGS)
+
+guarantees: $(INSTALLED) ## the table of hostile files in docs/guarantees.md anew, from the cases that are tested
+	@.venv/bin/python -m spotify_graph_tests.guarantees
 
 clean: ## removes .venv and the tools' caches; data, downloads and a running Neo4j stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

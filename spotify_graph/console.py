@@ -2,6 +2,7 @@
 
 import json
 import sys
+import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -16,23 +17,26 @@ from spotify_graph.times import utc
 # Wider than any screen: a key that is folded in its column can't be copied, a line that the terminal wraps can.
 _WIDTH = 10_000
 
+_DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+"""They turn the order of what follows on a screen around."""
+
 out = Console(highlight=False, soft_wrap=True, width=_WIDTH)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def say(line: str) -> None:
     """A line of progress, on stderr."""
-    err.print(Text(line))
+    err.print(_literal(line))
 
 
 def heading(line: str) -> None:
     """The title of what follows, on stdout."""
-    out.print(Text(f"\n{line}", style="bold"))
+    out.print(_literal(f"\n{line}", style="bold"))
 
 
 def tell(line: str) -> None:
     """A line of the answer, on stdout."""
-    out.print(Text(line))
+    out.print(_literal(line))
 
 
 def records(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool) -> None:
@@ -51,7 +55,7 @@ def records(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: 
         numeric = any(isinstance(row[column], int | float) and not isinstance(row[column], bool) for row in rows)
         table.add_column(column, justify="right" if numeric else "left", no_wrap=True)
     for row in rows:
-        table.add_row(*(Text(_shown(row[column])) for column in columns))
+        table.add_row(*(_literal(_shown(row[column])) for column in columns))
     out.print(table)
     if not rows:
         say("(no rows)")
@@ -78,6 +82,16 @@ def progress(what: str) -> Progress:
         transient=True,
         disable=not err.is_terminal,
     )
+
+
+def _literal(text: str, style: str = "") -> Text:
+    """The text as it is, whatever it holds: no markup of Rich's, and nothing that a terminal would obey."""
+    return Text("".join(repr(it)[1:-1] if _is_obeyed(it) else it for it in text), style)
+
+
+def _is_obeyed(character: str) -> bool:
+    # Other format characters belong to words and to emoji.
+    return (unicodedata.category(character) == "Cc" and character not in "\n\t") or character in _DIRECTIONS
 
 
 def _plain(value: object) -> str:

@@ -587,13 +587,13 @@ def require_model(driver: Driver, database: str) -> str:
         neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
         neo4j.exceptions.Neo4jError: the server refused the query.
     """
-    version = _read(driver, database, _in_force)
+    version = _read(driver, database, _active_version)
     if version is None:
         raise NoModelError(_NO_MODEL)
     return version
 
 
-def _in_force(asking: Session | ManagedTransaction) -> str | None:
+def _active_version(asking: Session | ManagedTransaction) -> str | None:
     version: str | None = asking.run(_IN_FORCE, name=RECOMMENDER).single(strict=True)["version"]
     return version
 
@@ -611,7 +611,7 @@ def _ask_whole(driver: Driver, database: str, query: str, parameters: Mapping[st
 
     def work(asking: Session | ManagedTransaction) -> Mapping[str, Any]:
         row = _row(asking, text, parameters)
-        while row["version"] != _in_force(asking):
+        while row["version"] != _active_version(asking):
             row = _row(asking, text, parameters)
         return row
 

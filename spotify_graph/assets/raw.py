@@ -1,8 +1,6 @@
 """The group raw: the landed files' records, as text, in the lake. One partition for each file."""
 
-import errno
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,9 +32,9 @@ from spotify_graph.transforms.landing import (
     BadFile,
     LandedTable,
     check_name,
+    copy_landed,
     digest,
     inspect,
-    place_fault,
     raw_schema,
     read_landed,
     unknown_columns,
@@ -46,8 +44,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _READ_BY = "spotify_graph.transforms.landing"
-_OURS = {errno.ENOSPC, errno.EDQUOT}
-"""What says nothing about a file that is copied."""
 
 
 def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsDefinition:
@@ -68,7 +64,11 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
             ("line", "long", "The record's first line in the file; the header is line 1."),
             ("malformed", "boolean", "Whether the record can't be split into the header's fields."),
             ("bad_encoding", "boolean", "Whether the record isn't UTF-8."),
-            ("raw", "string", "The record's text, where it isn't just the fields joined by commas."),
+            (
+                "raw",
+                "string",
+                "The record's text, where it isn't the fields joined by commas; the start of over 1 MiB.",
+            ),
             *((column, "string", "As in the file.") for column in table.all_columns),
         ),
         check_specs=[
@@ -147,30 +147,18 @@ class _Taken:
 @contextmanager
 def _taken_over(landing: LandingFolder, lake: Path, file: str, table: LandedTable) -> Iterator[_Taken]:
     landed = landing.folder / file
-    try:
-        fault = place_fault(landed, landing.folder)
-    except (OSError, RuntimeError):
-        fault = "it cannot be opened"
-    if not (landed.exists() or landed.is_symlink()):
-        raise UserError(
-            f"{file} is not in the landing folder {landing.folder} any more: what was taken in of it stays; "
-            f"`spotify-graph forget {file}` takes it out"
-        )
     with scratch(lake) as folder:
         copy = folder / file
-        if fault is None:
-            try:
-                shutil.copyfile(landed, copy)
-            except OSError as error:
-                if error.errno in _OURS:
-                    raise
-                fault = f"it cannot be read: {error.strerror}"
-        if fault is None:
-            content = Content(digest(copy), copy.stat().st_size)
-            yield _Taken(copy, content, inspect(copy, copy.parent, table))
-        else:
-            bad = inspect(landed, landing.folder, table) or BadFile(file, fault)
-            yield _Taken(copy, Content(digest(landed), landed.lstat().st_size), bad)
+        try:
+            fault = copy_landed(landed, landing.folder, copy)
+            found = landed if fault else copy
+            content = Content(digest(found), found.lstat().st_size)
+        except FileNotFoundError:
+            raise UserError(
+                f"{file} is not in the landing folder {landing.folder} any more: what was taken in of it stays; "
+                f"`spotify-graph forget {file}` takes it out"
+            ) from None
+        yield _Taken(copy, content, BadFile(file, fault) if fault else inspect(copy, copy.parent, table))
 
 
 def _judge_catalogue(

@@ -68,7 +68,7 @@ class Digests:
         began = time.time_ns()
         if look_of(path.stat()) != look:
             return None
-        computed = digest(path)
+        computed = digest(path, lasting=True)
         if look_of(path.stat()) != look:
             return None
         if began - look.ctime_ns > RACY_NS:

@@ -1,6 +1,6 @@
 """The landed files that stay out of the graph, in one place of Dagster's UI: what the asset `held_back_files` shows."""
 
-import html
+import re
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -15,6 +15,9 @@ from spotify_graph.transforms.landing import landed_files, name_fault, shown_nam
 
 ASSET = "held_back_files"
 """The asset's key. No run computes it: whoever refuses a file or lets one in reports it."""
+
+_MARKUP = re.compile(r"[&<>|\\`*~\[\]!$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+"""What means something in Markdown or in HTML, within a line."""
 
 
 @dataclass(frozen=True)
@@ -112,5 +115,5 @@ def _table(files: list[HeldBack]) -> str:
 
 
 def _cell(text: str) -> str:
-    # What a file holds is quoted in the reason.
-    return html.escape(text, quote=False).replace("|", "\\|")
+    # What a file holds is quoted in the reason: it is no markup, and has no line of the table to itself.
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", " ".join(text.splitlines()))

@@ -7,14 +7,17 @@ the process that takes a file in, without Spark: that reads the file through any
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import hashlib
 import os
 import re
+import shutil
 import stat
 import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from itertools import islice
@@ -183,9 +186,72 @@ def inspect(path: Path, folder: Path, table: LandedTable) -> BadFile | None:
         reason = _fault(path, folder, table)
     except _HeaderError as error:
         reason = str(error)
-    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
-        reason = f"it cannot be read: {getattr(error, 'strerror', None) or error}"
+    except (OSError, RuntimeError) as error:
+        reason = _unreadable(error)
     return BadFile(shown_name(path.name), reason) if reason else None
+
+
+_OF_THE_FILE = {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.EISDIR, errno.ENXIO}
+"""The errors that say something about a file. A full disk, one that fails, or too many open files say nothing."""
+
+
+def _unreadable(error: OSError | RuntimeError) -> str:
+    """Why a file can't be read, where that is the file's fault.
+
+    Raises:
+        OSError: it is not.
+    """
+    if isinstance(error, RuntimeError):  # which links in a circle are before Python 3.13
+        return f"it cannot be read: {os.strerror(errno.ELOOP)}"
+    if error.errno not in {None, *_OF_THE_FILE}:
+        raise error
+    return f"it cannot be read: {error.strerror or error}"
+
+
+_TRIES = 3
+
+
+def copy_landed(path: Path, folder: Path, copy: Path) -> str | None:
+    """Copies a landed file, so that nothing that happens in the landing folder meanwhile changes what is read.
+
+    A file that is changed or replaced while it is copied is copied again.
+
+    Args:
+        path: the file.
+        folder: the landing folder.
+        copy: where the copy goes.
+
+    Returns:
+        Why it can't be copied, where that is the file's fault; or None.
+
+    Raises:
+        FileNotFoundError: it is not there any more.
+        UserError: it kept being written to.
+        OSError: something failed that says nothing about the file, such as a full disk.
+    """
+    for _ in range(_TRIES):
+        try:
+            if fault := place_fault(path, folder):
+                return fault
+            source = path.open("rb")
+        except (OSError, RuntimeError) as error:
+            if not os.path.lexists(path):
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path)) from None
+            return _unreadable(error)
+        with source, copy.open("wb") as target:
+            before = os.fstat(source.fileno())
+            shutil.copyfileobj(source, target, _BLOCK_BYTES)
+        # By then it may also be gone, or a link to somewhere else.
+        with suppress(OSError, RuntimeError):
+            if not place_fault(path, folder) and _same(before, path.stat()):
+                return None
+    raise UserError(f"{shown_name(path.name)} is being written to: it is taken in once it stays as it is")
+
+
+def _same(before: os.stat_result, after: os.stat_result) -> bool:
+    """Whether a file is the same one, and nobody wrote to it meanwhile."""
+    told = ("st_dev", "st_ino", "st_size", "st_mtime_ns", "st_ctime_ns")
+    return all(getattr(before, name) == getattr(after, name) for name in told)
 
 
 def place_fault(path: Path, folder: Path) -> str | None:
@@ -199,11 +265,16 @@ def place_fault(path: Path, folder: Path) -> str | None:
     return None
 
 
-def digest(path: Path) -> str:
+def digest(path: Path, *, lasting: bool = False) -> str:
     """The SHA-256 of a landed file's bytes, in hexadecimal; of why it can't be opened, where it can't.
+
+    Args:
+        path: the file.
+        lasting: whether it is to hold until the file is changed: what says nothing about the file is an error then.
 
     Raises:
         FileNotFoundError: there is no such file.
+        OSError: something failed that says nothing about the file, and the digest was to be a lasting one.
     """
     try:
         if fault := place_fault(path, path.parent):
@@ -214,7 +285,9 @@ def digest(path: Path) -> str:
         if path.is_symlink():
             return _digest_of(f"a link to nothing, {path.readlink()}")
         raise
-    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+    except (OSError, RuntimeError) as error:
+        if lasting:
+            _unreadable(error)
         return _digest_of(str(error))
 
 
@@ -388,7 +461,8 @@ _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 def _plain_fault(line: bytes, known: Sequence[str]) -> str | None:
     """What a first line says plainly that the file is, where that isn't comma-separated UTF-8; or None."""
     if line.startswith((b"\xff\xfe", b"\xfe\xff")) or line[:64].count(b"\x00") * 3 > len(line[:64]):
-        return "it is UTF-16: save it as UTF-8"
+        crashed = "it begins with nothing but NUL bytes, as a crash leaves a file: land it again"
+        return "it is UTF-16: save it as UTF-8" if line.strip(b"\x00") else crashed
     text = line.removeprefix(_BOM).decode(errors="replace")
     if text.lstrip('"').lower().startswith("sep="):
         return f"its first line is {_trimmed(text)[:16]!r}, which is for spreadsheets: take it out"
@@ -417,8 +491,9 @@ def read_landed(path: Path, table: LandedTable) -> pa.RecordBatchReader:
     Returns:
         One row for each record, in their order: file (its name), line (of the record's first physical line; the header
         is line 1), malformed (not a record of the header's width), bad_encoding (not UTF-8; such bytes appear as
-        `\xNN`), raw (its text without the line end; null where `raw_text` restores it), and the table's columns as
-        strings, null where malformed or where the file lacks an optional column.
+        `\xNN`), raw (its text without the line end, of a line that is too long its beginning; null where `raw_text`
+        restores it), and the table's columns as strings, null where malformed or where the file lacks an optional
+        column.
 
     Raises:
         ValueError: the file's header is not the table's.
