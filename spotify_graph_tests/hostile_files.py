@@ -381,6 +381,21 @@ HEADERS = [
     ),
     Case("tabs for commas", lines(EVENT).replace(b",", b"\t"), Refused("it is separated by tabs: save it with commas")),
     Case(
+        "vertical bars for commas",
+        lines(EVENT).replace(b",", b" | "),
+        Refused("it is separated by vertical bars: save it with commas"),
+    ),
+    Case(
+        "semicolons for commas, and every field quoted",
+        b'"' + lines(EVENT).replace(b",", b'";"').replace(b"\n", b'"\n"')[:-1],
+        Refused("it is separated by semicolons: save it with commas"),
+    ),
+    Case(
+        "a line for spreadsheets before the header, behind a byte order mark",
+        b"\xef\xbb\xbfSEP=;\r\n" + lines(EVENT).replace(b",", b";"),
+        Refused("its first line is 'SEP=;', which is for spreadsheets: take it out"),
+    ),
+    Case(
         "a line for spreadsheets before the header",
         b"sep=,\n" + lines(EVENT),
         Refused("its first line is 'sep=,', which is for spreadsheets: take it out"),

@@ -29,6 +29,10 @@ def specs() -> dict[str, dg.AssetSpec]:
     return {spec.key.to_user_string(): spec for spec in build_defs().resolve_all_asset_specs()}
 
 
+def test_a_code_location_can_be_made_of_the_definitions() -> None:
+    dg.Definitions.validate_loadable(build_defs())
+
+
 def test_the_assets_are_those_of_the_design_in_their_groups(specs: dict[str, dg.AssetSpec]) -> None:
     found = {group: {name for name, spec in specs.items() if spec.group_name == group} for group in GROUPS}
     assert found == GROUPS

@@ -137,19 +137,25 @@ OF_ANY_WIDTH = st.lists(sampled([*USERS, *TIMES]), min_size=1, max_size=8).filte
 FORMS = [(csv.QUOTE_ALL, "\n"), (csv.QUOTE_ALL, "\r\n"), (csv.QUOTE_MINIMAL, "\r\n")]
 
 
-def log(header: Sequence[str], rows: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
-    """A file in any of RFC 4180's forms, with some rows of another width and some bytes that are not UTF-8."""
+def log(columns: Sequence[str], rows: st.SearchStrategy[Any]) -> st.SearchStrategy[bytes]:
+    """A file in any of RFC 4180's forms and any order of columns, with some rows of another width and some Latin-1."""
     content = st.lists(st.one_of(rows, rows, rows, rows, OF_ANY_WIDTH), max_size=12)
-    return st.builds(written, st.permutations(header), content, sampled(FORMS), st.booleans(), st.booleans())
+    order = st.permutations(range(len(columns)))
+    return st.builds(written, st.just(columns), order, content, sampled(FORMS), st.booleans(), st.booleans())
 
 
 def written(
-    header: Sequence[str], rows: Sequence[Sequence[str]], form: tuple[Any, str], mark: bool, latin: bool
+    columns: Sequence[str],
+    order: Sequence[int],
+    rows: Sequence[Sequence[str]],
+    form: tuple[Any, str],
+    mark: bool,
+    latin: bool,
 ) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, quoting=form[0], lineterminator=form[1])
-    writer.writerow(header)
-    writer.writerows(rows)
+    for row in (columns, *rows):
+        writer.writerow([row[at] for at in order] if len(row) == len(order) else row)
     content = text.getvalue().encode()
     return (b"\xef\xbb\xbf" if mark else b"") + (content.replace("é".encode(), b"\xe9", 1) if latin else content)
 

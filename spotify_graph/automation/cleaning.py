@@ -20,7 +20,7 @@ def cleaned(lake: LakeResource, neo4j: PlatformNeo4j) -> Cleaned:
     return clean(lake.lake, datetime.now(UTC), [*published, *held_out])
 
 
-@dg.op(name="clean_lake")
+@dg.op(name="remove_unread_versions")
 def _clean(context: dg.OpExecutionContext, lake: LakeResource, neo4j: PlatformNeo4j) -> None:
     found = cleaned(lake, neo4j)
     context.log.info(f"{found.manifests} manifests and {found.versions} versions are gone, {found.bytes:,} bytes")
