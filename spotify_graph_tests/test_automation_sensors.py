@@ -202,9 +202,9 @@ def test_a_file_is_read_again_only_when_something_about_it_changed(
 ) -> None:
     read = []
 
-    def counted(path: Path) -> str:
+    def counted(path: Path, **options: bool) -> str:
         read.append(path.name)
-        return digest(path)
+        return digest(path, **options)
 
     monkeypatch.setattr("spotify_graph.automation.digests.digest", counted)
     file = watch.land(FILE)
@@ -462,9 +462,9 @@ def test_a_file_that_vanishes_before_it_is_read_is_no_error(watch: Watch, monkey
     watch.land("user_events_2.csv", "stays")
     watch.tick()
 
-    def vanishes(path: Path) -> str:
+    def vanishes(path: Path, **options: bool) -> str:
         file.unlink(missing_ok=True)
-        return digest(path)
+        return digest(path, **options)
 
     monkeypatch.setattr("spotify_graph.automation.digests.digest", vanishes)
     assert files(watch.tick()) == ["user_events_2.csv"]
@@ -474,8 +474,8 @@ def test_a_file_that_is_written_to_while_it_is_read_waits(watch: Watch, monkeypa
     file = watch.land(FILE, "x")
     watch.tick()
 
-    def grows(path: Path) -> str:
-        computed = digest(path)
+    def grows(path: Path, **options: bool) -> str:
+        computed = digest(path, **options)
         if file.read_text() == "x":
             file.write_text("longer")
         return computed
