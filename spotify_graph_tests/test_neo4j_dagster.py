@@ -26,6 +26,13 @@ Written = dict[str, tuple[Any, ...]]
 Manager = example.PeopleIOManager
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_keys_of_other_tests(neo4j_driver: Driver) -> None:
+    """What others call Person has another key."""
+    for record in neo4j_driver.execute_query("SHOW CONSTRAINTS YIELD name").records:
+        neo4j_driver.execute_query(f"DROP CONSTRAINT `{record['name']}`")
+
+
 @pytest.fixture
 def manager(clean_graph: Driver, local_neo4j: LocalNeo4j, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Manager:
     """The example's IO manager, on an empty graph, connected as others would."""
