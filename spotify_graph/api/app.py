@@ -14,8 +14,8 @@ from starlette.responses import HTMLResponse, Response
 
 from spotify_graph import serving
 from spotify_graph.api import page, problems, token
-from spotify_graph.api.desk import Desk
 from spotify_graph.api.metrics import Measured, Metrics
+from spotify_graph.api.pool import QueryPool
 from spotify_graph.api.requests import AskedRecommendations, AskedSimilarTracks, AskedSimilarUsers, AskedTracks
 from spotify_graph.serving import PopularTracks, Recommendations, SimilarTracks, SimilarUsers
 
@@ -68,8 +68,8 @@ def build(
         shown: the token that requests must show, or None for none.
         planned: says whether requests are answered without delay.
     """
-    desk = Desk(driver, database, connections=connections, limit=limit, seconds=seconds)
-    metrics = Metrics(lambda: desk.in_flight)
+    pool = QueryPool(driver, database, connections=connections, limit=limit, seconds=seconds)
+    metrics = Metrics(lambda: pool.in_flight)
     app = FastAPI(
         title="spotify_graph",
         description=_ABOUT,
@@ -82,7 +82,7 @@ def build(
     app.add_middleware(Measured, metrics=metrics)
 
     async def answer(request: Request, question: Callable[[Driver, str], Answer]) -> Response:
-        found = await desk.ask(question)
+        found = await pool.ask(question)
         metrics.served_by(found.model)
         return _tagged(request, to_json(found))
 
@@ -123,7 +123,7 @@ def build(
     @app.get("/ready", responses=_responses(503))
     async def ready() -> Readiness:
         """Whether the service can answer without delay: Neo4j does, and a model is active."""
-        model = await desk.ask(serving.require_model)
+        model = await pool.ask(serving.require_model)
         if not planned():
             raise serving.NotReadyError("Neo4j is planning the queries: ask again in some seconds")
         return Readiness(model=model)

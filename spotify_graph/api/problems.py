@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from spotify_graph.api.desk import BusyError, SlowError
+from spotify_graph.api.pool import BusyError, SlowError
 from spotify_graph.errors import NotFoundError, UsageError
 from spotify_graph.serving import NotReadyError
 

@@ -3,7 +3,6 @@
 import logging
 import socket
 import threading
-import time
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from typing import Any
@@ -140,7 +139,7 @@ def serve(
     plans.start()
     running.start()
     while not (server.started or stop.asked) and running.is_alive():
-        time.sleep(_LOOK_SECONDS)
+        running.join(_LOOK_SECONDS)
     if server.started:
         if file is None and not ip_address(host).is_loopback:
             say(
@@ -149,7 +148,7 @@ def serve(
             )
         ready(url(host, port))
     while not stop.asked and running.is_alive():
-        time.sleep(_LOOK_SECONDS)
+        running.join(_LOOK_SECONDS)
     server.should_exit = True
     plans.end()
     running.join()

@@ -20,7 +20,7 @@ class SlowError(UserError):
     """Neo4j did not answer in time."""
 
 
-class Desk:
+class QueryPool:
     """Answers questions from the graph, in as many threads as there are connections.
 
     Attributes:

@@ -6,281 +6,62 @@ version, whole: where another one became active meanwhile, the query is asked ag
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
-from typing import Any, TypeVar
-from uuid import uuid4
-from weakref import WeakKeyDictionary
+from typing import Any
 
-from neo4j import Driver, ManagedTransaction, Session
-from neo4j.exceptions import DriverError, Neo4jError
+from neo4j import Driver
 
 from spotify_graph import queries
-from spotify_graph.errors import UsageError, UserError
-from spotify_graph.graph_model import (
-    ARTIST,
-    GENRE,
-    POPULARITY_HALF_LIFE_DAYS,
-    POPULARITY_SINCE,
-    RECOMMENDER,
-    TRACK,
-    USER,
-)
+from spotify_graph.errors import UsageError
+from spotify_graph.graph_model import ARTIST, GENRE, POPULARITY_HALF_LIFE_DAYS, POPULARITY_SINCE, TRACK, USER
 from spotify_graph.neo4j_io.vocabulary import NodeType
+from spotify_graph.serving.answers import (
+    Evidence,
+    PopularTrack,
+    PopularTracks,
+    Recommendation,
+    Recommendations,
+    Seed,
+    SharedTrack,
+    SimilarTrack,
+    SimilarTracks,
+    SimilarUser,
+    SimilarUsers,
+)
+from spotify_graph.serving.reading import NO_MODEL, NoModelError, NotReadyError, ask, ask_whole, prepare, require_model
 
-T = TypeVar("T")
+__all__ = [
+    "COLUMNS",
+    "MOST",
+    "Evidence",
+    "NoModelError",
+    "NotReadyError",
+    "PopularTrack",
+    "PopularTracks",
+    "Recommendation",
+    "Recommendations",
+    "Seed",
+    "SharedTrack",
+    "SimilarTrack",
+    "SimilarTracks",
+    "SimilarUser",
+    "SimilarUsers",
+    "check",
+    "per_artist_of",
+    "popular",
+    "prepare",
+    "recommend",
+    "require_model",
+    "similar",
+    "similar_users",
+]
 
 COLUMNS = ("rank", "track_id", "title", "artist", "genre", "score", "because")
 """The attributes of a line that a table shows."""
 
 MOST = 100
 """The most tracks that a request may ask for: a model keeps no more of a user."""
-
-
-class NotReadyError(UserError):
-    """The graph has nothing to answer from: it is empty, or no model is published."""
-
-
-class NoModelError(NotReadyError):
-    """No version of the model is active."""
-
-
-@dataclass(frozen=True)
-class Seed:
-    """A track that the user likes or plays, and that is similar to the recommended one.
-
-    Attributes:
-        track_id: its id.
-        title: its title, or None.
-        liked: whether the user liked it; else they play it.
-        listeners: how many users listen to both tracks.
-    """
-
-    track_id: str
-    title: str | None
-    liked: bool
-    listeners: int
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What the graph has to say for a recommended track.
-
-    Attributes:
-        popular: whether it is there for its popularity alone, and not because the model recommends it.
-        listeners: its listeners around the time of the newest event that the model was trained on; one who last played
-            it n months of 30 days before counts 2^-n. None where nobody plays it.
-        seeds: up to two similar tracks that the user likes or plays; here and below, of the 50 strongest such tracks.
-        same_artist: the track by the same artist that the user likes or plays most, or None.
-        same_artist_title: that track's title, or None.
-        peers: how many of the 20 users whose taste is most similar liked it.
-        genre_listened: whether the user likes or plays tracks of its genre, or of one of them.
-        plays: for a track that is there to hear again, how often the user has played it.
-        last: when the user played or liked it last, likewise; else None.
-        liked: whether the user liked it, likewise.
-    """
-
-    popular: bool
-    listeners: float | None
-    seeds: tuple[Seed, ...]
-    same_artist: str | None
-    same_artist_title: str | None
-    peers: int
-    genre_listened: bool
-    plays: int = 0
-    last: datetime | None = None
-    liked: bool = False
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """A track that is recommended to a user.
-
-    Attributes:
-        rank: its place in the answer, from 1.
-        track_id: its id.
-        title: its title, or None.
-        artist: its artist, or None.
-        genre: its genre, or its genres with commas between them, or None.
-        score: the model's score, comparable within the user's; None for a track that is there for its popularity.
-        because: why, in words.
-        evidence: why, as data.
-    """
-
-    rank: int
-    track_id: str
-    title: str | None
-    artist: str | None
-    genre: str | None
-    score: float | None
-    because: str
-    evidence: Evidence
-
-
-@dataclass(frozen=True)
-class Recommendations:
-    """The answer to a request for recommendations.
-
-    Attributes:
-        user_id: for whom.
-        known: whether the graph has that user.
-        model: the active version of the model, or None where none is and candidates were given.
-        until: the time of the newest event that it was trained on, or None likewise.
-        note: what to know of the answer as a whole, or None: that it is not the model's.
-        tracks: the tracks, best first.
-    """
-
-    user_id: str
-    known: bool
-    model: str | None
-    until: datetime | None
-    note: str | None
-    tracks: tuple[Recommendation, ...]
-
-
-@dataclass(frozen=True)
-class PopularTrack:
-    """A track that many listen to.
-
-    Attributes:
-        rank: its place in the answer, from 1.
-        track_id: its id.
-        title: its title, or None.
-        artist: its artist, or None.
-        genre: its genre, or its genres with commas between them, or None.
-        because: why, in words.
-        listeners: its listeners, as `Evidence` counts them; None where no model says around which time.
-    """
-
-    rank: int
-    track_id: str
-    title: str | None
-    artist: str | None
-    genre: str | None
-    because: str
-    listeners: float | None
-
-
-@dataclass(frozen=True)
-class PopularTracks:
-    """The answer to a request for popular tracks.
-
-    Attributes:
-        model: the active version of the model, or None.
-        until: the time of the newest event that it was trained on, around which listeners are counted, or None.
-        note: what to know of the answer as a whole, or None: that there is nothing in it.
-        tracks: the tracks, best first.
-    """
-
-    model: str | None
-    until: datetime | None
-    note: str | None
-    tracks: tuple[PopularTrack, ...]
-
-
-@dataclass(frozen=True)
-class SharedTrack:
-    """A track that two users listen to.
-
-    Attributes:
-        track_id: its id.
-        title: its title, or None.
-    """
-
-    track_id: str
-    title: str | None
-
-
-@dataclass(frozen=True)
-class SimilarUser:
-    """A user whose taste is like another's.
-
-    Attributes:
-        rank: their place in the answer, from 1.
-        user_id: their id.
-        score: the model's score, comparable within the other user's.
-        because: why, in words.
-        shared: how many they like or play of the 50 tracks that the other user likes and plays most.
-        tracks: up to two of those.
-    """
-
-    rank: int
-    user_id: str
-    score: float
-    because: str
-    shared: int
-    tracks: tuple[SharedTrack, ...]
-
-
-@dataclass(frozen=True)
-class SimilarUsers:
-    """The answer to a request for similar users.
-
-    Attributes:
-        user_id: whom they are similar to.
-        model: the active version of the model.
-        until: the time of the newest event that it was trained on.
-        note: what to know of the answer as a whole, or None: that there is nobody in it.
-        users: the users, the most similar one first.
-    """
-
-    user_id: str
-    model: str
-    until: datetime
-    note: str | None
-    users: tuple[SimilarUser, ...]
-
-
-@dataclass(frozen=True)
-class SimilarTrack:
-    """A track that is similar to another.
-
-    Attributes:
-        rank: its place in the answer, from 1.
-        track_id: its id.
-        title: its title, or None.
-        artist: its artist, or None.
-        genre: its genre, or its genres with commas between them, or None.
-        score: the model's score, comparable within the other track's.
-        because: why, in words.
-        listeners: how many users listen to both.
-        same_artist: whether both are by the same artist.
-        same_genre: whether there is a genre that both are in.
-    """
-
-    rank: int
-    track_id: str
-    title: str | None
-    artist: str | None
-    genre: str | None
-    score: float
-    because: str
-    listeners: int
-    same_artist: bool
-    same_genre: bool
-
-
-@dataclass(frozen=True)
-class SimilarTracks:
-    """The answer to a request for similar tracks.
-
-    Attributes:
-        track_id: what they are similar to.
-        title: its title, or None.
-        model: the active version of the model.
-        until: the time of the newest event that it was trained on.
-        note: what to know of the answer as a whole, or None: that there is nothing in it.
-        tracks: the tracks, best first.
-    """
-
-    track_id: str
-    title: str | None
-    model: str
-    until: datetime
-    note: str | None
-    tracks: tuple[SimilarTrack, ...]
 
 
 def recommend(
@@ -357,7 +138,7 @@ def recommend(
         asked = {name: given[name] for name in ("user_id", "k", "genre", "artist", "per_artist")}
         for more in ("recommend_unplayed", "recommend_again") if alone else ("recommend_unplayed",):
             if len(lines) < k:
-                lines += _beside(lines, _ask(driver, database, more, asked)["lines"], asked)
+                lines += _beside(lines, ask(driver, database, more, asked)["lines"], asked)
     until = answer["until"] and answer["until"].to_native()
     note = None
     if alone and lines:
@@ -476,7 +257,7 @@ def similar(
     """
     check(k, per_artist)
     per_artist = per_artist_of(k) if per_artist is None else per_artist
-    answer = _ask_whole(driver, database, "similar", {"track_id": track_id, "k": k, "per_artist": per_artist})
+    answer = ask_whole(driver, database, "similar", {"track_id": track_id, "k": k, "per_artist": per_artist})
     _require_graph(answer, model=True)
     if not answer["track_known"]:
         _find(driver, database, TRACK, track_id)
@@ -508,7 +289,7 @@ def similar_users(driver: Driver, database: str, user_id: str, *, k: int = 10) -
         neo4j.exceptions.Neo4jError: the server refused the query.
     """
     check(k)
-    answer = _ask_whole(driver, database, "similar_users", {"user_id": user_id, "k": k})
+    answer = ask_whole(driver, database, "similar_users", {"user_id": user_id, "k": k})
     _require_graph(answer, model=True)
     if not answer["user_known"]:
         _find(driver, database, USER, user_id)
@@ -540,108 +321,10 @@ def check(k: int, per_artist: int | None = None) -> None:
         raise UsageError(f"per_artist is {per_artist}; it must be a whole number of at least 1")
 
 
-_texts = cache(queries.serving)
-_COMPILED_AFTER = 12
-"""The server compiles the expressions of a query that it was asked ten times, which takes up to a second."""
-_prefixes: "WeakKeyDictionary[Driver, str]" = WeakKeyDictionary()
-"""What stands before the queries over drivers that they are prepared for."""
-_NO_MODEL = "no recommendations are published yet: `spotify-graph materialize` makes them"
-_IN_FORCE = "OPTIONAL MATCH (model:_Model {name: $name}) RETURN model.version AS version"
-
-
-def prepare(driver: Driver, database: str) -> None:
-    """Has the server plan and compile the queries anew, so that no request over this driver waits for that again.
-
-    That takes seconds, in which requests go by the plans from before. From then on they go by the new ones, however
-    much the graph changes: to be repeated when it has.
-
-    Args:
-        driver: a connection to the server.
-        database: the database to ask.
-
-    Raises:
-        neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
-        neo4j.exceptions.Neo4jError: the server refused the query.
-    """
-    asked = {"user_id": "", "track_id": "", "k": 1, "per_artist": 1, "heard": False, "disliked": False}
-    asked |= dict.fromkeys(("genre", "artist", "candidates", "as_of"))
-
-    def work(transaction: ManagedTransaction, text: str) -> None:
-        transaction.run(text, asked=asked).consume()
-
-    # The server compiles each text for itself, and goes by the newest plan of what is the same but for comments.
-    prefix = f"CYPHER replan=skip // {uuid4().hex}\n"
-    with queries.session(driver, database) as session:
-        for text in _texts().values():
-            session.execute_read(work, f"CYPHER replan=force {text}")
-            for _ in range(_COMPILED_AFTER):
-                session.execute_read(work, prefix + text)
-    _prefixes[driver] = prefix
-
-
-def require_model(driver: Driver, database: str) -> str:
-    """The active version of the model.
-
-    Raises:
-        NoModelError: none is.
-        neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
-        neo4j.exceptions.Neo4jError: the server refused the query.
-    """
-    version = _read(driver, database, _active_version)
-    if version is None:
-        raise NoModelError(_NO_MODEL)
-    return version
-
-
-def _active_version(asking: Session | ManagedTransaction) -> str | None:
-    version: str | None = asking.run(_IN_FORCE, name=RECOMMENDER).single(strict=True)["version"]
-    return version
-
-
-def _ask(driver: Driver, database: str, query: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    text = _text(driver, query)
-    return _read(driver, database, lambda asking: _row(asking, text, parameters))
-
-
-def _ask_whole(driver: Driver, database: str, query: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Asks for what the model says, and again where its version went out of force meanwhile.
-
-    Its relationships are removed from then on, while a query that follows them may still run.
-    """
-
-    def work(asking: Session | ManagedTransaction) -> Mapping[str, Any]:
-        row = _row(asking, text, parameters)
-        while row["version"] != _active_version(asking):
-            row = _row(asking, text, parameters)
-        return row
-
-    text = _text(driver, query)
-    return _read(driver, database, work)
-
-
-def _read(driver: Driver, database: str, work: Callable[[Session | ManagedTransaction], T]) -> T:
-    """Reads in one round trip for each query; where that fails, in a transaction that is retried, which takes more."""
-    with queries.session(driver, database) as session:
-        try:
-            return work(session)
-        except (DriverError, Neo4jError) as error:
-            if not error.is_retryable():
-                raise
-        return session.execute_read(work)
-
-
-def _text(driver: Driver, query: str) -> str:
-    return _prefixes.get(driver, "") + _texts()[query]
-
-
-def _row(asking: Session | ManagedTransaction, text: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    return dict(asking.run(text, asked=dict(parameters)).single(strict=True))
-
-
 def _ask_within(driver: Driver, database: str, given: dict[str, Any], *, model: bool = True) -> Mapping[str, Any]:
     """Asks for tracks of a genre and an artist, and puts the names that are meant in the place of those given."""
     model = model and given["candidates"] is None
-    answer = _ask_whole(driver, database, "recommend", given)
+    answer = ask_whole(driver, database, "recommend", given)
     _require_graph(answer, model=model)
     meant = {
         name: _find(driver, database, node, given[name])
@@ -650,7 +333,7 @@ def _ask_within(driver: Driver, database: str, given: dict[str, Any], *, model: 
     }
     if meant:
         given |= meant
-        answer = _ask_whole(driver, database, "recommend", given)
+        answer = ask_whole(driver, database, "recommend", given)
     return answer
 
 
@@ -663,7 +346,7 @@ def _require_graph(answer: Mapping[str, Any], *, model: bool) -> None:
     if not answer["tracks"]:
         raise NotReadyError("the graph is empty: `spotify-graph materialize` fills it")
     if model and answer["version"] is None:
-        raise NoModelError(_NO_MODEL)
+        raise NoModelError(NO_MODEL)
 
 
 def _recommendation(
