@@ -32,7 +32,8 @@ def build_defs(**overrides: Any) -> dg.Definitions:
     """
     settings = Settings.load()
     spark = overrides.pop("spark", SparkResource.from_settings(settings))
-    neo4j = overrides.pop("neo4j", PlatformNeo4j())
+    keep = settings.foreign == "keep"
+    neo4j = overrides.pop("neo4j", PlatformNeo4j(keep=keep))
     lake = LakeResource(root=str(settings.lake))
     resources = {
         "spark": spark,
@@ -42,9 +43,7 @@ def build_defs(**overrides: Any) -> dg.Definitions:
         "lake": lake,
         "landing": LandingFolder.from_settings(settings),
         "io_manager": ParquetIOManager(lake=lake),
-        "neo4j_io_manager": PlatformIOManager(
-            neo4j=neo4j, root=str(settings.lake / "graph"), keep_foreign=settings.foreign == "keep"
-        ),
+        "neo4j_io_manager": PlatformIOManager(neo4j=neo4j, root=str(settings.lake / "graph"), keep_foreign=keep),
     }
     return dg.Definitions(
         assets=[

@@ -110,11 +110,12 @@ def load(settings: Settings, over: Callable[[int], Runner], gates: Gates, say: C
     """
     from spotify_graph.neo4j_io import bulk
 
-    inputs, before = cleaned.read(Lake(settings.lake)), _published(settings, say)
+    lake = Lake(settings.lake)
+    inputs, before = cleaned.read(lake), _published(settings, say)
 
     def staged(asset: GraphAsset) -> Snapshot | None:
         of_asset = {name: inputs[name] for name in asset.inputs}
-        snapshot, verdict = stage(asset, of_asset, before.get(asset.table.asset), gates, Lake(settings.lake), over)
+        snapshot, verdict = stage(asset, of_asset, before.get(asset.table.asset), gates, lake, over)
         return snapshot if verdict.holds else None
 
     # A task leaves a part of a machine idle.

@@ -71,7 +71,7 @@ def test_a_warning_lets_a_file_through(intake: Intake) -> None:
     assert entry is not None
     assert (entry.state, entry.latest, entry.active) == ("passed", version, version)
     assert entry.in_graph == 3
-    assert intake.active() == {f"cleaned_events/{FILE}": version}
+    assert intake.active(intake.entries()) == {f"cleaned_events/{FILE}": version}
 
 
 def test_a_refused_file_contributes_nothing(intake: Intake) -> None:
@@ -81,7 +81,7 @@ def test_a_refused_file_contributes_nothing(intake: Intake) -> None:
     assert (entry.state, entry.active, entry.in_graph) == ("refused", None, None)
     assert entry.refusal is not None
     assert "check few_rejected: far too many" in entry.refusal
-    assert intake.active() == {}
+    assert intake.active(intake.entries()) == {}
     assert intake.knows(FILE, "digest-2", CODE), "it needs no second look until it changes"
 
 

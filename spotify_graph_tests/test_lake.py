@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -91,6 +92,13 @@ def test_a_refused_version_is_the_latest_and_the_one_before_it_stays_active(lake
     active = lake.active(NUMBERS)
     assert active is not None
     assert active.name == bad.name
+
+
+def test_a_table_whose_version_somebody_deleted_counts_as_never_written(lake: Lake) -> None:
+    shutil.rmtree(put(lake, 1).path)
+    assert (lake.find(NUMBERS), lake.active(NUMBERS)) == (None, None)
+    with pytest.raises(FileNotFoundError, match="materialize it first"):
+        lake.latest(NUMBERS)
 
 
 def test_everything_that_is_known_of_a_version_is_read_as_it_was_written(lake: Lake) -> None:

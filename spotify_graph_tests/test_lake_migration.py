@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from spotify_graph.errors import UserError
 from spotify_graph.lake.intake import Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.migration import migrate
@@ -89,6 +90,15 @@ def test_a_second_time_nothing_is_done(lake: Lake) -> None:
     told: list[str] = []
     migrate(lake.root, told.append)
     assert (lake.manifest, told) == (before, [])
+
+
+def test_until_then_nobody_reads_or_changes_it_and_whoever_tries_is_told_what_to_do(lake: Lake) -> None:
+    with pytest.raises(UserError, match="is of an earlier version: `spotify-graph materialize` takes it over"):
+        Intake(lake, USER_EVENTS).entries()
+    with pytest.raises(UserError, match="is of an earlier version"):
+        lake.put({"interactions": lake.write_table("interactions", pa.table({"n": [1]}))})
+    migrate(lake.root, lambda _: None)
+    assert list(Intake(lake, USER_EVENTS).entries()) == [FILE]
 
 
 def test_a_new_home_has_nothing_to_take_over(tmp_path: Path) -> None:

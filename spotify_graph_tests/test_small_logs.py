@@ -1,10 +1,12 @@
 """From landed files to the graph on logs that fit on a page, with what the design promises of awkward ones."""
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 from neo4j import Driver
@@ -16,6 +18,7 @@ from spotify_graph.graph_model import POPULARITY_HALF_LIFE_DAYS, POPULARITY_SINC
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import arrow_schema
 from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.settings import PROJECT_ROOT
 from spotify_graph_tests.platform import Platform, installed
 from spotify_graph_tests.spelling import misspelt
 
@@ -104,6 +107,18 @@ def test_every_asset_of_the_lake_has_the_columns_that_it_declares(platform: Plat
             files = lake.files(name)
             version = lake.latest(f"{name}/{files[0]}" if files else name)
             assert pq.read_schema(version.files[0]).equals(declared)
+
+
+def test_any_engine_reads_the_lake_as_the_decision_on_it_says(platform: Platform) -> None:
+    page = (PROJECT_ROOT / "docs" / "decisions" / "0001-lake.md").read_text(encoding="utf-8")
+    [sql] = re.findall(r"```sql\n(.*?)```", page, re.DOTALL)
+    lake = platform.home / "lake"
+    [*_, newest] = sorted((lake / "_manifests").glob("*.json"))
+    version = json.loads(newest.read_text(encoding="utf-8"))["entries"]["interactions"]["active"]
+    query = sql.replace(".spotify_graph/lake", str(lake)).replace("<version>", version)
+    found = duckdb.connect().execute(query).fetchall()
+    counted = platform.rows("interactions")["user_id"].value_counts().to_pylist()
+    assert sorted(found) == sorted((it["values"], it["counts"]) for it in counted)
 
 
 def test_an_asset_of_the_graph_can_be_read_as_it_was_published(platform: Platform) -> None:

@@ -207,10 +207,11 @@ def clean_tracks(
     lake: LakeResource, landing: LandingFolder
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Combines the catalogue files that the gates let through."""
-    started, store = monotonic(), lake.lake
-    intake = Intake(store.pin(), TRACKS)
-    entries, active = intake.entries(), intake.active()
-    latest = {file: it for file, entry in entries.items() if (it := entry.readable)}
+    started, store = monotonic(), lake.lake.pin()
+    intake = Intake(store, TRACKS)
+    entries = intake.entries()
+    active = intake.active(entries)
+    latest = {file: entry.latest for file, entry in entries.items() if entry.latest.files}
     rule: dict[str, Any] = {
         "placeholders": list(landing.placeholders),
         "genre_separator": landing.genre_separator,
@@ -272,9 +273,10 @@ def interactions(
 
     What came and what went since the last version is counted, and added to it and taken from it.
     """
-    now, started, store = datetime.now(UTC), monotonic(), lake.lake
-    intake = Intake(store.pin(), USER_EVENTS)
-    entries, active = intake.entries(), intake.active()
+    now, started, store = datetime.now(UTC), monotonic(), lake.lake.pin()
+    intake = Intake(store, USER_EVENTS)
+    entries = intake.entries()
+    active = intake.active(entries)
     before = store.active("interactions")
     made_from = MadeFrom(_COUNTS, _names(active))
     current = None if config.full else _up_to_date(store, "interactions", made_from)
@@ -374,7 +376,8 @@ def read(lake: Lake) -> dict[str, LakeTable]:
         UserError: its gates did not let its latest version through.
     """
     lake = lake.pin()
-    found = {"cleaned_events": LakeTable(Intake(lake, USER_EVENTS).active(), ddl(_EVENTS))}
+    intake = Intake(lake, USER_EVENTS)
+    found = {"cleaned_events": LakeTable(intake.active(intake.entries()), ddl(_EVENTS))}
     for asset, declared in {"cleaned_tracks": _TRACKS, "interactions": _INTERACTIONS}.items():
         version = lake.latest(asset)
         must_hold(asset, version)

@@ -54,7 +54,7 @@ class Digests:
 
     def of(self, name: str, look: Look) -> str | None:
         """The digest of a file under this look, or None where it is not known."""
-        known, computed = (self.known | self.learned).get(name, (None, None))
+        known, computed = self.learned.get(name) or self.known.get(name) or (None, None)
         return computed if known == look else None
 
     def under(self, path: Path, look: Look) -> str | None:

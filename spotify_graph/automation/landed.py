@@ -5,7 +5,7 @@ computed once for each look; `files_of` adds what the lake knows, and says of ea
 """
 
 import os
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from spotify_graph.automation.exports import in_landing
 from spotify_graph.automation.landing_watch import Look, is_being_written, settled, table_of
 from spotify_graph.errors import UserError
 from spotify_graph.imports import opening
+from spotify_graph.imports.dropped import Dropped
 from spotify_graph.lake.intake import KINDS, Entry, FailedIntake, Intake, is_stale, judging_code
 from spotify_graph.lake.lake import Lake
 from spotify_graph.settings import Settings
@@ -118,12 +119,13 @@ def listed(settings: Settings, before: Mapping[str, Look] | None = None) -> List
     complete = looks.keys() if before is None else settled(looks, {**digests.looks, **before})
     contents = _contents(folder, looks, complete, digests, bounded=before is not None)
     digests.save(looks.keys())
+    known = digests.looks
     return Listing(
         folder,
         looks.keys(),
         contents,
-        {name: look for name, look in looks.items() if digests.looks.get(name) != look},
-        tuple(_others(settings, looks)),
+        {name: look for name, look in looks.items() if known.get(name) != look},
+        tuple(_others(folder, looks, exports)),
     )
 
 
@@ -164,13 +166,13 @@ def _digest_of_complete(path: Path, look: Look, digests: Digests) -> str | None:
         return digest(path)
 
 
-def _others(settings: Settings, names: Mapping[str, Look]) -> Iterator[BadFile]:
-    for name, export in sorted(in_landing(settings).items()):
+def _others(folder: Path, names: Iterable[str], exports: Mapping[str, Dropped]) -> Iterator[BadFile]:
+    for name, export in sorted(exports.items()):
         if not export.known:
             reason = export.fault or "an export of listening: `spotify-graph materialize` imports it"
             yield BadFile(opening.without_account(shown_name(name)), reason)
     for name in sorted(name for name in names if not is_being_written(name) and not table_of(name)):
-        path = settings.landing / name
+        path = folder / name
         if not path.is_dir():
             yield BadFile(shown_name(name), unmatched_fault(name))
         elif fault := sub_folder_fault(path):

@@ -81,7 +81,8 @@ class ParquetIOManager(dg.ConfigurableIOManager):
         lake = self._pinned(context)
         table = _COMBINED.get(context.asset_key.path[-1])
         if table and not context.has_partition_key:
-            return LakeTable(Intake(lake, table).active(), _ddl(context))
+            intake = Intake(lake, table)
+            return LakeTable(intake.active(intake.entries()), _ddl(context))
         entry = _entry(context)
         version = lake.latest(entry)
         if context.upstream_output and context.upstream_output.definition_metadata.get(GATED):

@@ -118,11 +118,6 @@ class Entry:
         """How many good rows the graph is made from; None where it is made from none of its contents."""
         return self.active.record.counts["cleaned"] if self.active else None
 
-    @property
-    def readable(self) -> Version | None:
-        """The newest content whose records the lake holds, or None."""
-        return self.latest if self.latest.files else self.active
-
 
 def refusal_of(version: Version) -> str | None:
     """What keeps a version of a landed file out of the graph, and the way on, in one line; None where nothing does."""
@@ -153,16 +148,12 @@ class Intake:
 
     def entries(self) -> dict[str, Entry]:
         """Every file that was ever taken in and not forgotten, by name, in the names' order."""
-        return {file: self._entry(file) for file in self.lake.files(ROWS[self.table.name])}
+        now = replace(self, lake=self.lake.pin())
+        return {file: now._entry(file) for file in now.lake.files(ROWS[self.table.name])}
 
-    def active(self) -> dict[str, Version]:
-        """The versions that the graph is made from, by the entries of the lake that they are of."""
-        asset = ROWS[self.table.name]
-        return {
-            f"{asset}/{file}": self.lake.version(f"{asset}/{file}", named.active)
-            for file, named in self.lake.manifest.of(asset).items()
-            if named.active
-        }
+    def active(self, entries: Mapping[str, Entry]) -> dict[str, Version]:
+        """The versions that the graph is made from, of these files, by the entries of the lake that they are of."""
+        return {self._name(file): entry.active for file, entry in entries.items() if entry.active}
 
     def find(self, file: str) -> Entry | None:
         """A file's entry, or None where it was never examined, or is forgotten."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -157,12 +157,18 @@ class Lake:
     def find(self, name: str) -> Version | None:
         """The version of an entry that was written last, or None where the entry was never written."""
         named = self.manifest.entries.get(name)
-        return self.version(name, named.latest) if named else None
+        return self._kept(name, named.latest) if named else None
 
     def active(self, name: str) -> Version | None:
         """The version of an entry that others are computed from, or None."""
         named = self.manifest.entries.get(name)
-        return self.version(name, named.active) if named and named.active else None
+        return self._kept(name, named.active) if named and named.active else None
+
+    def _kept(self, name: str, version: str) -> Version | None:
+        # What somebody deleted of a table is computed anew.
+        with suppress(FileNotFoundError):
+            return self.version(name, version)
+        return None
 
     def files(self, asset: str) -> list[str]:
         """The landed files that there are entries of, of an asset that is partitioned by them."""

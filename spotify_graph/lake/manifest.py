@@ -17,11 +17,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
+from spotify_graph.errors import UserError
 from spotify_graph.lake import documents
 from spotify_graph.times import utc
 
 FOLDER = "_manifests"
 """Where manifests are, within the lake's root."""
+OF_EARLIER_VERSION = "intake"
+"""What a lake has that has no manifests yet, within its root."""
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,17 @@ class Manifest:
 
 
 def newest(root: Path) -> Manifest:
-    """The newest manifest of a lake; one that names nothing where there is none."""
+    """The newest manifest of a lake; one that names nothing where there is none.
+
+    Raises:
+        UserError: the lake is of an earlier version, and is to be taken over first.
+    """
     numbers = _numbers(root)
+    if not numbers and (root / OF_EARLIER_VERSION).is_dir():
+        raise UserError(
+            f"the lake at {root} is of an earlier version: `spotify-graph materialize` takes it over, and so does"
+            " `spotify-graph up`"
+        )
     while numbers:
         try:
             return at(root, max(numbers))
@@ -117,9 +129,18 @@ def change(root: Path, make: Callable[[Manifest], Manifest]) -> Manifest:
         after = make(before)
         if after == before:
             return before
-        after = replace(after, number=before.number + 1, at=utc(datetime.now(UTC), "microseconds"))
+        after = replace(after, number=before.number + 1, at=_now())
         if documents.put_if_absent(_file(root, after.number), asdict(after)):
             return after
+
+
+def first(root: Path, manifest: Manifest) -> None:
+    """Puts the first manifest of a lake, unless there is one."""
+    documents.put_if_absent(_file(root, 1), asdict(replace(manifest, number=1, at=_now())))
+
+
+def _now() -> str:
+    return utc(datetime.now(UTC), "microseconds")
 
 
 def kept(root: Path) -> list[Path]:

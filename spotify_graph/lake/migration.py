@@ -25,19 +25,19 @@ def migrate(root: Path, say: Callable[[str], None]) -> None:
         root: the lake's root.
         say: told what was taken over.
     """
-    if manifest.kept(root) or not (root / "intake").is_dir():
+    if manifest.kept(root) or not (root / manifest.OF_EARLIER_VERSION).is_dir():
         return
     entries: dict[str, Named] = {}
     forgotten: dict[str, Forgotten] = {}
     for table in KINDS:
-        folder = root / "intake" / table.name
+        folder = root / manifest.OF_EARLIER_VERSION / table.name
         for file in sorted(folder.glob("[!.]*.json")):
             entries |= _entries(root, table, file.name.removesuffix(".json"), documents.read(file))
         for name, known in (documents.read(folder / ".forgotten.json") or {}).items():
             forgotten[f"{table.name}/{name}"] = Forgotten(known["digest"], known["at"], known["released"])
         for file in sorted((folder / ".failed").glob("[!.]*.json")):
             Intake(Lake(root), table).fail(file.name.removesuffix(".json"), FailedIntake(**documents.read(file)))
-    manifest.change(root, lambda _: Manifest(entries=entries, forgotten=forgotten))
+    manifest.first(root, Manifest(entries=entries, forgotten=forgotten))
     files = sum(1 for name in entries if name.split("/")[0] in ROWS.values())
     say(f"The lake at {root} is of an earlier version: its {files} files are taken over, and its tables computed anew")
 

@@ -1,6 +1,6 @@
 """Dagster's side of neo4j_io, for any project: assets whose rows are the nodes and relationships of a Neo4j database.
 
-`examples/people_and_companies` is a project that has nothing else. It knows neither this project's tables nor its
+`examples/people` is a project that has nothing else. It knows neither this project's tables nor its
 settings: what is particular to them is in `io_managers.neo4j` and `resources.neo4j`, which build on this.
 """
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
 from spotify_graph.errors import UserError
 from spotify_graph.neo4j_dagster.resource import Connection, Neo4jServer
 from spotify_graph.neo4j_io import connection
@@ -58,6 +60,11 @@ class PlatformNeo4j(Neo4jServer):
     Where it connects comes from the settings and not from run configuration, so that no password reaches the UI.
     """
 
+    keep: bool = Field(
+        default=False,
+        description="Leave what somebody else adds under the graph's labels and types; otherwise it is removed.",
+    )
+
     @contextmanager
     def connect(self, say: Callable[[str], None] | None) -> Iterator[Connection]:
         """Connects to the server that the settings name."""
@@ -69,8 +76,3 @@ class PlatformNeo4j(Neo4jServer):
     def database(self) -> str:
         """The database that holds the graph."""
         return self.connection.database
-
-    @property
-    def keep(self) -> bool:
-        """Whether what somebody else adds under the graph's labels and types is left there."""
-        return Settings.load().foreign == "keep"
