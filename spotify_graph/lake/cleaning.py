@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from spotify_graph.lake import manifest
 from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.versions import Version
 from spotify_graph.neo4j_io.staging import Snapshot
 
 KEPT = timedelta(days=1)
@@ -92,7 +94,10 @@ def _versions(root: Path) -> Iterator[tuple[str, Path, datetime]]:
 
 
 def _bases(path: Path) -> Iterator[Path]:
-    """The versions that a snapshot differs from, one by way of the other."""
+    """The versions whose files a version is made of, and those that a snapshot differs from, one by way of another."""
+    with suppress(FileNotFoundError):
+        for table in Version.load(path).record.tables.values():
+            yield from (path.with_name(version) for version in table.versions)
     while True:
         try:
             snapshot = Snapshot.load(path)
