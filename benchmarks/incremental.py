@@ -2,7 +2,8 @@
 
 One process, one local Neo4j in a temporary home, and no models. The first load warms both up and is not counted. Then
 files are taken in, one after the other: of the newest two days, and of all days; one is replaced, and one forgotten.
-In the end everything is built from scratch in a new home and an empty database.
+Then, with --up, files land under `spotify-graph up`, which has done nothing for a minute before. In the end everything is
+built from scratch in a new home and an empty database.
 """
 
 import argparse
@@ -10,25 +11,34 @@ import json
 import os
 import random
 import shutil
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean, median
 
+import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
+from neo4j import Driver
 
 from spotify_graph import runs, sample_data
+from spotify_graph.graph_model import EVENT_TYPES
 from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.neo4j_io import ledger
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.settings import Settings
 
 NO_MODELS = "not (group:evaluation or group:recommendations)"
 TIMES = 3
 """How many files of a kind are taken in."""
+UNDER_UP = 3
+"""How many files land under `up`."""
 
 
 def main() -> None:
@@ -39,6 +49,7 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--more", type=int, default=10_000, help="events in each file that comes later")
     parser.add_argument("--many", type=int, default=0, help="how many files more, one after the other")
+    parser.add_argument("--up", action="store_true", help="let files land under `spotify-graph up`, too")
     parser.add_argument("--no-rebuild", action="store_true")
     sizes = parser.parse_args()
     for name in [name for name in os.environ if name.startswith(("SPOTIFY_GRAPH_", "NEO4J_", "DAGSTER_"))]:
@@ -85,6 +96,8 @@ def _measured(root: Path, sizes: argparse.Namespace) -> dict[str, object]:
         found |= {"many_first_s": round(mean(each[:tenth]), 2), "many_last_s": round(mean(each[-tenth:]), 2)}
         found["many_longest_s"] = max(each)
         found["lake_files"] = sum(1 for file in (home / "lake").rglob("*") if file.is_file())
+    if sizes.up:
+        found |= _under_up(home, logs)
     if sizes.no_rebuild:
         return found
     with connect(Settings.load()) as driver:
@@ -99,11 +112,63 @@ def _measured(root: Path, sizes: argparse.Namespace) -> dict[str, object]:
     return {**found, "full_rebuild_s": rebuild, **ratios}
 
 
+def _under_up(home: Path, logs: "_Logs") -> dict[str, object]:
+    """What `up` costs while nothing lands, and how long a file takes from its landing to the verified graph."""
+    os.environ |= {"SPOTIFY_GRAPH_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with (home / "up.log").open("w") as log:
+        up = psutil.Popen(
+            [sys.executable, "-m", "spotify_graph.cli", "up", "--port", str(port)], stdout=log, stderr=log
+        )
+    try:
+        _wait(lambda: "Dagster UI" in (home / "up.log").read_text())
+        time.sleep(60)  # until it has looked around
+        before, started = _cpu(up), time.monotonic()
+        time.sleep(60)
+        idle = (_cpu(up) - before) / (time.monotonic() - started)
+        seconds = []
+        for number, events in enumerate(logs.under_up):
+            landed, started = datetime.now(UTC), time.monotonic()
+            logs.write(home / "landing" / f"user_events_up_{number}.csv", events)
+            with connect(Settings.load()) as driver:
+                _wait(lambda landed=landed, driver=driver: _is_in_graph(driver, landed))
+            seconds.append(round(time.monotonic() - started, 1))
+    finally:
+        up.terminate()
+        up.wait()
+    return {"up_idle_share_of_a_core": round(idle, 4), "up_landed_to_graph_s": seconds}
+
+
+def _is_in_graph(driver: Driver, landed: datetime) -> bool:
+    """Whether all relationships of events were published since a file landed, and verified."""
+    entries = ledger.read(driver, Settings.load().neo4j_database)
+    found = [entries[event.relationship.asset] for event in EVENT_TYPES]
+    return all(it.finished_at and it.finished_at > landed and it.verified_at for it in found)
+
+
+def _cpu(process: psutil.Process) -> float:
+    """Seconds of CPU that a process took with all that it started."""
+    total = 0.0
+    for each in (process, *process.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            total += sum(each.cpu_times()[:4])  # its own, and those of its children that ended
+    return total
+
+
+def _wait(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 300
+    while not holds():
+        if time.monotonic() > deadline:
+            sys.exit("`up` did not do it within 300 s")
+        time.sleep(0.2)
+
+
 class _Logs:
     """The events of one sample, divided among files."""
 
     def __init__(self, root: Path, sizes: argparse.Namespace) -> None:
-        count = 2 * TIMES + 1 + sizes.many
+        count = 2 * TIMES + 1 + sizes.many + UNDER_UP
         sample_data.generate(
             root / "sample",
             truth=root / "truth",
@@ -127,7 +192,8 @@ class _Logs:
         self.newest = [events.take(sorted(last[at::TIMES])) for at in range(TIMES)]
         self.spread = [events.take(rows) for rows in of_all_days[:TIMES]]
         self.other = events.take(of_all_days[TIMES])
-        self.many = [events.take(rows) for rows in of_all_days[TIMES + 1 :]]
+        self.under_up = [events.take(rows) for rows in of_all_days[TIMES + 1 :][:UNDER_UP]]
+        self.many = [events.take(rows) for rows in of_all_days[TIMES + 1 + UNDER_UP :]]
 
     @staticmethod
     def write(file: Path, events: pa.Table) -> None:

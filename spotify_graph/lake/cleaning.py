@@ -103,7 +103,7 @@ def _bases(path: Path) -> Iterator[Path]:
             snapshot = Snapshot.load(path)
         except FileNotFoundError:
             return
-        if snapshot.base is None:
+        if snapshot.base is None or not snapshot.revisions:
             return
         path = path.with_name(snapshot.base)
         yield path
