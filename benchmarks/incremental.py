@@ -2,8 +2,8 @@
 
 One process, one local Neo4j in a temporary home, and no models. The first load warms both up and is not counted. Then
 files are taken in, one after the other: of the newest two days, and of all days; one is replaced, and one forgotten.
-Then, with --up, files land under `spotify-graph up`, which has done nothing for a minute before. In the end everything is
-built from scratch in a new home and an empty database.
+Then, with --up, files land under `spotify-graph up`, which has done nothing for a minute before. In the end everything
+is built from scratch in a new home and an empty database.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import mean, median
 
@@ -132,7 +133,7 @@ def _under_up(home: Path, logs: "_Logs") -> dict[str, object]:
             landed, started = datetime.now(UTC), time.monotonic()
             logs.write(home / "landing" / f"user_events_up_{number}.csv", events)
             with connect(Settings.load()) as driver:
-                _wait(lambda landed=landed, driver=driver: _is_in_graph(driver, landed))
+                _wait(partial(_is_in_graph, driver, landed))
             seconds.append(round(time.monotonic() - started, 1))
     finally:
         up.terminate()
