@@ -1,0 +1,144 @@
+"""Commands that ask the graph."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from spotify_graph import console
+from spotify_graph.cli.options import as_json, per_artist
+from spotify_graph.errors import UsageError
+from spotify_graph.settings import Settings
+
+if TYPE_CHECKING:
+    from spotify_graph.queries import Parameter, Rows
+    from spotify_graph.serving import Recommendations, SimilarTracks
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--param", "-p", "parameters", multiple=True, metavar="K=V", help="A parameter of the query; repeatable.")
+@click.option("--list", "listing", is_flag=True, help="List the queries and their parameters.")
+@as_json
+def query(name: str | None, parameters: Sequence[str], listing: bool, as_json: bool) -> None:
+    """Run the sample query NAME."""
+    from spotify_graph import queries
+    from spotify_graph.resources.neo4j import connect
+
+    if listing:
+        _list_queries(as_json)
+        return
+    if name is None:
+        raise UsageError("name a query, or list them with --list")
+    chosen = queries.get(name)
+    bound = chosen.bind(_by_key(parameters))
+    settings = Settings.load()
+    with connect(settings, console.say) as driver:
+        show_rows(queries.run(driver, settings.neo4j_database, chosen, bound), as_json)
+
+
+@click.command()
+@click.argument("user_id")
+@click.option("-k", default=10, show_default=True, help="How many tracks, from 1 to 100.")
+@click.option("--genre", help="Only tracks in this genre.")
+@click.option("--artist", help="Only tracks by this artist, however many.")
+@click.option("--heard", is_flag=True, help="Tracks that the user has heard stay in.")
+@click.option("--disliked", is_flag=True, help="Tracks that the user skipped more often than played stay in.")
+@per_artist
+@as_json
+def recommend(
+    user_id: str,
+    k: int,
+    genre: str | None,
+    artist: str | None,
+    heard: bool,
+    disliked: bool,
+    per_artist: int | None,
+    as_json: bool,
+) -> None:
+    """Recommend tracks to the user USER_ID, and say why."""
+    from spotify_graph import serving
+    from spotify_graph.resources.neo4j import connect
+
+    serving.check(k, per_artist)
+    settings = Settings.load()
+    with connect(settings, console.say) as driver:
+        answer = serving.recommend(
+            driver,
+            settings.neo4j_database,
+            user_id,
+            k=k,
+            genre=genre,
+            artist=artist,
+            heard=heard,
+            disliked=disliked,
+            per_artist=per_artist,
+        )
+    _show_served(answer, as_json)
+    if not answer.known:
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("track_id")
+@click.option("-k", default=10, show_default=True, help="How many tracks, from 1 to 100.")
+@per_artist
+@as_json
+def similar(track_id: str, k: int, per_artist: int | None, as_json: bool) -> None:
+    """Show the tracks most similar to the track TRACK_ID, and say why."""
+    from spotify_graph import serving
+    from spotify_graph.resources.neo4j import connect
+
+    serving.check(k, per_artist)
+    settings = Settings.load()
+    with connect(settings, console.say) as driver:
+        answer = serving.similar(driver, settings.neo4j_database, track_id, k=k, per_artist=per_artist)
+    _show_served(answer, as_json)
+
+
+def _list_queries(as_json: bool) -> None:
+    from spotify_graph import queries
+
+    rows = [
+        {"query": query.name, "answers": query.description, "parameters": [_described(p) for p in query.parameters]}
+        for query in queries.load().values()
+    ]
+    console.records(rows, ("query", "answers", "parameters"), as_json)
+
+
+def _described(parameter: "Parameter") -> str:
+    default = getattr(parameter, "default", None)
+    return parameter.name if default is None else f"{parameter.name}={default}"
+
+
+def show_rows(answer: "Rows", as_json: bool) -> None:
+    """Prints the answer to a query."""
+    console.records([dict(zip(answer.columns, row, strict=True)) for row in answer.rows], answer.columns, as_json)
+
+
+def _show_served(answer: "Recommendations | SimilarTracks", as_json: bool) -> None:
+    from spotify_graph.serving import COLUMNS
+
+    if as_json:
+        console.document(asdict(answer))
+    else:
+        console.records([asdict(track) for track in answer.tracks], COLUMNS, as_json=False)
+    if answer.note:
+        console.say(f"spotify-graph: {answer.note}")
+
+
+def _by_key(parameters: Sequence[str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for parameter in parameters:
+        name, equals, value = parameter.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--param takes K=V, not {parameter!r}")
+        if name in given:
+            raise UsageError(f"--param {name} is given twice")
+        given[name] = value
+    return given
+
+
+COMMANDS = (query, recommend, similar)
