@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from spotify_graph.cli import answers, intake, reports, servers
+from spotify_graph.cli.options import examples
 from spotify_graph.errors import UsageError, UserError
 
 
@@ -33,7 +34,11 @@ class _Command(click.Group):
             sys.exit(2 if isinstance(error, UsageError) else 1)
 
 
-@click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Command,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples("demo", "materialize", "COMMAND --help"),
+)
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks; may stand anywhere.")
 @click.version_option(package_name="spotify-graph")
 def main() -> None:

@@ -3,12 +3,13 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from spotify_graph import console
-from spotify_graph.cli.options import as_json, per_artist
+from spotify_graph.cli.options import as_json, examples, per_artist
 from spotify_graph.errors import UsageError
 from spotify_graph.settings import Settings
 
@@ -17,9 +18,33 @@ if TYPE_CHECKING:
     from spotify_graph.serving import Recommendations, SimilarTracks
 
 
-@click.command()
-@click.argument("name", required=False)
-@click.option("--param", "-p", "parameters", multiple=True, metavar="K=V", help="A parameter of the query; repeatable.")
+def _queries(_context: click.Context, _argument: click.Parameter, begun: str) -> list[CompletionItem]:
+    from spotify_graph import queries
+
+    return [CompletionItem(it.name, help=it.description) for it in queries.load().values() if it.name.startswith(begun)]
+
+
+def _parameters(context: click.Context, _option: click.Parameter, begun: str) -> list[CompletionItem]:
+    from spotify_graph import queries
+
+    known = queries.load()
+    # Where the last option waits for its value, click leaves the words before it as they are.
+    chosen = [known[word] for word in (context.params["name"], *context.args) if word in known]
+    names = [f"{it.name}=" for query in chosen for it in query.parameters]
+    return [CompletionItem(name) for name in names if name.startswith(begun)]
+
+
+@click.command(epilog=examples("query --list", "query top_liked_tracks -p user_id=ann -p limit=5"))
+@click.argument("name", required=False, shell_complete=_queries)
+@click.option(
+    "--param",
+    "-p",
+    "parameters",
+    multiple=True,
+    metavar="K=V",
+    shell_complete=_parameters,
+    help="A parameter of the query; repeatable.",
+)
 @click.option("--list", "listing", is_flag=True, help="List the queries and their parameters.")
 @as_json
 def query(name: str | None, parameters: Sequence[str], listing: bool, as_json: bool) -> None:
@@ -39,7 +64,7 @@ def query(name: str | None, parameters: Sequence[str], listing: bool, as_json: b
         show_rows(queries.run(driver, settings.neo4j_database, chosen, bound), as_json)
 
 
-@click.command()
+@click.command(epilog=examples("recommend ann", "recommend ann -k 5 --genre Jazz"))
 @click.argument("user_id")
 @click.option("-k", default=10, show_default=True, help="How many tracks, from 1 to 100.")
 @click.option("--genre", help="Only tracks in this genre.")
@@ -81,7 +106,7 @@ def recommend(
         sys.exit(1)
 
 
-@click.command()
+@click.command(epilog=examples("similar 6rqhFgbbKwnb9MLmUQDhG6 -k 5"))
 @click.argument("track_id")
 @click.option("-k", default=10, show_default=True, help="How many tracks, from 1 to 100.")
 @per_artist
@@ -113,9 +138,19 @@ def _described(parameter: "Parameter") -> str:
     return parameter.name if default is None else f"{parameter.name}={default}"
 
 
+def as_records(answer: "Rows") -> list[dict[str, Any]]:
+    """The rows of an answer, each by the names of its columns."""
+    return [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]
+
+
 def show_rows(answer: "Rows", as_json: bool) -> None:
-    """Prints the answer to a query."""
-    console.records([dict(zip(answer.columns, row, strict=True)) for row in answer.rows], answer.columns, as_json)
+    """Prints the answer to a query; in a table, nodes and relationships are named in a few words."""
+    from spotify_graph.appearance import in_words
+
+    found = as_records(answer)
+    if not as_json:
+        found = [{name: in_words(value) for name, value in row.items()} for row in found]
+    console.records(found, answer.columns, as_json)
 
 
 def _show_served(answer: "Recommendations | SimilarTracks", as_json: bool) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from spotify_graph import console
-from spotify_graph.cli.options import as_json
+from spotify_graph.cli.options import as_json, examples
 from spotify_graph.errors import UserError
 from spotify_graph.settings import Settings
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from spotify_graph.local.neo4j import LocalNeo4j
 
 
-@click.command()
+@click.command(epilog=examples("up", "up --port 3001"))
 @click.option("--port", type=click.IntRange(1, 65535), help="The UI's port.", show_default="3000, or a free one")
 def up(port: int | None) -> None:
     """Run Neo4j, the Dagster webserver, the daemon and the HTTP service until Ctrl-C."""
@@ -68,7 +68,7 @@ def up(port: int | None) -> None:
         stop.awaiting = "Spark"
 
 
-@click.command()
+@click.command(epilog=examples("serve", "serve --port 8080 --token-file token"))
 @click.option("--host", help="The address to listen on.", show_default="127.0.0.1")
 @click.option("--port", type=click.IntRange(1, 65535), help="The port.", show_default="8000, or a free one")
 @click.option("--token-file", type=click.Path(path_type=Path), help="A file with the token that requests must show.")
@@ -89,21 +89,27 @@ def serve(host: str | None, port: int | None, token_file: Path | None) -> None:
         server.serve(settings, driver, listener, stop, lambda url: console.tell(f"HTTP API        {url}"), console.say)
 
 
-@click.command("warm-caches")
-def warm_caches() -> None:
+@click.command("warm-caches", epilog=examples("warm-caches"))
+@as_json
+def warm_caches(as_json: bool) -> None:
     """Make the caches with which Spark and the local Neo4j start faster: once, in a few minutes."""
     from spotify_graph import warm_caches as training
 
+    made = {}
     for cache in training.train(Settings.load(), console.say):
-        console.tell(f"{cache}  {cache.stat().st_size / 1e6:,.0f} MB")
+        made[str(cache)] = cache.stat().st_size
+        if not as_json:
+            console.tell(f"{cache}  {made[str(cache)] / 1e6:,.0f} MB")
+    if as_json:
+        console.document([{"cache": cache, "bytes": size} for cache, size in made.items()])
 
 
-@click.group()
+@click.group(epilog=examples("neo4j start", "neo4j status --json"))
 def neo4j() -> None:
     """Start, stop and look at the local Neo4j server."""
 
 
-@neo4j.command()
+@neo4j.command(epilog=examples("neo4j start"))
 @as_json
 def start(as_json: bool) -> None:
     """Start the local server, unless it runs."""
@@ -112,13 +118,17 @@ def start(as_json: bool) -> None:
     _show_server(local, as_json)
 
 
-@neo4j.command()
-def stop() -> None:
+@neo4j.command(epilog=examples("neo4j stop"))
+@as_json
+def stop(as_json: bool) -> None:
     """Stop the local server."""
     from spotify_graph.local import locks
 
     stopped = local_neo4j().stop()
-    console.tell("Neo4j is stopped." if stopped else "Neo4j was not running.")
+    if as_json:
+        console.document({"stopped": stopped})
+    else:
+        console.tell("Neo4j is stopped." if stopped else "Neo4j was not running.")
     if stopped and (user := locks.running_up(Settings.load())):
         console.say(
             f"warning: {user} uses it: its next run starts it again, and so does `spotify-graph neo4j start`;"
@@ -126,7 +136,7 @@ def stop() -> None:
         )
 
 
-@neo4j.command("status")
+@neo4j.command("status", epilog=examples("neo4j status", "neo4j status --json"))
 @as_json
 def neo4j_status(as_json: bool) -> None:
     """Say whether the local server runs, and where."""
