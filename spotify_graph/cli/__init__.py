@@ -37,7 +37,7 @@ class _Command(click.Group):
 @click.group(
     cls=_Command,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=examples("demo", "materialize", "COMMAND --help"),
+    epilog=examples("demo", "materialize", "list users", "COMMAND --help"),
 )
 @click.option("--debug", is_flag=True, expose_value=False, help="Show tracebacks; may stand anywhere.")
 @click.version_option(package_name="spotify-graph")

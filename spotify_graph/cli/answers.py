@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from spotify_graph.queries import Parameter, Rows
     from spotify_graph.serving import Recommendations, SimilarTracks
 
+_LISTED = ("users", "tracks", "artists", "genres")
+
 
 def _queries(_context: click.Context, _argument: click.Parameter, begun: str) -> list[CompletionItem]:
     from spotify_graph import queries
@@ -123,6 +125,26 @@ def similar(track_id: str, k: int, per_artist: int | None, as_json: bool) -> Non
     _show_served(answer, as_json)
 
 
+@click.command("list", epilog=examples("list users", "list tracks --like miles --limit 5", "list genres --json"))
+@click.argument("kind", type=click.Choice(_LISTED))
+@click.option(
+    "--like", metavar="TEXT", help="Only those whose id or name has it, whatever its case; tracks: artist too."
+)
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="How many at most.")
+@as_json
+def list_(kind: str, like: str | None, limit: int, as_json: bool) -> None:
+    """List users, tracks, artists or genres: a way to find the ids that other commands take."""
+    from spotify_graph import directory
+    from spotify_graph.resources.neo4j import connect
+
+    settings = Settings.load()
+    with connect(settings, console.say) as driver:
+        found, more = directory.listed(driver, settings.neo4j_database, directory.KINDS[kind], like, limit)
+    show_rows(found, as_json)
+    if more:
+        console.say(f"These are not all {kind}; --limit shows more, and --like TEXT looks for some")
+
+
 def _list_queries(as_json: bool) -> None:
     from spotify_graph import queries
 
@@ -176,4 +198,4 @@ def _by_key(parameters: Sequence[str]) -> dict[str, str]:
     return given
 
 
-COMMANDS = (query, recommend, similar)
+COMMANDS = (query, recommend, similar, list_)
