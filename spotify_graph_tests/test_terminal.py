@@ -169,6 +169,7 @@ def test_help_fits_80_columns(words: tuple[str, ...]) -> None:
         (["query", "related_tracks", "-p", "l"], ["limit=", "listeners="]),
         (["query", "related_tracks", "-p", "x"], []),
         (["list", "a"], ["artists"]),
+        (["draw", ""], ["user", "artist", "track", "genre"]),
         (["rejects", "--reason", "bad_e"], [it for it in REASONS if it.startswith("bad_e")]),
         (["mat"], ["materialize"]),
     ],

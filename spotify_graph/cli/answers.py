@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from spotify_graph.serving import Recommendations, SimilarTracks
 
 _LISTED = ("users", "tracks", "artists", "genres")
+_DRAWN = ("user", "artist", "track", "genre")
 
 
 def _queries(_context: click.Context, _argument: click.Parameter, begun: str) -> list[CompletionItem]:
@@ -145,6 +147,27 @@ def list_(kind: str, like: str | None, limit: int, as_json: bool) -> None:
         console.say(f"These are not all {kind}; --limit shows more, and --like TEXT looks for some")
 
 
+@click.command(epilog=examples("draw artist 'Miles Davis' --out miles.html", "draw user ann --out user.html"))
+@click.argument("kind", type=click.Choice(_DRAWN))
+@click.argument("id_", metavar="ID")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The HTML file to write.")
+@click.option("--limit", type=click.IntRange(1, 100), default=8, show_default=True, help="How many tracks or users.")
+@as_json
+def draw(kind: str, id_: str, out: Path, limit: int, as_json: bool) -> None:
+    """Draw the neighbourhood of a user, an artist, a track or a genre as a page that needs no network."""
+    from spotify_graph import drawing
+    from spotify_graph.resources.neo4j import connect
+
+    settings = Settings.load()
+    with connect(settings, console.say) as driver:
+        picture = drawing.draw(driver, settings.neo4j_database, kind, id_, limit)
+    picture.write(out)
+    if as_json:
+        console.document({"file": str(out), "nodes": len(picture.nodes), "relationships": len(picture.relationships)})
+    else:
+        console.tell(f"{out}: {len(picture.nodes):,} nodes, {len(picture.relationships):,} relationships")
+
+
 def _list_queries(as_json: bool) -> None:
     from spotify_graph import queries
 
@@ -198,4 +221,4 @@ def _by_key(parameters: Sequence[str]) -> dict[str, str]:
     return given
 
 
-COMMANDS = (query, recommend, similar, list_)
+COMMANDS = (query, recommend, similar, list_, draw)
