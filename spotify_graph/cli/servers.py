@@ -104,6 +104,21 @@ def warm_caches(as_json: bool) -> None:
         console.document([{"cache": cache, "bytes": size} for cache, size in made.items()])
 
 
+@click.command(epilog=examples("browser", "browser --out ~/Downloads"))
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=".", help="The folder to write to.")
+@as_json
+def browser(out: Path, as_json: bool) -> None:
+    """Write what Neo4j Browser imports: a style for the graph, and the sample queries as saved scripts."""
+    from spotify_graph import browser as importable
+
+    style, scripts = importable.write(out.expanduser())
+    if as_json:
+        console.document({"style": str(style), "scripts": str(scripts)})
+    else:
+        console.tell(f"{style}  the style of the graph\n{scripts}  the sample queries")
+        console.say("Drop one after the other onto the page of Neo4j Browser.")
+
+
 @click.group(epilog=examples("neo4j start", "neo4j status --json"))
 def neo4j() -> None:
     """Start, stop and look at the local Neo4j server."""
@@ -175,4 +190,4 @@ def local_neo4j() -> "LocalNeo4j":
     return LocalNeo4j(settings)
 
 
-COMMANDS = (up, serve, warm_caches, neo4j)
+COMMANDS = (up, serve, warm_caches, neo4j, browser)
