@@ -1,8 +1,8 @@
 """Tables of text that fit a width: words stay whole, and no line ends in blanks.
 
-A table that is too wide has its cells wrapped at their blanks. Where too little would be left of them, the last column
-goes under its row; where even that is not enough, each row is written upright, a line for each of its columns. A word
-that is wider than all that, such as an id, sticks out: who copies it gets it whole.
+A table that is too wide has its cells wrapped at their blanks. Where rows would become tall, the last column goes under
+its row; where even that is not enough, each row is written upright, a line for each of its columns. A word that is
+wider than all that, such as an id, sticks out: who copies it gets it whole.
 """
 
 from collections.abc import Sequence
@@ -14,6 +14,8 @@ _GAP = "  "
 _INDENT = "    "
 _LEAST_COLUMNS = 3
 """Of fewer columns, none goes under the others."""
+_TALLEST = 2
+"""How many lines a row takes where all of its columns stand beside each other."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +43,21 @@ def lay_out(
         numeric: for each column whether it holds numbers, which are aligned at their right end and never wrapped.
     """
     numeric = numeric or [False] * len(columns)
+    beside = under = None
     if widths := _widths(columns, rows, width, numeric):
-        lines = [_beside(cells, widths, numeric) for cells in (columns, *rows)]
-        return Layout(tuple(lines[0]), tuple(line for row in lines[1:] for line in row))
+        beside = [_beside(cells, widths, numeric) for cells in (columns, *rows)]
+        if max(map(len, beside)) <= _TALLEST:
+            return _layout(beside)
     if len(columns) >= _LEAST_COLUMNS and (widths := _widths(columns[:-1], [row[:-1] for row in rows], width, numeric)):
-        lines = [[*_beside(cells[:-1], widths, numeric), *_under(cells[-1], width)] for cells in (columns, *rows)]
-        return Layout(tuple(lines[0]), tuple(line for row in lines[1:] for line in row))
+        under = [[*_beside(cells[:-1], widths, numeric), *_under(cells[-1], width)] for cells in (columns, *rows)]
+    if found := under or beside:
+        return _layout(found)
     upright = [_upright(columns, row, width) for row in rows]
     return Layout((), tuple(line for row in upright for line in ("", *row))[1:])
+
+
+def _layout(lines: Sequence[Sequence[str]]) -> Layout:
+    return Layout(tuple(lines[0]), tuple(line for row in lines[1:] for line in row))
 
 
 def fits(columns: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> bool:
