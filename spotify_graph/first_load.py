@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
-from spotify_graph.assets import cleaned
+from spotify_graph.assets import interactions
 from spotify_graph.assets.graph import GRAPH_ASSETS, GraphAsset, stage
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import FACTS, NODES
@@ -111,7 +111,7 @@ def load(settings: Settings, over: Callable[[int], Runner], gates: Gates, say: C
     from spotify_graph.neo4j_io import bulk
 
     lake = Lake(settings.lake)
-    inputs, before = cleaned.read(lake), _published(settings, say)
+    inputs, before = interactions.read(lake), _published(settings, say)
 
     def staged(asset: GraphAsset) -> Snapshot | None:
         of_asset = {name: inputs[name] for name in asset.inputs}

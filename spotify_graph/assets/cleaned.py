@@ -1,17 +1,15 @@
-"""The group cleaned: good rows with their types, bad rows with their reasons, and the interactions."""
+"""Cleaned files: good rows with their types, and bad rows with their reasons."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
 from typing import Any
 
 import dagster as dg
-from pydantic import Field
 
-from spotify_graph.assets.schema import OWNERS, arrow, columns, ddl, table_columns
+from spotify_graph.assets.schema import OWNERS, arrow, columns, table_columns
 from spotify_graph.automation import held_back
 from spotify_graph.automation.conditions import COMBINES_FILES
 from spotify_graph.automation.hooks import recorded_with_its_file
@@ -20,40 +18,39 @@ from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
 from spotify_graph.code_versions import code_of
 from spotify_graph.io_managers.pages import as_it_was, made
-from spotify_graph.io_managers.parquet import GATED, must_hold, shown
+from spotify_graph.io_managers.parquet import GATED, shown
 from spotify_graph.lake.intake import JUDGED_BY, Entry, Intake, refusal_of
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.verdicts import Verdict
-from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, Version, together
+from spotify_graph.lake.versions import MadeFrom, Record, Version, together
 from spotify_graph.neo4j_io import buckets
-from spotify_graph.parts import Part, by_bucket, divided, scratch, shuffle
+from spotify_graph.parts import Part, by_bucket, divided, scratch
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource, LandingFolder
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.tasks import events as of_events
-from spotify_graph.tasks import interactions as counting
-from spotify_graph.transforms import cleaning, popularity
+from spotify_graph.transforms import cleaning
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, raw_schema
 
 _COMMON: dict[str, Any] = {"group_name": "cleaned", "kinds": {"parquet", "pyarrow", "spark"}, "owners": OWNERS}
 
-_ID = ("user_id", "string", "The user's id, trimmed."), ("track_id", "string", "The track's id, trimmed.")
+IDS = ("user_id", "string", "The user's id, trimmed."), ("track_id", "string", "The track's id, trimmed.")
 _REJECTED = (
     ("file", "string", "The landed file's name."),
     ("line", "long", "The row's first line in the file; the header is line 1."),
     ("raw", "string", "The row's text."),
     ("reasons", "array<string>", "Every reason that applies."),
 )
-_EVENTS = (
+EVENTS = (
     ("file", "string", "The landed file's name."),
-    *_ID,
+    *IDS,
     ("event_type", "string", "play, skip, like, pause or seek."),
     ("event_ts", "timestamp", "When it happened, UTC, microseconds."),
     ("session_id", "string", "The session, where known."),
     ("device", "string", "The device, where known."),
 )
-_TRACKS = (
-    _ID[1],
+CATALOGUE = (
+    IDS[1],
     ("title", "string", "The title, where the catalogue has one."),
     ("artist", "string", "The artist's name, where the catalogue has one."),
     ("album", "string", "The album, where the catalogue has one."),
@@ -62,14 +59,6 @@ _TRACKS = (
     ("file", "string", "The file of the newest row."),
     ("line", "long", "The line of the newest row."),
 )
-_INTERACTIONS = (
-    *_ID,
-    ("event_type", "string", "play, skip, like, pause or seek."),
-    ("count", "long", "How many such events the user has on the track."),
-    ("first_ts", "timestamp", "When the first one happened, UTC."),
-    ("last_ts", "timestamp", "When the last one happened, UTC."),
-)
-
 _EVENT_GATES = (
     gate.SCHEMA,
     gate.HAS_ROWS,
@@ -82,19 +71,8 @@ _EVENT_GATES = (
     gate.TIMES_IN_RANGE,
 )
 _CATALOGUE_GATES = (gate.SCHEMA, gate.ROWS_ADD_UP, gate.KEYS_PRESENT)
-_INTERACTION_GATES = (
-    gate.SCHEMA,
-    gate.KEYS_PRESENT,
-    gate.EVENT_TYPES_ALLOWED,
-    gate.COUNTS_POSITIVE,
-    gate.TIMES_IN_ORDER,
-    gate.NO_DROP,
-    gate.FRESHNESS,
-)
-
 _JUDGES_EVENTS = code_of(*JUDGED_BY[USER_EVENTS.name])
 _JUDGES_TRACKS = code_of(*JUDGED_BY[TRACKS.name], rules.__name__)
-_COUNTS = code_of(counting.__name__, rules.__name__)
 
 
 @dg.multi_asset(
@@ -102,7 +80,7 @@ _COUNTS = code_of(counting.__name__, rules.__name__)
         "cleaned_events": dg.AssetOut(
             **_COMMON,
             description="Every good event of a file, once.",
-            metadata=columns(*_EVENTS),
+            metadata=columns(*EVENTS),
             code_version=_JUDGES_EVENTS,
         ),
         "rejected_events": dg.AssetOut(
@@ -134,7 +112,7 @@ def clean_events(
         judge = partial(of_events.judge, now, landing.placeholders, count, folder)
         judged = run(judge, divided(raw.part))
         good = by_bucket([it.good for it in judged], count)
-        clean = [partial(of_events.clean, now, arrow(*_EVENTS), part) for part in good]
+        clean = [partial(of_events.clean, now, arrow(*EVENTS), part) for part in good]
         version, cleaned = store.write_parts(
             f"cleaned_events/{file}",
             clean,
@@ -150,7 +128,7 @@ def clean_events(
     yield made("rejected_events", bad_rows.path, {**found, **shown(bad_rows, started)})
     examples = {reason: example for it in reversed(judged) for reason, example in it.examples.items()}
     findings = [
-        gate.schema(_columns_of(version), table_columns(_EVENTS)),
+        gate.schema(_columns_of(version), table_columns(EVENTS)),
         gate.has_rows(raw.rows),
         gate.rows_add_up(raw.rows, counts["kept"], counts["duplicates"], counts["rejected"]),
         gate.rejected_share(
@@ -188,7 +166,7 @@ def clean_events(
         "cleaned_tracks": dg.AssetOut(
             **_COMMON,
             description="The catalogue: the newest good row of each track.",
-            metadata=columns(*_TRACKS) | {GATED: True},
+            metadata=columns(*CATALOGUE) | {GATED: True},
             code_version=_JUDGES_TRACKS,
             automation_condition=COMBINES_FILES,
         ),
@@ -218,10 +196,10 @@ def clean_tracks(
     }
     made_from = MadeFrom(
         _JUDGES_TRACKS,
-        _names(active),
+        names(active),
         {**rule, "examined": {file: version.name for file, version in latest.items()}},
     )
-    before = _up_to_date(store, "cleaned_tracks", made_from)
+    before = up_to_date(store, "cleaned_tracks", made_from)
     if before and before.verdict:
         for asset in ("cleaned_tracks", "rejected_tracks"):
             yield as_it_was(asset, store.latest(asset))
@@ -233,13 +211,13 @@ def clean_tracks(
     cleaned, row_rules = rows.drop_columns([cleaning.COPIES]), rules.of_catalogue()
     version = store.write_table("cleaned_tracks", cleaned, Record(made_from=made_from))
     told = {name: counts[name] for name in ("rows_read", "kept", "duplicates", "rejected")}
-    yield made("cleaned_tracks", version.path, {**_sources(entries), **shown(version, started, **told)})
+    yield made("cleaned_tracks", version.path, {**sources(entries), **shown(version, started, **told)})
     of_latest = cleaning.judge_tracks(together(latest.values()).read(raw_schema(TRACKS)), **rule)
     bad_rows = store.write_table("rejected_tracks", cleaning.rejected(of_latest), Record(made_from=made_from))
     by_reason = _sum(entries.values(), cleaning.TRACK_REASONS)
     yield made("rejected_tracks", bad_rows.path, {**by_reason, **shown(bad_rows, started)})
     findings = [
-        gate.schema(_columns_of(version), table_columns(_TRACKS)),
+        gate.schema(_columns_of(version), table_columns(CATALOGUE)),
         gate.rows_add_up(
             sum(version.rows for version in active.values()), counts["kept"], counts["duplicates"], counts["rejected"]
         ),
@@ -248,168 +226,6 @@ def clean_tracks(
     version = version.but(verdict=Verdict(tuple(findings)))
     store.put({"cleaned_tracks": version, "rejected_tracks": bad_rows})
     yield from (gate.of_version(finding, "cleaned_tracks", version.name) for finding in findings)
-
-
-class InteractionsConfig(dg.Config):
-    """How interactions are brought up to date."""
-
-    full: bool = Field(False, description="Count everything anew, not only what changed.")
-
-
-@dg.asset(
-    group_name="cleaned",
-    kinds={"parquet", "pyarrow", "spark"},
-    owners=OWNERS,
-    deps=["cleaned_events"],
-    metadata=columns(*_INTERACTIONS) | {GATED: True},
-    code_version=_COUNTS,
-    automation_condition=COMBINES_FILES,
-    check_specs=[it.spec("interactions") for it in _INTERACTION_GATES],
-)
-def interactions(
-    config: InteractionsConfig, spark: SparkResource, gates: Gates, lake: LakeResource
-) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
-    """One row for each user, track and event type, over the event files that the gates let through.
-
-    What came and what went since the last version is counted, and added to it and taken from it.
-    """
-    now, started, store = datetime.now(UTC), monotonic(), lake.lake.pin()
-    intake = Intake(store, USER_EVENTS)
-    entries = intake.entries()
-    active = intake.active(entries)
-    before = store.active("interactions")
-    made_from = MadeFrom(_COUNTS, _names(active))
-    current = None if config.full else _up_to_date(store, "interactions", made_from)
-    if current and current.verdict:
-        yield as_it_was("interactions", current)
-        # The rows are as they were; the time is not.
-        yield from gate.results(gate.aged(current.verdict, now, gates), "interactions")
-        return
-    turnover = None if before is None or config.full else _turnover(store, before, active)
-    kept = {file: entry.in_graph for file, entry in entries.items() if entry.in_graph is not None}
-    record = Record(made_from=made_from, details={_KEPT: kept})
-    if before is None or turnover is None:
-        version, counted = _counted(store, spark, list(active.values()), record)
-        events, newest, how = 0, None, "all"
-    else:
-        version, counted = _revised(store, spark, before, turnover, record)
-        events, newest = before.record.counts[_COUNT], before.record.details[_NEWEST]
-        how = f"{len(turnover.came) + len(turnover.went)} versions of files"
-    events += sum(it.events for it in counted)
-    newest = _latest(newest, counted, active.values())
-    version = version.but(counts={_COUNT: events}, details={_KEPT: kept, _NEWEST: newest})
-    yield made(
-        "interactions",
-        version.path,
-        {**_sources(entries), "counted": how, **shown(version, started, events=events)},
-    )
-    findings = [
-        gate.schema(version.table(counting.INTERACTIONS).schema, table_columns(_INTERACTIONS)),
-        *rules.findings(rules.of_interactions(), rules.added(it.broken for it in counted)),
-        gate.no_drop("events", *_events_now_and_before(kept, before, entries), gates),
-        gate.freshness(None if newest is None else datetime.fromtimestamp(newest / 1e6, UTC), now, gates),
-    ]
-    version = version.but(verdict=Verdict(tuple(findings)))
-    store.put({"interactions": version})
-    yield from (gate.of_version(finding, "interactions", version.name) for finding in findings)
-
-
-@dataclass(frozen=True)
-class _Turnover:
-    """The versions of files that came, went and stayed since a version of the interactions."""
-
-    came: list[Version]
-    went: list[Version]
-    stayed: list[Version]
-
-    @property
-    def rows(self) -> int:
-        """How many events come and go."""
-        return sum(version.rows for version in (*self.came, *self.went))
-
-
-def _turnover(lake: Lake, before: Version, active: Mapping[str, Version]) -> _Turnover | None:
-    """What became of files since; None where all is to be counted anew.
-
-    That is where the code changed, where rows broke a rule and were accepted, where a version that went is not in the
-    lake any more, and where so much changes that the rest is little.
-    """
-    refusals = before.verdict.refusals if before.verdict else []
-    if before.record.made_from.code != _COUNTS or any(it.check in _ROW_GATES for it in refusals):
-        return None
-    sources = before.record.made_from.inputs
-    stays = {entry: sources.get(entry) == version.name for entry, version in active.items()}
-    went = {entry: name for entry, name in sources.items() if entry not in active or active[entry].name != name}
-    try:
-        turnover = _Turnover(
-            came=[version for entry, version in active.items() if not stays[entry]],
-            went=[lake.version(entry, name) for entry, name in went.items()],
-            stayed=[version for entry, version in active.items() if stays[entry]],
-        )
-    except FileNotFoundError:
-        return None
-    return turnover if turnover.rows <= _SHARE * before.record.counts[_COUNT] else None
-
-
-def _counted(
-    lake: Lake, spark: SparkResource, active: list[Version], record: Record
-) -> tuple[Version, list[counting.Counted]]:
-    """Counts all events, by bucket of their users."""
-    import pyarrow as pa
-
-    events, rows = arrow(*_EVENTS), sum(version.rows for version in active)
-    run, whole = spark.over(rows), partial(counting.read, events)
-
-    def others(counted: list[counting.Counted]) -> dict[str, pa.Table]:
-        of = {name: pa.concat_tables(it.tables[name] for it in counted) for name in _OTHERS}
-        return {**of, counting.POPULARITY: popularity.added(of[counting.POPULARITY])}
-
-    with scratch(lake.root) as folder:
-        parts = shuffle(together(active), whole, "user_id", buckets.count_for(rows), folder, run)
-        tasks = [partial(counting.count, events, part) for part in parts]
-        return lake.write_tables("interactions", counting.INTERACTIONS, tasks, others, counting.KEYS, record, run=run)
-
-
-def _revised(
-    lake: Lake, spark: SparkResource, before: Version, turnover: _Turnover, record: Record
-) -> tuple[Version, list[counting.Counted]]:
-    """Counts the events that come and go."""
-    events, run = arrow(*_EVENTS), spark.over(turnover.rows)
-    files = counting.Files(*map(together, (turnover.came, turnover.went, turnover.stayed)))
-    tables = {name: before.table(name) for name in before.record.tables}
-    counted = run(partial(counting.change, events, tables), [files])
-    changes = counted[0].tables
-    return lake.revise_tables("interactions", counting.INTERACTIONS, before, changes, record, run=run), counted
-
-
-def _latest(before: int | None, counted: list[counting.Counted], active: Iterable[Version]) -> int | None:
-    """When the newest event happened, in microseconds since 1970."""
-    newest = max((at for at in (before, *(it.newest for it in counted)) if at is not None), default=None)
-    gone = [it.gone for it in counted if it.gone is not None]
-    if newest is None or not gone or max(gone) < newest:
-        return newest
-    ends = [counting.ends(file) for version in active for file in version.part.files]
-    return max((it[1] for it in ends if it), default=None)
-
-
-def read(lake: Lake) -> dict[str, LakeTable]:
-    """What the graph is computed from, as its assets are given it: the rows that the gates let through, by asset.
-
-    Args:
-        lake: the lake.
-
-    Raises:
-        FileNotFoundError: an asset was never materialized.
-        UserError: its gates did not let its latest version through.
-    """
-    lake = lake.pin()
-    intake = Intake(lake, USER_EVENTS)
-    found = {"cleaned_events": LakeTable(intake.active(intake.entries()), ddl(_EVENTS))}
-    for asset, declared in {"cleaned_tracks": _TRACKS, "interactions": _INTERACTIONS}.items():
-        version = lake.latest(asset)
-        must_hold(asset, version)
-        found[asset] = LakeTable({asset: version}, ddl(declared))
-    return found
 
 
 def _columns_of(version: Version) -> Any:
@@ -432,17 +248,18 @@ def _added(*counts: Mapping[str, int]) -> Counter[str]:
     return total
 
 
-def _names(versions: Mapping[str, Version]) -> dict[str, str]:
+def names(versions: Mapping[str, Version]) -> dict[str, str]:
+    """The versions' names, by the entries that they are of."""
     return {entry: version.name for entry, version in versions.items()}
 
 
-def _up_to_date(lake: Lake, asset: str, made_from: MadeFrom) -> Version | None:
+def up_to_date(lake: Lake, asset: str, made_from: MadeFrom) -> Version | None:
     """The latest version, if it would come out the same and its gates have let it through."""
     latest = lake.find(asset)
     return latest if latest and latest.record.holds and latest.record.made_from == made_from else None
 
 
-def _sources(entries: Mapping[str, Entry]) -> dict[str, Any]:
+def sources(entries: Mapping[str, Entry]) -> dict[str, Any]:
     """What a combination of files is made from, as it is shown."""
     held_back = [file for file, entry in entries.items() if entry.state == "refused"]
     verdicts = {file: entry.latest.verdict for file, entry in entries.items()}
@@ -452,26 +269,6 @@ def _sources(entries: Mapping[str, Entry]) -> dict[str, Any]:
         **({"held_back": held_back} if held_back else {}),
         **({"accepted": accepted} if accepted else {}),
     }
-
-
-_COUNT, _NEWEST = "events", "newest"
-"""How many events the interactions are of, and when the newest one happened, in microseconds since 1970."""
-_OTHERS = (counting.DEVICES, counting.POPULARITY)
-_ROW_GATES = tuple(it.name for it in rules.of_interactions())
-_SHARE = 0.5
-"""Where more of the events come and go, all are counted."""
-_KEPT = "kept"
-"""How many events of each landed file the interactions are of: a detail of their versions."""
-
-
-def _events_now_and_before(
-    kept: Mapping[str, int], before: Version | None, entries: Mapping[str, Entry]
-) -> tuple[int, int | None]:
-    """How many events the files hold, and how many those did that are still there: only `forget` takes one away."""
-    now = sum(kept.values())
-    if before is None:
-        return now, None
-    return now, sum(count for file, count in before.record.details[_KEPT].items() if file in entries)
 
 
 def _sum(entries: Iterable[Entry], reasons: Iterable[str]) -> dict[str, int]:

@@ -42,10 +42,6 @@ class MadeFrom:
     inputs: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
-    def versions_of(self, asset: str) -> set[str]:
-        """The versions that it was computed from of an asset, of all landed files where it is partitioned by them."""
-        return {version for entry, version in self.inputs.items() if entry.split("/")[0] == asset}
-
 
 @dataclass(frozen=True)
 class Content:
@@ -226,11 +222,6 @@ class LakeTable:
     def part(self) -> Part:
         """All rows."""
         return together(self.versions.values())
-
-    @property
-    def buckets(self) -> int:
-        """In how many buckets of their first column the rows are divided: as many as the finest version has."""
-        return max((version.record.buckets for version in self.versions.values()), default=1)
 
     def read(self, columns: Sequence[str] | None = None, where: pc.Expression = None) -> pa.Table:
         """The rows, in memory.
