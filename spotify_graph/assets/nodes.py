@@ -27,7 +27,7 @@ def _revised_tracks(published: Published, cleaned_tracks: LakeTable, interaction
         return None
     touched = changes.select(["track_id"]).group_by("track_id").aggregate([])
     sums = interactions.table(POPULARITY)
-    catalogue = cleaned_tracks.read(where=pc.field("track_id").isin(touched["track_id"]))
+    catalogue = cleaned_tracks.read(where=pc.field("track_id").isin(pc.unique(touched["track_id"])))
     now = sums.find(touched)
     were, are = (graph_tables.track_nodes(catalogue, it) for it in (keyed.before(now, changes, sums.keys), now))
     return Differs(were, are, *_uncatalogued(cleaned_tracks, interactions))
@@ -39,7 +39,7 @@ def _uncatalogued(
     """What the gate on uncatalogued tracks looks at."""
     import pyarrow.compute as pc
 
-    known = cleaned_tracks.read(["track_id"])["track_id"]
+    known = pc.unique(cleaned_tracks.read(["track_id"])["track_id"])
     sums = interactions.table(POPULARITY).read(["track_id", "events"])
     of_others = sums.filter(~pc.field("track_id").isin(known))
 

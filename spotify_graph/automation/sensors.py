@@ -17,7 +17,8 @@ from spotify_graph.lake.lake import Lake
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import BadFile
 
-_INTERVAL_SECONDS = 15
+_INTERVAL_SECONDS = 5
+"""Whoever lands a file waits for two looks at it, and for one at what came of it."""
 _SHOWN = 5
 """How many names a message shows."""
 
