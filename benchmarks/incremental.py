@@ -22,6 +22,7 @@ from functools import partial
 from pathlib import Path
 from statistics import mean, median
 
+import dagster as dg
 import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -40,6 +41,7 @@ TIMES = 3
 """How many files of a kind are taken in."""
 UNDER_UP = 3
 """How many files land under `up`."""
+_UNDER_WAY = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED]
 
 
 def main() -> None:
@@ -132,9 +134,11 @@ def _under_up(home: Path, logs: "_Logs") -> dict[str, object]:
         for number, events in enumerate(logs.under_up):
             landed, started = datetime.now(UTC), time.monotonic()
             logs.write(home / "landing" / f"user_events_up_{number}.csv", events)
-            with connect(Settings.load()) as driver:
+            with connect(Settings.load()) as driver, runs.instance(Settings.load()) as dagster:
                 _wait(partial(_is_in_graph, driver, landed))
-            seconds.append(round(time.monotonic() - started, 1))
+                seconds.append(round(time.monotonic() - started, 1))
+                # The first refresh has the models trained for the first time.
+                _wait(partial(_is_idle, dagster))
     finally:
         up.terminate()
         up.wait()
@@ -148,6 +152,11 @@ def _is_in_graph(driver: Driver, landed: datetime) -> bool:
     return all(it.finished_at and it.finished_at > landed and it.verified_at for it in found)
 
 
+def _is_idle(dagster: dg.DagsterInstance) -> bool:
+    """Whether no run is queued or under way."""
+    return not dagster.get_runs(dg.RunsFilter(statuses=_UNDER_WAY))
+
+
 def _cpu(process: psutil.Process) -> float:
     """Seconds of CPU that a process took with all that it started."""
     total = 0.0
@@ -158,10 +167,10 @@ def _cpu(process: psutil.Process) -> float:
 
 
 def _wait(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 900
     while not holds():
         if time.monotonic() > deadline:
-            sys.exit("`up` did not do it within 300 s")
+            sys.exit("`up` did not do it within 900 s")
         time.sleep(0.2)
 
 
