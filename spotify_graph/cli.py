@@ -462,6 +462,23 @@ def status(as_json: bool) -> None:
     console.records(assets, report.ASSET_COLUMNS, as_json=False)
 
 
+@main.command()
+@as_json
+def reconcile(as_json: bool) -> None:
+    """Read the graph back, compare every table with the lake, and mend what differs."""
+    from spotify_graph.care import reconciliation
+
+    with console.err.status("") as status:
+        done = reconciliation.reconcile(Settings.load(), console.say, status.update)
+    if as_json:
+        console.document([asdict(table) for table in done.tables])
+    else:
+        console.records([table.record for table in done.tables], reconciliation.COLUMNS, as_json=False)
+    _tell_problems(done.run)
+    if not done.is_equal:
+        sys.exit(1)
+
+
 def _generate(out: Path, overwrite: bool, **arguments: Any) -> None:
     from spotify_graph import sample_data
 

@@ -274,6 +274,46 @@ def accept(settings: Settings, version: str, because: str, say: Callable[[str], 
             raise UserError(_why(result))
 
 
+def run_job(
+    settings: Settings, name: str, say: Callable[[str], None], working: Callable[[str], None]
+) -> tuple[dg.ExecuteInProcessResult, RunReport]:
+    """Runs a job of assets that a schedule runs as well. Whose turn it is, is the caller's to see to.
+
+    Args:
+        settings: the installation's settings.
+        name: the job.
+        say: told a line for each asset that is done.
+        working: told what is being worked on now.
+
+    Returns:
+        The run, and how it ended.
+
+    Raises:
+        UserError: Neo4j does not answer.
+    """
+    defs, run_id = build_defs(), str(uuid4())
+    with connect(settings, say):
+        pass
+    with SparkResource.from_settings(settings).held(), instance(settings) as dagster:
+        job = defs.resolve_job_def(name)
+        watcher = _Watcher(say, working, total=sum(1 for _ in job.asset_layer.executable_asset_keys))
+        dagster.add_event_listener(run_id, watcher)
+        result = job.execute_in_process(
+            instance=dagster,
+            run_id=run_id,
+            tags=orphans.tags_of_this_process(),
+            raise_on_error=False,
+            run_config={**(job.run_config or {}), **_SILENT},
+        )
+    if not result.success and not watcher.failures and not watcher.held_back:
+        watcher.failures.append(_unstarted(run_id))
+    return result, watcher.report()
+
+
+def _unstarted(run_id: str) -> str:
+    return f"the run failed before its first step; see run {run_id} in the Dagster UI"
+
+
 def _why(result: dg.ExecuteInProcessResult) -> str:
     """Why a run failed."""
     errors = [event.step_failure_data.error for event in result.get_step_failure_events()]
@@ -343,7 +383,7 @@ def _run(
     done = {event.asset_key for event in result.get_asset_materialization_events()}
     watcher.pass_over(keys - {key for key in done if key})
     if not result.success and not watcher.failures and not watcher.held_back:
-        watcher.failures.append(f"the run failed before its first step; see run {run_id} in the Dagster UI")
+        watcher.failures.append(_unstarted(run_id))
     return result.success
 
 

@@ -65,7 +65,8 @@ def mended(neo4j: PlatformNeo4j, table: GraphTable, root: Path, *, thorough: boo
         neo4j: the database.
         table: the table.
         root: the folder of all snapshots.
-        thorough: look at all rows of the table, and not only for what shows at once, such as another number of them.
+        thorough: look at all rows of the table, and not only for what shows at once, such as another number of them; of
+            nodes, also at what models say that starts there.
 
     Returns:
         What was changed.
@@ -81,9 +82,10 @@ def mended(neo4j: PlatformNeo4j, table: GraphTable, root: Path, *, thorough: boo
     nodes = () if isinstance(table, NodeType) else (table.start.node, table.end.node)
     found = [changes for node in dict.fromkeys(nodes) for changes in mend(node)]
     found += mend(table, thorough=thorough)
-    if isinstance(table, NodeType) and any(changes.missing.rows for changes in found):
-        of_models = (it for it in RECOMMENDATIONS if table in (it.start.node, it.end.node))
-        found += [changes for it in of_models for changes in mend(it)]
+    if isinstance(table, NodeType) and (thorough or any(changes.missing.rows for changes in found)):
+        # Where nodes were mended, nothing is known any more of what models say, whichever nodes it starts at.
+        for it in RECOMMENDATIONS:
+            found += mend(it, thorough=thorough and it.start.node is table)
     return found
 
 
