@@ -464,6 +464,19 @@ def status(as_json: bool) -> None:
 
 @main.command()
 @as_json
+def doctor(as_json: bool) -> None:
+    """Look at every part of the installation, change nothing, and say what is wrong and how to mend it."""
+    from spotify_graph.care import doctor as care
+    from spotify_graph.care.diagnosis import COLUMNS, State
+
+    found = list(care.examine(Settings.load()))
+    console.records([asdict(it) for it in found], COLUMNS, as_json)
+    if any(it.state is State.PROBLEM for it in found):
+        sys.exit(1)
+
+
+@main.command()
+@as_json
 def reconcile(as_json: bool) -> None:
     """Read the graph back, compare every table with the lake, and mend what differs."""
     from spotify_graph.care import reconciliation

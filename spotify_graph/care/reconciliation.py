@@ -21,6 +21,7 @@ from spotify_graph.lake.migration import migrate
 from spotify_graph.local import locks
 from spotify_graph.neo4j_io import ledger
 from spotify_graph.neo4j_io.ledger import Publication, Status
+from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.runs import RunReport
 from spotify_graph.settings import Settings
@@ -115,6 +116,7 @@ def reconcile(settings: Settings, say: Callable[[str], None], working: Callable[
         migrate(settings.lake, say)
         if not Lake(settings.lake).manifest.entries:
             raise UserError(f"there is nothing in the lake at {settings.lake}: `spotify-graph materialize` first")
+        _disown_lost(settings, say)
         before, began = _entries(settings, say), datetime.now(UTC)
         result, report = runs.run_job(settings, job.name, say, working)
         after = _entries(settings, say)
@@ -127,6 +129,17 @@ def reconcile(settings: Settings, say: Callable[[str], None], working: Callable[
         ],
         report,
     )
+
+
+def _disown_lost(settings: Settings, say: Callable[[str], None]) -> None:
+    """Puts tables out of sync whose published snapshots are lost: else the same content would count as published."""
+    with connect(settings, say) as driver, driver.session(database=settings.neo4j_database) as session:
+        for asset, entry in ledger.read(driver, settings.neo4j_database).items():
+            try:
+                Snapshot.load(settings.lake / "graph" / asset / entry.version)
+            except FileNotFoundError as error:
+                if entry.status is Status.PUBLISHED and ledger.verify(session, entry, equal=False):
+                    say(f"{asset}: {error}; it is staged anew, and compared with every row of the graph")
 
 
 def _entries(settings: Settings, say: Callable[[str], None]) -> Mapping[str, Publication]:

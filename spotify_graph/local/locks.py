@@ -77,13 +77,23 @@ def up(settings: Settings) -> Iterator[None]:
 
 def running_up(settings: Settings) -> Holder | None:
     """The `spotify-graph up` that runs for this home, or None."""
-    lock = FileLock(settings.home / "up.lock", timeout=0)
-    if not Path(lock.lock_file).exists():
+    return _holder(settings.home / "up.lock")
+
+
+def running_run(settings: Settings) -> Holder | None:
+    """Who works on this home's lake and graph, or None."""
+    return _holder(settings.home / "runs.lock")
+
+
+def _holder(file: Path) -> Holder | None:
+    """Who holds a lock, which this looks at without making it."""
+    if not file.exists():
         return None
+    lock = FileLock(file, timeout=0)
     if _acquired(lock):
         lock.release()
         return None
-    return _note(lock)
+    return _note(lock) or Holder("another process", 0, "just now")
 
 
 def _acquired(lock: FileLock) -> bool:

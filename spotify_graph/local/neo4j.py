@@ -113,6 +113,7 @@ class LocalNeo4j:
         self._store = self._root / "data" / "databases"
         self._console = self._root / "logs" / "console.log"
         self.password_file = self._root / "password"
+        self.store_lock = self._store / "store_lock"
 
     def start(self, say: Callable[[str], None] | None = None) -> ServerStatus:
         """Starts the server unless it runs, and waits until it answers.
@@ -262,9 +263,10 @@ class LocalNeo4j:
 
     def _launch(self, say: Callable[[str], None]) -> None:
         # A killed server's last threads keep its store, and then its ports, for a moment.
-        store_lock = self._store / "store_lock"
-        if not _until(lambda: not _is_locked(store_lock), _STORE_S):
-            raise UserError(f"{store_lock} is held by a process that is not this home's server: end it and start again")
+        if not _until(lambda: not self.is_held(), _STORE_S):
+            raise UserError(
+                f"{self.store_lock} is held by a process that is not this home's server: end it and start again"
+            )
         store.finish(self._root)
         if self._ports_file.exists():
             _until(lambda: self._ports().are_free(), _PORTS_S)
@@ -356,6 +358,15 @@ class LocalNeo4j:
         """The id of the server's process, whether it answers yet or not; None where there is none."""
         process = self._process()
         return process.pid if process else None
+
+    def ports(self) -> tuple[int, int]:
+        """The ports that it has, had last or would get if they are free: Bolt's and the browser's."""
+        ports = self._ports()
+        return ports.bolt, ports.http
+
+    def is_held(self) -> bool:
+        """Whether a process has the database's files in use, the server or any other."""
+        return _is_locked(self.store_lock)
 
     def identity(self) -> str | None:
         """Which process the server is, for good, as `local.processes` names it; None where there is none."""
