@@ -200,7 +200,7 @@ def _missing(_backup: Path, folder: Path) -> Path:
     return folder / "missing.zip"
 
 
-REFUSED = {
+REFUSED: dict[Callable[[Path, Path], Path], str] = {
     _cut: "is no backup, or it is cut short or damaged",
     _flipped: "damaged",
     _text: "is no backup, or it is cut short or damaged",
