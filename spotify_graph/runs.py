@@ -44,6 +44,10 @@ _HELD_BACK = {"refused", "invalid name"}
 _UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
+def _unseen(_done: int, _total: int) -> None:
+    """Shows no progress."""
+
+
 @dataclass(frozen=True)
 class RunReport:
     """How a run ended.
@@ -98,6 +102,7 @@ def materialize(
     selection: str,
     say: Callable[[str], None],
     working: Callable[[str], None],
+    progress: Callable[[int, int], None] = _unseen,
     *,
     rebuild: bool = False,
     discard_additions: bool = False,
@@ -114,6 +119,7 @@ def materialize(
         selection: which assets, in Dagster's asset selection syntax.
         say: told a line for each asset that is done, and now and then within a long publication.
         working: told what is being worked on now.
+        progress: told how many assets are done, and of how many.
         rebuild: build the local database in one go, whatever it holds.
         discard_additions: do so also where others have added something to it, which goes.
 
@@ -139,7 +145,7 @@ def materialize(
             first_load.must_be_ours(settings, say)
         migrate(settings.lake, say)
         refused = take_lying(settings, say)
-        report = _materialize(settings, defs, keys, say, working, rebuild=rebuild)
+        report = _materialize(settings, defs, keys, say, working, progress, rebuild=rebuild)
     return replace(report, held_back=(*refused, *report.held_back))
 
 
@@ -149,6 +155,7 @@ def _materialize(
     keys: set[dg.AssetKey],
     say: Callable[[str], None],
     working: Callable[[str], None],
+    progress: Callable[[int, int], None],
     *,
     rebuild: bool,
 ) -> RunReport:
@@ -168,7 +175,8 @@ def _materialize(
     todo = [
         file for file in files if by_file[file.table.name] and (file.pending or (not rest and file.path and file.entry))
     ]
-    watcher = _Watcher(say, working, total=sum(len(by_file[file.table.name]) for file in todo) + len(rest))
+    total = sum(len(by_file[file.table.name]) for file in todo) + len(rest)
+    watcher = _Watcher(say, working, total, progress)
     for file in (file for file in files if file.path and by_file[file.table.name]):
         if file.state in _HELD_BACK and file not in todo:
             watcher.held_back.append(f"{file.name}: {file.note}")
@@ -228,7 +236,11 @@ def _build(
 
 
 def forget(
-    settings: Settings, file: str, say: Callable[[str], None], working: Callable[[str], None]
+    settings: Settings,
+    file: str,
+    say: Callable[[str], None],
+    working: Callable[[str], None],
+    progress: Callable[[int, int], None] = _unseen,
 ) -> tuple[Entry, RunReport]:
     """Takes a file's contribution out of the lake, and then out of the graph.
 
@@ -237,6 +249,7 @@ def forget(
         file: the file's name.
         say: told a line for each asset that is done.
         working: told what is being worked on now.
+        progress: told how many assets are done, and of how many.
 
     Returns:
         What was known of the file, and how the graph's refresh went.
@@ -261,7 +274,7 @@ def forget(
         if not lake.find("recommendation_evaluation"):
             # Models that nobody asked for yet hold nothing of the file.
             rest -= _selected(defs, "group:evaluation or group:recommendations")
-        watcher = _Watcher(say, working, total=len(rest))
+        watcher = _Watcher(say, working, len(rest), progress)
         with SparkResource.from_settings(settings).held():
             _run(defs, dagster, rest, watcher)
     assert entry  # noqa: S101 it was found above
@@ -284,7 +297,11 @@ def accept(settings: Settings, version: str, because: str, say: Callable[[str], 
 
 
 def run_job(
-    settings: Settings, name: str, say: Callable[[str], None], working: Callable[[str], None]
+    settings: Settings,
+    name: str,
+    say: Callable[[str], None],
+    working: Callable[[str], None],
+    progress: Callable[[int, int], None] = _unseen,
 ) -> tuple[dg.ExecuteInProcessResult, RunReport]:
     """Runs a job of assets that a schedule runs as well. Whose turn it is, is the caller's to see to.
 
@@ -293,6 +310,7 @@ def run_job(
         name: the job.
         say: told a line for each asset that is done.
         working: told what is being worked on now.
+        progress: told how many assets are done, and of how many.
 
     Returns:
         The run, and how it ended.
@@ -305,7 +323,7 @@ def run_job(
         pass
     with SparkResource.from_settings(settings).held(), instance(settings) as dagster:
         job = defs.resolve_job_def(name)
-        watcher = _Watcher(say, working, total=sum(1 for _ in job.asset_layer.executable_asset_keys))
+        watcher = _Watcher(say, working, sum(1 for _ in job.asset_layer.executable_asset_keys), progress)
         dagster.add_event_listener(run_id, watcher)
         result = job.execute_in_process(
             instance=dagster,
@@ -399,10 +417,17 @@ def _run(
 class _Watcher:
     """Turns a run's events into lines."""
 
-    def __init__(self, say: Callable[[str], None], working: Callable[[str], None], total: int) -> None:
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        working: Callable[[str], None],
+        total: int,
+        progress: Callable[[int, int], None] = _unseen,
+    ) -> None:
         self.say = say
         self.working = working
         self._total = total
+        self._progress = progress
         self._done = 0
         self.file: str | None = None
         self.failures: list[str] = []
@@ -416,7 +441,7 @@ class _Watcher:
     def pass_over(self, keys: set[dg.AssetKey]) -> None:
         """Counts the assets that a run left as they were, such as those that follow a file that is refused."""
         if keys:
-            self._done += len(keys)
+            self._count(len(keys))
             names = sorted(key.to_user_string() for key in keys)
             what = ", ".join(names) if len(names) <= _NAMED else f"{len(names)} assets"
             self.say(f"[{self._done:>2}/{self._total}]  {what}{f' {self.file}' if self.file else ''}: left as before")
@@ -431,7 +456,7 @@ class _Watcher:
             case DagsterEventType.STEP_START:
                 self.working(str(entry.step_key))
             case DagsterEventType.ASSET_MATERIALIZATION:
-                self._done += 1
+                self._count(1)
                 materialization = event.step_materialization_data.materialization
                 shown: dict[str, Any] = {name: value.value for name, value in materialization.metadata.items()}
                 written = {name: shown[name] for name in _WRITTEN if shown.get(name)}
@@ -452,6 +477,10 @@ class _Watcher:
                 self._failed(str(entry.step_key), error)
             case DagsterEventType.RUN_FAILURE if event.job_failure_data.error and not (self.failures or self.held_back):
                 self.failures.append(cause_of(event.job_failure_data.error))
+
+    def _count(self, assets: int) -> None:
+        self._done += assets
+        self._progress(self._done, self._total)
 
     def _failed(self, step: str, error: Any) -> None:
         if error.cls_name == held_back.FileRefused.__name__:

@@ -1,5 +1,6 @@
 """Where the platform stands: what has landed, what the lake holds, what is published."""
 
+import warnings
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -58,7 +59,10 @@ def _file(file: LandedFile) -> dict[str, Any]:
 def assets(instance: dg.DagsterInstance, settings: Settings) -> list[dict[str, Any]]:
     """Every asset with what its latest materialization says: rows (of all files), what was written, when."""
     by_file = _rows_by_file(settings)
-    graph = build_defs().resolve_asset_graph()
+    with warnings.catch_warnings():
+        # Dagster itself uses a beta parameter of Dagster's.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        graph = build_defs().resolve_asset_graph()
     rows = []
     for key in graph.toposorted_asset_keys:
         record = instance.get_latest_materialization_event(key)

@@ -96,7 +96,7 @@ def _definitions(fails: Sequence[str], refused: Sequence[str], recommendations: 
     sources = {
         "track_nodes": ["cleaned_tracks", "interactions"],
         # A node asset that reads the files as well as what they are combined to.
-        "user_nodes": ["cleaned_events", "interactions"],
+        "user_nodes": ["interactions"],
         "artist_nodes": ["cleaned_tracks"],
         "genre_nodes": ["cleaned_tracks"],
         "by_edges": ["cleaned_tracks", "track_nodes", "artist_nodes"],

@@ -7,6 +7,7 @@ late, out of order, and leaves with one file while another still has it.
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,10 +16,14 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 from neo4j import Driver
 
+from spotify_graph.lake import keyed
 from spotify_graph.lake.versions import arrow_schema
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import buckets
+from spotify_graph.parts import Part, save
+from spotify_graph.tasks import interactions as of
 from spotify_graph.transforms import interactions as counting
+from spotify_graph.transforms import popularity
 from spotify_graph_tests import oracle
 from spotify_graph_tests.platform import Platform, installed
 
@@ -73,37 +78,65 @@ def cleaned(logs: Iterable[tuple[str, list[Event]]]) -> pa.Table:
     return pa.Table.from_pylist([dict(zip(SCHEMA.names, row, strict=True)) for row in rows], SCHEMA)
 
 
-@settings(few, max_examples=100)
+@settings(few, max_examples=40)
 @given(steps=steps)
-def test_interactions_brought_up_to_date_file_by_file_are_those_of_all_files(
-    steps: list[tuple[str, list[Event] | None]],
+def test_what_is_counted_file_by_file_is_what_is_counted_of_all_files(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, list[Event] | None]]
 ) -> None:
+    folder = tmp_path_factory.mktemp("entry")
     logs: Logs = {}
-    rows = counting.interactions(cleaned([]))
-    for file, content in steps:
-        went, came = cleaned([(file, logs.pop(file, []))]), cleaned([(file, content or [])])
-        stayed = cleaned(logs.items())
+    tables = {name: keyed.write(rows, of.KEYS[name], version(folder, 0)) for name, rows in all_of(logs).items()}
+    for number, (file, content) in enumerate(steps, 1):
+        before = all_of(logs)
+        went, came = lake_part(folder, file, logs.pop(file, [])), lake_part(folder, file, content or [])
+        stayed = lake_part(folder, "others", [event for each in logs.values() for event in set(each)])
         if content is not None:
             logs[file] = content
-        added = counting.without(came, pa.concat_tables([stayed, went]))
-        removed = counting.without(went, pa.concat_tables([stayed, came]))
-        changes = counting.change(rows, added, removed, cleaned(logs.items()))
-        assert is_exact(changes, rows)
-        rows = counting.changed(rows, changes)
-    order = [(key, "ascending") for key in counting.KEYS]
-    found = rows.sort_by(order)
-    assert found.equals(counting.interactions(cleaned(logs.items())).sort_by(order))
+        readable = {name: keyed.table(it, folder) for name, it in tables.items()}
+        changes = of.change(SCHEMA, readable, of.Files(came, went, stayed)).tables
+        tables = {name: keyed.revise(tables[name], it, version(folder, number)) for name, it in changes.items()}
+        for name, rows in all_of(logs).items():
+            keys = list(of.KEYS[name])
+            assert is_exact(changes[name], before[name], keys)
+            found = keyed.table(tables[name], folder).read()
+            order = [(key, "ascending") for key in keys]
+            assert found.sort_by(order).equals(rows.sort_by(order)), name
+            assert tables[name].rows == rows.num_rows
+    found = keyed.table(tables[of.INTERACTIONS], folder).read()
     assert {tuple(row[key] for key in counting.KEYS): row["count"] for row in found.to_pylist()} == counted(logs)
 
 
-def is_exact(changes: pa.Table, before: pa.Table) -> bool:
-    """Whether changes have the old values that there were, and no row that changes nothing."""
-    old = {
-        tuple(row[key] for key in counting.KEYS): [row[name] for name in counting.VALUES] for row in before.to_pylist()
+def all_of(logs: Logs) -> dict[str, pa.Table]:
+    """What is counted of all files from scratch."""
+    rows = counting.distinct(cleaned(logs.items()))
+    interactions = counting.counted(rows, counting.KEYS)
+    return {
+        of.INTERACTIONS: interactions,
+        of.DEVICES: counting.counted(rows, counting.DEVICE_KEYS),
+        of.POPULARITY: popularity.sums(interactions),
     }
+
+
+def version(folder: Path, number: int) -> Path:
+    """The folder of a version."""
+    path = folder / f"v{number}"
+    path.mkdir(exist_ok=True)
+    return path
+
+
+def lake_part(folder: Path, name: str, content: list[Event]) -> Part:
+    """A file of cleaned events, sorted by time."""
+    rows = cleaned([(name, content)]).sort_by("event_ts")
+    return Part((save(rows, folder / "files"),)) if content else Part(())
+
+
+def is_exact(changes: pa.Table, before: pa.Table, keys: list[str]) -> bool:
+    """Whether changes have the old values that there were, and no row that changes nothing."""
+    values = [name for name in before.column_names if name not in keys]
+    old = {tuple(row[key] for key in keys): [row[name] for name in values] for row in before.to_pylist()}
     for row in changes.to_pylist():
-        was, is_ = [row[name] for name in counting.OLD_VALUES], [row[name] for name in counting.VALUES]
-        if was == is_ or was != old.get(tuple(row[key] for key in counting.KEYS), [None] * 3):
+        was, is_ = [row[f"old_{name}"] for name in values], [row[name] for name in values]
+        if was == is_ or was != old.get(tuple(row[key] for key in keys), [None] * len(values)):
             return False
     return True
 

@@ -1,7 +1,8 @@
 """The snapshots from a catalogue and a log that are small enough to be read at a glance."""
 
+import random
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -10,8 +11,8 @@ import pytest
 from spotify_graph.graph_model import EVENT_TYPES, FACTS
 from spotify_graph.lake.versions import arrow_schema
 from spotify_graph.neo4j_io.vocabulary import PropertyType
-from spotify_graph.transforms import graph_tables
-from spotify_graph.transforms.interactions import interactions
+from spotify_graph.transforms import graph_tables, popularity
+from spotify_graph.transforms.interactions import DEVICE_KEYS, counted, distinct, interactions
 
 DAY = [datetime(2024, 1, day, tzinfo=UTC) for day in range(1, 8)]
 EVENTS = [
@@ -49,15 +50,15 @@ def tables() -> dict[str, pa.Table]:
         "track_id string, title string, artist string, album string, duration_ms long, genre string, "
         "file string, line long",
     )
-    counted = interactions(events)
+    counts = interactions(events)
     return {
-        "user_nodes": graph_tables.user_nodes(events),
-        "track_nodes": graph_tables.track_nodes(tracks, graph_tables.heard(counted)),
+        "user_nodes": graph_tables.user_nodes(counted(distinct(events), DEVICE_KEYS)),
+        "track_nodes": graph_tables.track_nodes(tracks, popularity.sums(counts)),
         "artist_nodes": graph_tables.artist_nodes(tracks),
         "genre_nodes": graph_tables.genre_nodes(tracks),
         "by_edges": graph_tables.by_edges(tracks),
         "in_genre_edges": graph_tables.in_genre_edges(tracks),
-        **{event.relationship.asset: graph_tables.interaction_edges(counted, event) for event in EVENT_TYPES},
+        **{event.relationship.asset: graph_tables.interaction_edges(counts, event) for event in EVENT_TYPES},
     }
 
 
@@ -70,13 +71,12 @@ def rows(table: pa.Table) -> list[tuple[Any, ...]]:
     return sorted((tuple(row.values()) for row in table.to_pylist()), key=str)
 
 
-def test_every_table_has_the_columns_of_the_model_and_tracks_their_events(tables: dict[str, pa.Table]) -> None:
+def test_every_table_has_the_columns_of_the_model(tables: dict[str, pa.Table]) -> None:
     described = {table.asset: table for table in FACTS}
     assert tables.keys() == described.keys()
     for asset, table in described.items():
         found = [(field.name, field.type) for field in tables[asset].schema]
-        counted = [("events", pa.int64())] if asset == "track_nodes" else []
-        assert found == [(column.name, TYPES[column.type]) for column in table.columns] + counted
+        assert found == [(column.name, TYPES[column.type]) for column in table.columns]
 
 
 def test_a_user_with_two_devices_is_one_node(tables: dict[str, pa.Table]) -> None:
@@ -86,14 +86,35 @@ def test_a_user_with_two_devices_is_one_node(tables: dict[str, pa.Table]) -> Non
     ]
 
 
+def test_among_thousands_of_users_each_has_their_own_devices() -> None:
+    dice = random.Random(1)  # noqa: S311
+    start, names = DAY[1], ["web", "tv", "", "tablet"]
+    counts = {(f"u{dice.randrange(5_000)}", dice.choice(names)): dice.randrange(10**6) for _ in range(10_000)}
+    devices = table(
+        [(*key, 1, start + timedelta(seconds=at), start + timedelta(seconds=at)) for key, at in counts.items()],
+        "user_id string, device string, count long, first_ts timestamp, last_ts timestamp",
+    )
+    wanted: dict[str, set[str]] = {}
+    for user, device in counts:
+        wanted.setdefault(user, set()).update({device} - {""})
+    found = {row["user_id"]: row for row in graph_tables.user_nodes(devices).to_pylist()}
+    assert {user: row["devices"] for user, row in found.items()} == {user: sorted(it) for user, it in wanted.items()}
+    for user, row in found.items():
+        seconds = [at for (of, _), at in counts.items() if of == user] if user in {"u1", "u2", "u3"} else []
+        assert not seconds or (row["first_seen"], row["last_seen"]) == (
+            start + timedelta(seconds=min(seconds)),
+            start + timedelta(seconds=max(seconds)),
+        )
+
+
 def test_a_track_is_a_node_when_the_catalogue_or_an_event_names_it(
     tables: dict[str, pa.Table],
 ) -> None:
     assert rows(tables["track_nodes"]) == [
-        ("lost", None, None, None, False, None, 1),  # sought in, and not played
-        ("t1", "Title", "Album", 1000, True, pytest.approx(days_after_2019(DAY[3]) / 30), 2 + 1),
-        ("t2", None, None, None, True, None, None),
-        ("t3", None, None, None, True, None, None),
+        ("lost", None, None, None, False, None),  # sought in, and not played
+        ("t1", "Title", "Album", 1000, True, pytest.approx(days_after_2019(DAY[3]) / 30)),
+        ("t2", None, None, None, True, None),
+        ("t3", None, None, None, True, None),
     ]
 
 
@@ -105,14 +126,14 @@ def test_each_listener_of_a_track_counts_half_for_every_30_days_since_they_playe
     march, january = datetime(2024, 3, 1, tzinfo=UTC), datetime(2024, 1, 31, tzinfo=UTC)
     last = [march, march, january]
     plays = [(f"u{i}", "t1", "play", 7, day, day) for i, day in enumerate(last)]
-    counted = table(
+    counts = table(
         [*plays, ("u9", "t1", "skip", 9, last[0], last[0])],
         "user_id string, track_id string, event_type string, count long, first_ts timestamp, last_ts timestamp",
     )
     none = table([], "track_id string, title string, album string, duration_ms long")
-    parts = [graph_tables.heard(counted.slice(0, 1)), graph_tables.heard(counted.slice(1))]
-    for heard in (graph_tables.heard(counted), pa.concat_tables(parts)):
-        [track] = graph_tables.track_nodes(none, heard).to_pylist()
+    parts = [popularity.sums(counts.slice(0, 1)), popularity.sums(counts.slice(1))]
+    for sums in (popularity.sums(counts), popularity.added(pa.concat_tables(parts))):
+        [track] = graph_tables.track_nodes(none, sums).to_pylist()
         at_march = track["popularity"] - days_after_2019(march) / 30
         assert 2**at_march == pytest.approx(1 + 1 + 0.5, rel=1e-5)
 

@@ -116,20 +116,6 @@ def test_everything_that_is_known_of_a_version_is_read_as_it_was_written(lake: L
     assert (found.rows, found.record.made_from, found.record.content) == (1, record.made_from, record.content)
 
 
-def test_a_version_can_be_computed_from_the_one_before_and_keeps_what_makes_it_of_that(lake: Lake) -> None:
-    before = put(lake, 1)
-    rows = [lambda: (numbers(*before.part.read(N)["n"].to_pylist(), 2), None)]
-    version = lake.keep_changes(lake.write_parts(NUMBERS, rows)[0], before.name, numbers(2))
-    lake.put({NUMBERS: version})
-    assert values(lake) == [1, 2]
-    found = lake.latest(NUMBERS)
-    changes = found.changes_since(before.name)
-    assert changes is not None
-    assert changes["n"].to_pylist() == [2]
-    assert found.changes_since("another") is None
-    assert before.changes_since("another") is None
-
-
 def test_a_version_of_several_parts_holds_what_the_parts_that_ended_gave(lake: Lake) -> None:
     version, counted = lake.write_parts(NUMBERS, [partial(part, 1), partial(part, 2)], buckets=2)
     lake.put({NUMBERS: version})

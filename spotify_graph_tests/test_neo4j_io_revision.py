@@ -66,7 +66,7 @@ def test_a_revision_is_the_snapshot_of_its_rows(
     # Whoever asks for its files gets all rows.
     assert snapshot.paths() or not snapshot.rows
     assert held(Snapshot.load(snapshot.path)) == held(snapshot)
-    assert Snapshot.load(snapshot.path).base is None
+    assert Snapshot.load(snapshot.path).revisions == 0
 
 
 def test_many_revisions_leave_a_bounded_number_of_them_between_a_snapshot_and_whole_files(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_many_revisions_leave_a_bounded_number_of_them_between_a_snapshot_and_wh
         ).fingerprint
     )
     # Where much differs, the rows are written whole at once.
-    assert revised(snapshot, everybody[500:700], []).base is None
+    assert revised(snapshot, everybody[500:700], []).revisions == 0
 
 
 @pytest.mark.parametrize(

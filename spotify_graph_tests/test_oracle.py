@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from spotify_graph.graph_model import EVENT_TYPES
 from spotify_graph.settings import PLACEHOLDERS
-from spotify_graph.transforms import cleaning, graph_tables
-from spotify_graph.transforms.interactions import interactions
+from spotify_graph.transforms import cleaning, graph_tables, popularity
+from spotify_graph.transforms.interactions import DEVICE_KEYS, distinct, interactions
+from spotify_graph.transforms.interactions import counted as counted_by
 from spotify_graph.transforms.landing import (
     TRACKS,
     USER_EVENTS,
@@ -195,12 +196,10 @@ def test_the_tables_of_random_dirty_files_are_those_that_the_design_promises(fil
                     good.append(rows)
     log, catalogue = pa.concat_tables(events), cleaned(pa.concat_tables(tracks), TRACKS)
     counted = interactions(log)
-    assert by(graph_tables.user_nodes(log), "user_id") == promised.users
-    nodes = by(graph_tables.track_nodes(catalogue, graph_tables.heard(counted)), "track_id")
+    assert by(graph_tables.user_nodes(counted_by(distinct(log), DEVICE_KEYS)), "user_id") == promised.users
+    nodes = by(graph_tables.track_nodes(catalogue, popularity.sums(counted)), "track_id")
     # A popularity is this project's own notion, and no promise of the design.
-    assert {key: {k: v for k, v in it.items() if k not in {"popularity", "events"}} for key, it in nodes.items()} == (
-        promised.tracks
-    )
+    assert {key: {k: v for k, v in it.items() if k != "popularity"} for key, it in nodes.items()} == (promised.tracks)
     assert set(by(graph_tables.artist_nodes(catalogue), "name")) == promised.artists
     assert set(by(graph_tables.genre_nodes(catalogue), "name")) == promised.genres
     assert set(by(graph_tables.by_edges(catalogue), "track_id", "artist")) == promised.by

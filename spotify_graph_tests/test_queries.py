@@ -1,13 +1,17 @@
 """The sample queries against a graph small enough to answer them by hand."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import neo4j
 import pytest
+from neo4j.graph import Node, Relationship
 
 from spotify_graph import queries
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import EVENT_TYPES, NODES, RECOMMENDATIONS, RELATIONSHIPS, TABLES
+from spotify_graph.neo4j_io import models
 from spotify_graph.queries import IntegerParameter, KeyParameter
 from spotify_graph_tests.emptied import empty
 from spotify_graph_tests.plans import operator_names, operators
@@ -61,7 +65,7 @@ def music(neo4j_driver: neo4j.Driver) -> neo4j.Driver:
     empty(neo4j_driver)
     # A plan that was made for an earlier test's graph would be used for this one's.
     neo4j_driver.execute_query("CALL db.clearQueryCaches()")
-    for node in NODES:
+    for node in (*NODES, models.NODE):
         neo4j_driver.execute_query(
             f"CREATE CONSTRAINT IF NOT EXISTS FOR (n:{node.label}) REQUIRE n.{node.key.name} IS UNIQUE",
             database_=DATABASE,
@@ -113,11 +117,17 @@ def ask(driver: neo4j.Driver, name: str, **raw: str) -> list[tuple[object, ...]]
 
 
 def edges(driver: neo4j.Driver, name: str, **raw: str) -> list[tuple[object, ...]]:
-    """The rows of a neighbourhood as (source, relationship, count, target)."""
+    """The rows of a neighbourhood as (source, relationship, count or rank, target)."""
     query = queries.get(name)
     answer = queries.run(driver, DATABASE, query, query.bind(raw))
-    wanted = [answer.columns.index(column) for column in ("source", "relationship", "count", "target")]
-    return [tuple(row[column] for column in wanted) for row in answer.rows]
+    assert answer.columns == ("source", "relationship", "target")
+    drawn: list[list[Any]] = [list(row) for row in answer.rows]
+    return [(key(source), edge["type"], edge.get("count", edge.get("rank")), key(end)) for source, edge, end in drawn]
+
+
+def key(node: Mapping[str, Any]) -> str:
+    """The key of a node in an answer."""
+    return str(next(node[it.key.name] for it in NODES if it.label == node["label"]))
 
 
 def bound(query: queries.Query, key: str = "nobody") -> dict[str, object]:
@@ -171,34 +181,31 @@ def test_users_who_share_likes_are_ordered_by_how_many(music: neo4j.Driver) -> N
     assert ask(music, "users_sharing_likes", user_id="ann") == [("bob", 2, 3), ("dan", 2, 2), ("cat", 1, 1)]
 
 
-def test_a_neighbourhood_says_what_to_draw(music: neo4j.Driver) -> None:
+def test_a_neighbourhood_is_of_nodes_and_relationships(music: neo4j.Driver) -> None:
     query = QUERIES["artist_neighbourhood"]
-    answer = queries.run(music, DATABASE, query, query.bind({"artist": "Bach"}))
-    assert [dict(zip(answer.columns, row, strict=True)) for row in answer.rows if row[3] != "IN_GENRE"] == [
-        {
-            "source_label": "Track",
-            "source": "t4",
-            "source_title": "Air",
-            "relationship": "BY",
-            "count": None,
-            "target_label": "Artist",
-            "target": "Bach",
-            "target_title": None,
-        },
-        *(
-            {
-                "source_label": "User",
-                "source": user,
-                "source_title": None,
-                "relationship": "PLAYED",
-                "count": 1,
-                "target_label": "Track",
-                "target": "t4",
-                "target_title": "Air",
-            }
-            for user in ("ann", "dan")
+    answer = queries.run(music, DATABASE, query, query.bind({"artist": "Bach", "limit": "1"}))
+    track: dict[str, object] = {"label": "Track", "track_id": "t4", "title": "Air"}
+    track |= {"album": "An album", "duration_ms": 1000, "catalogued": True}
+    time = "2026-01-01T00:00:00Z"
+    assert answer.rows == [
+        (track, {"type": "BY"}, {"label": "Artist", "name": "Bach"}),
+        (track, {"type": "IN_GENRE"}, {"label": "Genre", "name": "baroque"}),
+        (
+            {"label": "User", "user_id": "ann"},
+            {"type": "PLAYED", "count": 1, "first_ts": time, "last_ts": time},
+            track,
         ),
     ]
+
+
+@pytest.mark.parametrize("name", [name for name in QUERIES if name.endswith("_neighbourhood")])
+def test_neo4j_browser_is_given_something_to_draw(music: neo4j.Driver, name: str) -> None:
+    query = QUERIES[name]
+    known = {"user_id": "ann", "track_id": "t1", "artist": "Miles", "genre": "jazz"}
+    params = query.bind({it.name: known[it.name] for it in query.parameters if isinstance(it, KeyParameter)})
+    record = music.execute_query(query.text, params, database_=DATABASE).records[0]
+    for value, kind in zip(record.values(), (Node, Relationship, Node), strict=True):
+        assert isinstance(value, kind)
 
 
 def test_an_artists_neighbourhood_has_tracks_genres_and_listeners(music: neo4j.Driver) -> None:
@@ -266,6 +273,29 @@ def test_a_users_neighbourhood_has_the_tracks_with_most_events_of_any_type(music
 def test_a_users_neighbourhood_draws_every_type_of_event(music: neo4j.Driver) -> None:
     drawn = {edge[1] for user in USERS[:4] for edge in edges(music, "user_neighbourhood", user_id=user)}
     assert drawn == {event.relationship.type for event in EVENT_TYPES} | {"BY", "IN_GENRE"}
+
+
+def test_a_tracks_neighbourhood_has_its_listeners_and_what_the_active_model_finds_similar(music: neo4j.Driver) -> None:
+    music.execute_query(
+        """
+        MERGE (model:_Model {name: 'recommendations'}) SET model.version = 'active'
+        WITH * UNWIND [['t3', 2, 'active'], ['t2', 1, 'active'], ['t4', 1, 'another']] AS row
+        MATCH (track:Track {track_id: 't1'}), (other:Track {track_id: row[0]})
+        CREATE (track)-[:SIMILAR_TO {rank: row[1], score: 0.5, model: row[2]}]->(other)
+        """,
+        database_=DATABASE,
+    )
+    drawn = edges(music, "track_neighbourhood", track_id="t1", limit="2")
+    music.execute_query("MATCH ()-[similar:SIMILAR_TO]->() DELETE similar", database_=DATABASE)
+    music.execute_query("MATCH (model:_Model) DELETE model", database_=DATABASE)
+    assert drawn == [
+        ("t1", "BY", None, "Miles"),
+        ("t1", "IN_GENRE", None, "jazz"),
+        ("ann", "PLAYED", 5, "t1"),
+        ("bob", "PLAYED", 2, "t1"),
+        ("t1", "SIMILAR_TO", 1, "t2"),
+        ("t1", "SIMILAR_TO", 2, "t3"),
+    ]
 
 
 def test_related_tracks_say_through_what_and_how_strongly(music: neo4j.Driver) -> None:

@@ -30,7 +30,7 @@ def rejected_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.put({entry: lake.write_stream(entry, stream)})
 
 
-@pytest.mark.parametrize(("columns", "room"), [("100", 100), ("200", 200), (None, 120)])
+@pytest.mark.parametrize(("columns", "room"), [("100", 100), ("200", 200), (None, 80)])
 def test_a_row_of_20_kb_takes_one_line_and_squeezes_no_other_column(
     rejected_rows: None, monkeypatch: pytest.MonkeyPatch, columns: str | None, room: int
 ) -> None:

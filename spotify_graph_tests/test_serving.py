@@ -547,13 +547,13 @@ def test_a_popular_tracks_listeners_are_not_walked(graph: neo4j.Driver) -> None:
     assert sum(step["dbHits"] for step in steps) < FANS
 
 
-def test_the_table_shows_a_line_for_each_track_and_why(installation: neo4j.Driver) -> None:
+def test_the_table_shows_a_row_for_each_track_and_under_it_why(installation: neo4j.Driver) -> None:
     result = run("recommend", "ann", "-k", "2")
     assert result.exit_code == 0, result.output
-    header, first, _ = result.stdout.splitlines()
-    assert header.split() == ["rank", "track_id", "title", "artist", "genre", "score", "because"]
+    header, because, first, *reason = result.stdout.splitlines()
+    assert [*header.split(), because.strip()] == ["rank", *serving.COLUMNS[1:]]
     assert first.split()[:2] == ["1", "r1"]
-    assert first.endswith(
+    assert " ".join(line.strip() for line in reason[:2]) == (
         "because you liked So What (41 listeners of both) and Sinnerman (1,700); same artist as So What"
     )
     assert result.stderr == ""

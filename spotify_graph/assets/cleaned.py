@@ -1,7 +1,7 @@
 """The group cleaned: good rows with their types, bad rows with their reasons, and the interactions."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -32,7 +32,7 @@ from spotify_graph.resources.lake import LakeResource, LandingFolder
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.tasks import events as of_events
 from spotify_graph.tasks import interactions as counting
-from spotify_graph.transforms import cleaning
+from spotify_graph.transforms import cleaning, popularity
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, raw_schema
 
 _COMMON: dict[str, Any] = {"group_name": "cleaned", "kinds": {"parquet", "pyarrow", "spark"}, "owners": OWNERS}
@@ -285,21 +285,29 @@ def interactions(
         # The rows are as they were; the time is not.
         yield from gate.results(gate.aged(current.verdict, now, gates), "interactions")
         return
-    anew = before is None or config.full or before.record.made_from.code != _COUNTS
-    turnover = None if before is None or anew else _turnover(store, before, active)
+    turnover = None if before is None or config.full else _turnover(store, before, active)
     kept = {file: entry.in_graph for file, entry in entries.items() if entry.in_graph is not None}
     record = Record(made_from=made_from, details={_KEPT: kept})
-    version, counted = _counted(store, spark, list(active.values()), before, turnover, record)
-    how = "all" if turnover is None else f"{len(turnover.came) + len(turnover.went)} versions of files"
-    told = {"events": sum(it.events for it in counted)}
-    yield made("interactions", version.path, {**_sources(entries), "counted": how, **shown(version, started, **told)})
-    newest = max((it.newest for it in counted if it.newest is not None), default=None)
-    latest = None if newest is None else datetime.fromtimestamp(newest / 1e6, UTC)
+    if before is None or turnover is None:
+        version, counted = _counted(store, spark, list(active.values()), record)
+        events, newest, how = 0, None, "all"
+    else:
+        version, counted = _revised(store, spark, before, turnover, record)
+        events, newest = before.record.counts[_COUNT], before.record.details[_NEWEST]
+        how = f"{len(turnover.came) + len(turnover.went)} versions of files"
+    events += sum(it.events for it in counted)
+    newest = _latest(newest, counted, active.values())
+    version = version.but(counts={_COUNT: events}, details={_KEPT: kept, _NEWEST: newest})
+    yield made(
+        "interactions",
+        version.path,
+        {**_sources(entries), "counted": how, **shown(version, started, events=events)},
+    )
     findings = [
-        gate.schema(_columns_of(version), table_columns(_INTERACTIONS)),
+        gate.schema(version.table(counting.INTERACTIONS).schema, table_columns(_INTERACTIONS)),
         *rules.findings(rules.of_interactions(), rules.added(it.broken for it in counted)),
         gate.no_drop("events", *_events_now_and_before(kept, before, entries), gates),
-        gate.freshness(latest, now, gates),
+        gate.freshness(None if newest is None else datetime.fromtimestamp(newest / 1e6, UTC), now, gates),
     ]
     version = version.but(verdict=Verdict(tuple(findings)))
     store.put({"interactions": version})
@@ -314,55 +322,74 @@ class _Turnover:
     went: list[Version]
     stayed: list[Version]
 
+    @property
+    def rows(self) -> int:
+        """How many events come and go."""
+        return sum(version.rows for version in (*self.came, *self.went))
+
 
 def _turnover(lake: Lake, before: Version, active: Mapping[str, Version]) -> _Turnover | None:
-    """What became of files since; None where one that went is not in the lake any more."""
+    """What became of files since; None where all is to be counted anew.
+
+    That is where the code changed, where rows broke a rule and were accepted, where a version that went is not in the
+    lake any more, and where so much changes that the rest is little.
+    """
+    refusals = before.verdict.refusals if before.verdict else []
+    if before.record.made_from.code != _COUNTS or any(it.check in _ROW_GATES for it in refusals):
+        return None
     sources = before.record.made_from.inputs
     stays = {entry: sources.get(entry) == version.name for entry, version in active.items()}
     went = {entry: name for entry, name in sources.items() if entry not in active or active[entry].name != name}
     try:
-        return _Turnover(
+        turnover = _Turnover(
             came=[version for entry, version in active.items() if not stays[entry]],
             went=[lake.version(entry, name) for entry, name in went.items()],
             stayed=[version for entry, version in active.items() if stays[entry]],
         )
     except FileNotFoundError:
         return None
+    return turnover if turnover.rows <= _SHARE * before.record.counts[_COUNT] else None
 
 
 def _counted(
-    lake: Lake,
-    spark: SparkResource,
-    active: list[Version],
-    before: Version | None,
-    turnover: _Turnover | None,
-    record: Record,
+    lake: Lake, spark: SparkResource, active: list[Version], record: Record
 ) -> tuple[Version, list[counting.Counted]]:
-    """The next version of the interactions, by bucket of their users: counted anew, or as far as they changed."""
+    """Counts all events, by bucket of their users."""
     import pyarrow as pa
 
-    events, columns_ = arrow(*_EVENTS), arrow(*_INTERACTIONS)
-    count = buckets.count_for(sum(version.rows for version in active))
-    new = active if turnover is None else turnover.came + turnover.went
-    run = spark.over(sum(version.rows for version in new))
+    events, rows = arrow(*_EVENTS), sum(version.rows for version in active)
+    run, whole = spark.over(rows), partial(counting.read, events)
+
+    def others(counted: list[counting.Counted]) -> dict[str, pa.Table]:
+        of = {name: pa.concat_tables(it.tables[name] for it in counted) for name in _OTHERS}
+        return {**of, counting.POPULARITY: popularity.added(of[counting.POPULARITY])}
+
     with scratch(lake.root) as folder:
+        parts = shuffle(together(active), whole, "user_id", buckets.count_for(rows), folder, run)
+        tasks = [partial(counting.count, events, part) for part in parts]
+        return lake.write_tables("interactions", counting.INTERACTIONS, tasks, others, counting.KEYS, record, run=run)
 
-        def by_user(rows: Part, read: Callable[[Part], Any]) -> list[Part]:
-            return shuffle(rows, read, "user_id", count, folder, run)
 
-        whole = partial(counting.read, events)
-        if before is None or turnover is None:
-            tasks = [partial(counting.count, events, part) for part in by_user(together(active), whole)]
-            return lake.write_parts("interactions", tasks, record, run=run, buckets=count)
-        came, went, stayed = map(together, (turnover.came, turnover.went, turnover.stayed))
-        touched = counting.touched(events, came, went)
-        of_stayed = partial(counting.read_touched, events, touched)
-        files = map(counting.Files, by_user(came, whole), by_user(went, whole), by_user(stayed, of_stayed))
-        known = by_user(before.part, partial(Part.read, schema=columns_))
-        changes = [partial(counting.change, events, columns_, *each) for each in zip(known, files, strict=True)]
-        version, counted = lake.write_parts("interactions", changes, record, run=run, buckets=count)
-        changed = pa.concat_tables(it.changes for it in counted if it.changes is not None)
-        return lake.keep_changes(version, before.name, changed), counted
+def _revised(
+    lake: Lake, spark: SparkResource, before: Version, turnover: _Turnover, record: Record
+) -> tuple[Version, list[counting.Counted]]:
+    """Counts the events that come and go."""
+    events, run = arrow(*_EVENTS), spark.over(turnover.rows)
+    files = counting.Files(*map(together, (turnover.came, turnover.went, turnover.stayed)))
+    tables = {name: before.table(name) for name in before.record.tables}
+    counted = run(partial(counting.change, events, tables), [files])
+    changes = counted[0].tables
+    return lake.revise_tables("interactions", counting.INTERACTIONS, before, changes, record, run=run), counted
+
+
+def _latest(before: int | None, counted: list[counting.Counted], active: Iterable[Version]) -> int | None:
+    """When the newest event happened, in microseconds since 1970."""
+    newest = max((at for at in (before, *(it.newest for it in counted)) if at is not None), default=None)
+    gone = [it.gone for it in counted if it.gone is not None]
+    if newest is None or not gone or max(gone) < newest:
+        return newest
+    ends = [counting.ends(file) for version in active for file in version.part.files]
+    return max((it[1] for it in ends if it), default=None)
 
 
 def read(lake: Lake) -> dict[str, LakeTable]:
@@ -427,6 +454,12 @@ def _sources(entries: Mapping[str, Entry]) -> dict[str, Any]:
     }
 
 
+_COUNT, _NEWEST = "events", "newest"
+"""How many events the interactions are of, and when the newest one happened, in microseconds since 1970."""
+_OTHERS = (counting.DEVICES, counting.POPULARITY)
+_ROW_GATES = tuple(it.name for it in rules.of_interactions())
+_SHARE = 0.5
+"""Where more of the events come and go, all are counted."""
 _KEPT = "kept"
 """How many events of each landed file the interactions are of: a detail of their versions."""
 

@@ -8,21 +8,22 @@ from spotify_graph.assets.graph import MANY_ROWS, Differs, Published, Rows, Work
 from spotify_graph.graph_model import BY, EVENT_TYPES, IN_GENRE, EventType
 from spotify_graph.lake.versions import LakeTable
 from spotify_graph.tasks import graph_rows
+from spotify_graph.tasks.interactions import INTERACTIONS
 from spotify_graph.transforms import graph_tables
 
 
 def _interaction_edges(event_type: EventType) -> dg.AssetsDefinition:
     def revise(published: Published, interactions: LakeTable) -> Differs | None:
-        changes = interactions.changes_since(published.made_from)
+        changes = interactions.changes_since(published.made_from, INTERACTIONS)
         if changes is None or changes.num_rows > MANY_ROWS:
             return None
         return Differs(*graph_tables.changed_edges(changes, event_type))
 
     @graph_asset(event_type.relationship, revise=revise)
     def edges(work: Work, interactions: LakeTable) -> Rows:
-        of_part = partial(graph_rows.edges, interactions.schema, event_type)
-        parts = [partial(of_part, part) for part in interactions.parts]
-        return Rows(parts, work.over(interactions.rows), interactions.buckets)
+        parts = interactions.table(INTERACTIONS).parts
+        of_part = [partial(graph_rows.edges, event_type, part) for part in parts]
+        return Rows(of_part, work.over(interactions.rows), len(parts))
 
     return edges
 

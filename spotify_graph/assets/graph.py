@@ -313,9 +313,12 @@ def _publish(
     What somebody else changed since the last publication is mended before, and after where only that shows it.
     """
     started, table, root = monotonic(), asset.table, lake.root / "graph"
-    publication.ends_must_hold(table, ledger.read(neo4j.driver, neo4j.database))
-    changes = publication.mended(neo4j, table, root, thorough=config.verify)
-    before = ledger.entry(neo4j.driver, neo4j.database, table.asset)
+    entries = ledger.read(neo4j.driver, neo4j.database)
+    publication.ends_must_hold(table, entries)
+    changes = publication.mended(neo4j, table, root, entries, thorough=config.verify)
+    if changes or config.verify:
+        entries = ledger.read(neo4j.driver, neo4j.database)
+    before = entries.get(table.asset)
     made_from = _made_from(asset, inputs)
     published = _unchanged(table, before, made_from, root)
     if before and published:
@@ -324,22 +327,24 @@ def _publish(
         metadata: dict[str, Any] = {"dagster/row_count": before.rows, **written}
         yield pages.unchanged(table.asset, root / table.asset / before.version, **metadata)
         yield from gate.results(published, table.asset)
-        yield gate.result(publication.equals_snapshot(neo4j, table, root)[0], table.asset)
-        yield gate.result(publication.untouched(neo4j, table, changes), table.asset)
+        yield gate.result(publication.equals_snapshot(neo4j, table, root, before)[0], table.asset)
+        yield gate.result(publication.untouched(table, changes, before), table.asset)
         return
     snapshot, verdict = stage(asset, inputs, before, gates, lake, spark.over)
     yield from gate.results(verdict, table.asset)
     if snapshot is None or not verdict.holds:
-        yield gate.result(publication.untouched(neo4j, table, changes), table.asset)
+        yield gate.result(publication.untouched(table, changes, before), table.asset)
         return
     yield dg.Output(GraphSnapshot(snapshot, monotonic() - started, changes=changes))
     # Where the content is published already, that is the version that stays.
-    stays = ledger.read(neo4j.driver, neo4j.database)[table.asset].version
-    if stays != snapshot.version:
-        _keep(lake, table, root / table.asset / stays, made_from, snapshot.rows, verdict)
-    equals_snapshot, later = publication.equals_snapshot(neo4j, table, root)
+    entry = ledger.read(neo4j.driver, neo4j.database)[table.asset]
+    if entry.version != snapshot.version:
+        _keep(lake, table, root / table.asset / entry.version, made_from, snapshot.rows, verdict)
+    equals_snapshot, later = publication.equals_snapshot(neo4j, table, root, entry)
+    if later:
+        entry = ledger.read(neo4j.driver, neo4j.database)[table.asset]
     yield gate.result(equals_snapshot, table.asset)
-    yield gate.result(publication.untouched(neo4j, table, [*changes, *later]), table.asset)
+    yield gate.result(publication.untouched(table, [*changes, *later], entry), table.asset)
 
 
 def _made_from(asset: GraphAsset, inputs: Mapping[str, LakeTable]) -> MadeFrom:

@@ -123,7 +123,7 @@ def _train(
     entries = ledger.read(neo4j.driver, neo4j.database)
     for table in RECOMMENDATIONS:
         publication.ends_must_hold(table, entries)
-    changes = {table.asset: publication.mended(neo4j, table, root) for table in RECOMMENDATIONS}
+    changes = {table.asset: publication.mended(neo4j, table, root, entries) for table in RECOMMENDATIONS}
     entries = ledger.read(neo4j.driver, neo4j.database)
     model = models.active(neo4j.driver, neo4j.database, RECOMMENDER)
     if model and model.about.get("made_from") == _digest(made_from) and _all_hold(entries):
@@ -216,9 +216,10 @@ def _verified(
     table: GraphTable, neo4j: PlatformNeo4j, root: Path, changes: Sequence[Changes]
 ) -> Iterator[dg.AssetCheckResult]:
     """The checks of what the database holds of a table, in which these changes were mended so far."""
-    equals_snapshot, later = publication.equals_snapshot(neo4j, table, root)
+    entry = ledger.read(neo4j.driver, neo4j.database)[table.asset]
+    equals_snapshot, later = publication.equals_snapshot(neo4j, table, root, entry)
     yield gate.result(equals_snapshot, table.asset)
-    yield gate.result(publication.untouched(neo4j, table, [*changes, *later]), table.asset)
+    yield gate.result(publication.untouched(table, [*changes, *later], entry), table.asset)
 
 
 def _all_hold(entries: Mapping[str, Publication]) -> bool:

@@ -105,8 +105,11 @@ def _examined(root: Path, entry: str, name: str) -> _Broken | None:
             snapshot = Snapshot.load(path)
             if snapshot.rows != rows:
                 return _Broken(entry, path, f"its record says {rows:,} rows, its snapshot {snapshot.rows:,}")
-            files, rows = ([], 0) if snapshot.base else (snapshot.paths(), snapshot.rows)
-        there = sum(pq.read_metadata(file).num_rows for file in files)
+            files, rows = ([], 0) if snapshot.revisions else (snapshot.paths(), snapshot.rows)
+        for table in version.record.tables.values():
+            for file in (*table.files, *table.changes):
+                pq.read_metadata(path.parent / file)
+        there = sum(pq.read_metadata(it).num_rows for it in files)
         return _Broken(entry, path, f"it has {there:,} rows of {rows:,}") if files and there != rows else None
     except FileNotFoundError as error:
         return _Broken(entry, path, reason(error))

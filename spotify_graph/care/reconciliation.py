@@ -98,7 +98,12 @@ class Reconciliation:
         return not self.run.failures and all(table.equal for table in self.tables)
 
 
-def reconcile(settings: Settings, say: Callable[[str], None], working: Callable[[str], None]) -> Reconciliation:
+def reconcile(
+    settings: Settings,
+    say: Callable[[str], None],
+    working: Callable[[str], None],
+    progress: Callable[[int, int], None],
+) -> Reconciliation:
     """Compares every published table of the graph with the lake, and mends what differs.
 
     What has been taken in since, and is not published yet, is published as well. Where another run of this home is
@@ -108,6 +113,7 @@ def reconcile(settings: Settings, say: Callable[[str], None], working: Callable[
         settings: the installation's settings.
         say: told a line for each asset that is done.
         working: told what is being worked on now.
+        progress: told how many assets are done, and of how many.
 
     Raises:
         UserError: the lake holds nothing; Neo4j does not answer.
@@ -118,7 +124,7 @@ def reconcile(settings: Settings, say: Callable[[str], None], working: Callable[
             raise UserError(f"there is nothing in the lake at {settings.lake}: `spotify-graph materialize` first")
         _disown_lost(settings, say)
         before, began = _entries(settings, say), datetime.now(UTC)
-        result, report = runs.run_job(settings, job.name, say, working)
+        result, report = runs.run_job(settings, job.name, say, working, progress)
         after = _entries(settings, say)
     found = _found(result)
     return Reconciliation(

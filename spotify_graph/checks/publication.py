@@ -56,7 +56,14 @@ def no_drop(table: NodeType, snapshot: Snapshot, before: Publication | None, lak
     return gate.with_advice(finding, snapshot.version) if finding.refuses else finding
 
 
-def mended(neo4j: PlatformNeo4j, table: GraphTable, root: Path, *, thorough: bool = False) -> list[Changes]:
+def mended(
+    neo4j: PlatformNeo4j,
+    table: GraphTable,
+    root: Path,
+    entries: Mapping[str, Publication],
+    *,
+    thorough: bool = False,
+) -> list[Changes]:
     """Mends what somebody else changed since a table, and the nodes that it needs, were published.
 
     With nodes that were deleted went what models say of them: it is restored here, because models are made at night.
@@ -65,6 +72,7 @@ def mended(neo4j: PlatformNeo4j, table: GraphTable, root: Path, *, thorough: boo
         neo4j: the database.
         table: the table.
         root: the folder of all snapshots.
+        entries: the ledger.
         thorough: look at all rows of the table, and not only for what shows at once, such as another number of them; of
             nodes, also at what models say that starts there.
 
@@ -72,35 +80,39 @@ def mended(neo4j: PlatformNeo4j, table: GraphTable, root: Path, *, thorough: boo
         What was changed.
     """
 
-    def mend(it: GraphTable, *, thorough: bool = False) -> Sequence[Changes]:
+    def mend(it: GraphTable, entries: Mapping[str, Publication], *, thorough: bool = False) -> Sequence[Changes]:
         with neo4j.driver.session(database=neo4j.database) as session:
-            entry = ledger.find(session, it.asset)
-            if not mending.may_differ(session, it, entry, root, keep=neo4j.keep, thorough=thorough):
+            if not mending.may_differ(session, it, entries.get(it.asset), root, keep=neo4j.keep, thorough=thorough):
                 return []
         return mending.mend(neo4j.driver, neo4j.database, it, root, keep=neo4j.keep).changes
 
     nodes = () if isinstance(table, NodeType) else (table.start.node, table.end.node)
-    found = [changes for node in dict.fromkeys(nodes) for changes in mend(node)]
-    found += mend(table, thorough=thorough)
+    found = [changes for node in dict.fromkeys(nodes) for changes in mend(node, entries)]
+    if found:  # what was mended in nodes may have taken relationships away
+        entries = ledger.read(neo4j.driver, neo4j.database)
+    found += mend(table, entries, thorough=thorough)
     if isinstance(table, NodeType) and (thorough or any(changes.missing.rows for changes in found)):
         # Where nodes were mended, nothing is known any more of what models say, whichever nodes it starts at.
+        entries = ledger.read(neo4j.driver, neo4j.database)
         for it in RECOMMENDATIONS:
-            found += mend(it, thorough=thorough and it.start.node is table)
+            found += mend(it, entries, thorough=thorough and it.start.node is table)
     return found
 
 
-def equals_snapshot(neo4j: PlatformNeo4j, table: GraphTable, root: Path) -> tuple[Finding, Sequence[Changes]]:
+def equals_snapshot(
+    neo4j: PlatformNeo4j, table: GraphTable, root: Path, entry: Publication
+) -> tuple[Finding, Sequence[Changes]]:
     """Whether the database holds what was published; not asked again where nothing was written since it did.
 
     Args:
         neo4j: the database.
         table: what was published.
         root: the folder of all snapshots.
+        entry: its entry in the ledger.
 
     Returns:
         How it is in the end, and what somebody else had changed, which was mended.
     """
-    entry = ledger.read(neo4j.driver, neo4j.database)[table.asset]
     if entry.verified_at:
         found = f"{entry.rows:,} in the database, as published; verified at {entry.verified_at:%Y-%m-%d %H:%M:%S}Z"
         return Finding(gate.EQUALS_SNAPSHOT.name, True, True, found), []
@@ -108,15 +120,14 @@ def equals_snapshot(neo4j: PlatformNeo4j, table: GraphTable, root: Path) -> tupl
     return gate.equals_snapshot(done.verification), done.changes
 
 
-def untouched(neo4j: PlatformNeo4j, table: GraphTable, changes: Sequence[Changes]) -> Finding:
+def untouched(table: GraphTable, changes: Sequence[Changes], entry: Publication | None) -> Finding:
     """Whether nobody else changed the graph since it was published.
 
     Args:
-        neo4j: the database.
         table: the table.
         changes: what was found to be changed, and mended, in this table and in others that it needs.
+        entry: its entry in the ledger, or None.
     """
-    entry = ledger.entry(neo4j.driver, neo4j.database, table.asset)
     return gate.untouched(table, changes, entry.kept_rows if entry else 0)
 
 

@@ -11,12 +11,14 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from spotify_graph.lake import manifest
 from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.versions import Version
 from spotify_graph.neo4j_io.staging import Snapshot
 
 KEPT = timedelta(days=1)
@@ -71,7 +73,7 @@ def clean(lake: Lake, now: datetime, in_database: Iterable[str] = ()) -> Cleaned
         (path, (entry, path.name) in named or path.name in stays or now - begun <= KEPT)
         for entry, path, begun in _versions(lake.root)
     ]
-    bases = {base for path, is_kept in found if is_kept for base in _bases(path)}
+    bases = {base for path, is_kept in found if is_kept for base in bases(path)}
     gone = [path for path, is_kept in found if not is_kept and path not in bases]
     size = sum(file.stat().st_size for path in gone for file in path.rglob("*") if file.is_file())
     for file in old:
@@ -91,14 +93,17 @@ def _versions(root: Path) -> Iterator[tuple[str, Path, datetime]]:
             yield str(path.parent.relative_to(root)), path, begun
 
 
-def _bases(path: Path) -> Iterator[Path]:
-    """The versions that a snapshot differs from, one by way of the other."""
+def bases(path: Path) -> Iterator[Path]:
+    """The versions whose files a version is made of, and those that a snapshot differs from, one by way of another."""
+    with suppress(FileNotFoundError):
+        for table in Version.load(path).record.tables.values():
+            yield from (path.with_name(version) for version in table.versions)
     while True:
         try:
             snapshot = Snapshot.load(path)
         except FileNotFoundError:
             return
-        if snapshot.base is None:
+        if snapshot.base is None or not snapshot.revisions:
             return
         path = path.with_name(snapshot.base)
         yield path

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
-from spotify_graph.lake import manifest
+from spotify_graph.lake import keyed, manifest
 from spotify_graph.lake.manifest import Manifest
-from spotify_graph.lake.versions import CHANGES, Record, Version
+from spotify_graph.lake.versions import Record, Version
 from spotify_graph.neo4j_io.running import Runner, in_process
 from spotify_graph.parts import save
 
@@ -174,12 +174,61 @@ class Lake:
         """The landed files that there are entries of, of an asset that is partitioned by them."""
         return list(self.manifest.of(asset))
 
-    def keep_changes(self, version: Version, before: str, changes: pa.Table) -> Version:
-        """Keeps with a version what makes it of the one before it."""
-        import pyarrow.parquet as pq
+    def write_tables(
+        self,
+        name: str,
+        main: str,
+        parts: Sequence[Callable[[], tuple[pa.Table, T]]],
+        others: Callable[[list[T]], Mapping[str, pa.Table]],
+        keys: Mapping[str, Sequence[str]],
+        record: Record,
+        *,
+        run: Runner = in_process,
+    ) -> tuple[Version, list[T]]:
+        """Computes a new version of tables with keys part by part; otherwise like `write_parts`.
 
-        pq.write_table(changes, version.path / CHANGES)
-        return version.but(before=before)
+        Args:
+            name: the entry.
+            main: the table that the parts are of, bucket by bucket.
+            parts: give its rows, and whatever is counted of them.
+            others: gives the rows of the other tables from what was counted.
+            keys: the key columns of each table.
+            record: what is known of the version already.
+            run: runs the parts.
+        """
+        with self._new_version(name) as folder:
+            written = run(partial(_write_part, folder), parts)
+            counted = [it for _, _, it in written]
+            rows = sum(each for _, each, _ in written)
+            tables = {main: keyed.begin([file for file, _, _ in written], rows, keys[main], folder)}
+            for other, table in others(counted).items():
+                tables[other] = keyed.write(table, keys[other], folder)
+            return Version(folder, record).but(rows=rows, tables=tables), counted
+
+    def revise_tables(
+        self,
+        name: str,
+        main: str,
+        before: Version,
+        changes: Mapping[str, pa.Table],
+        record: Record,
+        *,
+        run: Runner = in_process,
+    ) -> Version:
+        """Writes what changes make of a version's tables as a new version; it is seen once it is `put`.
+
+        Args:
+            name: the entry.
+            main: the table whose rows are the version's.
+            before: the version.
+            changes: what changes in each table.
+            record: what is known of the new version already.
+            run: folds changes into the tables, where that is due.
+        """
+        with self._new_version(name) as folder:
+            known = before.record.tables
+            tables = {table: keyed.revise(known[table], change, folder, run) for table, change in changes.items()}
+            return Version(folder, record).but(rows=tables[main].rows, tables=tables, before=before.name)
 
 
 def _write_part(folder: Path, part: Callable[[], tuple[pa.Table, T]]) -> tuple[str, int, T]:

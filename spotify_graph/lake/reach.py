@@ -1,4 +1,7 @@
-"""What of a lake is needed to go on from one manifest: the versions that it names, and those that the database has."""
+"""What of a lake is needed to go on from one manifest: the versions that it names, and those that the database has.
+
+With each go those whose files it is made of.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from spotify_graph.lake import manifest
+from spotify_graph.lake.cleaning import bases
 from spotify_graph.lake.lake import Lake
-from spotify_graph.neo4j_io.staging import Snapshot
 
 _SCRATCH = "_spool"
 """Where work that is under way keeps its files, which belong to no version."""
@@ -44,20 +47,7 @@ def _versions(lake: Lake, in_database: Collection[str]) -> set[Path]:
     }
     given = {path for name in in_database for pattern in ("*", "*/*") for path in root.glob(f"{pattern}/{name}")}
     found = named | given
-    return found | {base for path in found for base in _bases(path)}
-
-
-def _bases(path: Path) -> Iterator[Path]:
-    """The snapshots that a snapshot is a revision of, one by way of the other."""
-    while True:
-        try:
-            snapshot = Snapshot.load(path)
-        except FileNotFoundError:
-            return
-        if snapshot.base is None:
-            return
-        path = path.with_name(snapshot.base)
-        yield path
+    return found | {base for path in found for base in bases(path)}
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from spotify_graph.lake import documents
+from spotify_graph.lake import documents, keyed
+from spotify_graph.lake.keyed import Keyed, KeyedTable
 from spotify_graph.lake.verdicts import Verdict
 from spotify_graph.parts import Part
 from spotify_graph.times import utc
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 # PyArrow is imported where it is used: definitions, which need none, are loaded often.
 
 _RECORD = "_version.json"
-CHANGES = "_changes.parquet"
-"""The file of what makes a version of the one before it."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,8 @@ class Record:
         content: the landed file's content that it holds, or None.
         counts: what was counted of it, by name.
         verdict: what the gates found, or None where it has none.
-        before: the version before it, where what makes it of that one is kept with it.
+        tables: its rows, where it has tables with keys in place of files.
+        before: the version before it, where what makes its tables of that one's is kept with it.
         details: what nobody but the asset that wrote it reads, in JSON values.
         created: when it was written, in ISO 8601 and UTC.
     """
@@ -90,6 +90,7 @@ class Record:
     content: Content | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     verdict: Verdict | None = None
+    tables: Mapping[str, Keyed] = field(default_factory=dict)
     before: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     created: str = field(default_factory=_now)
@@ -106,6 +107,7 @@ class Record:
             **{
                 **known,
                 "files": tuple(known["files"]),
+                "tables": {name: Keyed.from_json(it) for name, it in known.get("tables", {}).items()},
                 "made_from": MadeFrom(**known["made_from"]),
                 "content": Content(**known["content"]) if known["content"] else None,
                 "verdict": Verdict.from_json(known["verdict"]) if known["verdict"] else None,
@@ -130,12 +132,16 @@ class Version:
         """The version in a folder.
 
         Raises:
-            FileNotFoundError: there is none.
+            FileNotFoundError: there is none, or a file of its tables is missing.
         """
         known = documents.read(path / _RECORD)
         if known is None:
             raise FileNotFoundError(f"there is no version {path.name} in {path.parent}")
-        return cls(path, Record.from_json(known))
+        record = Record.from_json(known)
+        for table in record.tables.values():
+            if lost := [file for file in (*table.files, *table.changes) if not (path.parent / file).is_file()]:
+                raise FileNotFoundError(f"{path} has lost {lost[0]}")
+        return cls(path, record)
 
     def save(self) -> Self:
         """Writes its record."""
@@ -171,11 +177,22 @@ class Version:
         """All its rows."""
         return Part(tuple(map(str, self.files)))
 
-    def changes_since(self, before: str) -> pa.Table | None:
-        """What makes it of the version before it; None where that is another one, or nothing was kept."""
-        import pyarrow.parquet as pq
+    def table(self, name: str) -> KeyedTable:
+        """A table of its."""
+        return keyed.table(self.record.tables[name], self.path.parent)
 
-        return pq.read_table(self.path / CHANGES) if self.record.before == before else None
+    def changes_since(self, before: str, table: str) -> pa.Table | None:
+        """What makes a table of that of a version before; None where that is not known any more."""
+        known = self.record.tables.get(table)
+        if known is None or known.change is None:
+            return None
+        since: tuple[str, ...] = (known.change,)
+        if before != self.record.before:
+            versions = [file.split("/")[0] for file in (known.files[0], *known.changes)]
+            if before not in versions[:-1]:
+                return None
+            since = known.changes[versions.index(before) :]
+        return keyed.together([str(self.path.parent / file) for file in since], known.keys)
 
 
 @dataclass(frozen=True)
@@ -211,11 +228,6 @@ class LakeTable:
         return together(self.versions.values())
 
     @property
-    def parts(self) -> list[Part]:
-        """The rows file by file."""
-        return [Part((file,)) for file in self.part.files]
-
-    @property
     def buckets(self) -> int:
         """In how many buckets of their first column the rows are divided: as many as the finest version has."""
         return max((version.record.buckets for version in self.versions.values()), default=1)
@@ -227,20 +239,20 @@ class LakeTable:
             columns: those that are wanted; None means all.
             where: a condition on the rows.
         """
+        for entry, version in self.versions.items():
+            if version.record.tables:
+                return version.table(entry).read(columns or self.schema.names, where)
         return self.part.read(self.schema, columns, where)
 
-    def changes_since(self, before: MadeFrom) -> pa.Table | None:
-        """What makes the only version of that which something was made from; None where that was not the one before."""
-        [(entry, version)] = self.versions.items()
-        return version.changes_since(before.inputs.get(entry, ""))
+    def table(self, name: str) -> KeyedTable:
+        """A table of the only version."""
+        [version] = self.versions.values()
+        return version.table(name)
 
-    def came_since(self, before: MadeFrom) -> Part | None:
-        """The rows of the versions that came since something was made of others; None where some of those went."""
-        asset = next((entry.split("/")[0] for entry in self.versions), "")
-        known = before.versions_of(asset)
-        if not known <= {version.name for version in self.versions.values()}:
-            return None
-        return together(version for version in self.versions.values() if version.name not in known)
+    def changes_since(self, before: MadeFrom, table: str) -> pa.Table | None:
+        """What makes a table of the only version of that which something was made from; None where it isn't known."""
+        [(entry, version)] = self.versions.items()
+        return version.changes_since(before.inputs.get(entry, ""), table)
 
 
 def together(versions: Iterable[Version]) -> Part:

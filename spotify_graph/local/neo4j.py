@@ -23,6 +23,7 @@ from filelock import FileLock
 from neo4j.exceptions import AuthError, DriverError, Neo4jError
 from pydantic import SecretStr
 
+from spotify_graph import stylesheet
 from spotify_graph.errors import UserError
 from spotify_graph.local import admin, aot, jars, store
 from spotify_graph.local.files import write_private
@@ -479,6 +480,8 @@ class LocalNeo4j:
             "dbms.fleet_manager.enabled": "false",
             "server.fleet_discovery.enabled": "false",
             "client.allow_telemetry": "false",
+            # Whoever connects with Neo4j Browser sees names for captions.
+            "browser.post_connect_cmd": stylesheet.command(),
         }
         text = "# Written by spotify-graph at every start.\n"
         write_private(

@@ -31,7 +31,11 @@ def ensure(session: Session, table: GraphTable, *others: NodeType) -> None:
     from neo4j.exceptions import Neo4jError
 
     nodes = (table,) if isinstance(table, NodeType) else (table.start.node, table.end.node)
-    for node in dict.fromkeys((*nodes, *others)):
+    served = transaction.read(session, lambda tx: {tuple(found) for found in tx.run(cypher.served()).values()})
+    missing = [node for node in dict.fromkeys((*nodes, *others)) if not _wanted(node) <= served]
+    if not missing:
+        return
+    for node in missing:
         try:
             transaction.write(session, _run, cypher.constraint(node))
         except Neo4jError as error:
@@ -42,6 +46,12 @@ def ensure(session: Session, table: GraphTable, *others: NodeType) -> None:
         for index in cypher.indexes(node):
             transaction.write(session, _run, index)
     transaction.read(session, _run, f"CALL db.awaitIndexes({_AWAIT_S})")
+
+
+def _wanted(node: NodeType) -> set[tuple[str, str, bool]]:
+    """What a label's indexes are, as `cypher.served` has them."""
+    indexed = {(node.label, column.name, False) for column in node.properties if column.indexed}
+    return {(node.label, node.key.name, True), *indexed}
 
 
 def _run(tx: ManagedTransaction, statement: str) -> None:

@@ -77,7 +77,7 @@ def find(session: Session, table: GraphTable, keys: pa.RecordBatch) -> pa.Table:
     """
     columns = schema(table)
     parameters = {f"c{i}": _sent(column) for i, column in enumerate(keys.columns)}
-    rows = transaction.read(session, lambda tx: tx.run(cypher.find(table), parameters).value())
+    rows = transaction.read(session, lambda tx: tx.run(cypher.find(table), parameters).single(strict=True)["rows"])
     if not rows:
         return columns.empty_table()
     arrays = [_array(values, each.type) for values, each in zip(zip(*rows, strict=True), columns, strict=True)]

@@ -19,7 +19,7 @@ from spotify_graph.neo4j_io.vocabulary import GraphTable
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_REVISIONS = 16
+MAX_REVISIONS = 64
 """After so many revisions in a row, a snapshot is written in full."""
 _MAX_SHARE, _FEW_ROWS = 0.1, 100
 """A snapshot is also written in full once this share of its rows differs from the full files, unless they are few."""

@@ -54,8 +54,8 @@ class Snapshot:
         checksum: counts and sums of the rows that the database can compute as well, by what they describe.
         buckets: how many buckets the rows are divided into, each in files of its own.
         sums: two sums of the rows' hashes, modulo 2^64; None in a snapshot that an earlier program staged.
-        base: for a revision, the version that it differs from; None if the files hold all rows.
-        revisions: how many revisions lie between it and such files.
+        base: for a revision, the version that it differs from; None where it was staged whole.
+        revisions: how many revisions lie between it and a version whose files hold all rows; 0 where its own do.
         revised_rows: how many rows these revisions have together.
         differs: for a revision, the files of each kind of change, with how many rows they hold.
         keys: how many of the columns are the key; 0 in a snapshot that an earlier program staged.
@@ -104,7 +104,7 @@ class Snapshot:
             bucket: of one bucket only.
             of: out of how many buckets, not more than the snapshot has.
         """
-        if self.base:
+        if self.revisions:
             return self.written_whole().paths(bucket, of)
         of = of or self.buckets
         return [self.path / name for name in self.files if bucket is None or self._bucket(name) % of == bucket]
@@ -120,8 +120,9 @@ class Snapshot:
         import pyarrow as pa
 
         fields = [(name, arrow_type(PropertyType(type_))) for name, type_ in self.columns.items()]
-        if not self.base:
+        if not self.revisions:
             return read_whole(self.paths(bucket, of), pa.schema(fields[:width]))
+        assert self.base  # noqa: S101 it is a revision
         rows = Snapshot.load(self.sibling(self.base)).read(bucket, of, width)
         return self._revised(rows, bucket, of or self.buckets, pa.schema(fields))
 
@@ -134,11 +135,11 @@ class Snapshot:
         return Difference(**{kind: Rows(tuple(known), sum(known.values())) for kind, known in files.items()})
 
     def written_whole(self) -> Self:
-        """The same snapshot, with files that hold all rows."""
+        """The same snapshot, with files that hold all rows. What differs from its base stays known."""
         import pyarrow.parquet as pq
 
         now = type(self).load(self.path)
-        if now.base is None:
+        if not now.revisions:
             return now
         files = {}
         for bucket in range(now.buckets):
@@ -147,7 +148,7 @@ class Snapshot:
                 file = now.path / f"{bucket:05d}-{uuid.uuid4().hex}.parquet"
                 pq.write_table(rows, file)
                 files[file.name] = file.stat().st_size
-        whole = replace(now, files=files, base=None, revisions=0, revised_rows=0)
+        whole = replace(now, files=files, revisions=0, revised_rows=0)
         whole.save()
         return whole
 
@@ -184,9 +185,9 @@ class Snapshot:
             raise FileNotFoundError(f"{path} holds no complete snapshot") from error
         if any(_size(path / name) != size for name, size in snapshot.files.items()):
             raise FileNotFoundError(f"{path} has lost rows since it was staged")
-        if snapshot.base:
-            if not all((path / name).is_file() for files in snapshot.differs.values() for name in files):
-                raise FileNotFoundError(f"{path} has lost rows since it was staged")
+        if not all((path / name).is_file() for files in snapshot.differs.values() for name in files):
+            raise FileNotFoundError(f"{path} has lost rows since it was staged")
+        if snapshot.base and snapshot.revisions:
             cls.load(snapshot.sibling(snapshot.base))
         return snapshot
 

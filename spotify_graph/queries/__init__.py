@@ -21,6 +21,7 @@ from difflib import get_close_matches
 from importlib.resources import files
 
 from neo4j import READ_ACCESS, Driver, ManagedTransaction, NotificationDisabledClassification, Session
+from neo4j.graph import Node, Relationship
 from neo4j.time import DateTime
 
 from spotify_graph.errors import NotFoundError, UsageError
@@ -150,7 +151,8 @@ class Rows:
 
     Attributes:
         columns: the columns' names.
-        rows: the rows, in the query's order; times as text in ISO 8601, ready to print or for JSON.
+        rows: the rows, in the query's order, ready for JSON: a time is text in ISO 8601, a node a mapping of its label
+            and its properties, a relationship one of its type and its properties.
     """
 
     columns: tuple[str, ...]
@@ -297,4 +299,18 @@ def _parameter(line: re.Match[str]) -> Parameter:
 
 
 def _printable(value: object) -> object:
-    return utc(value.to_native()) if isinstance(value, DateTime) else value
+    match value:
+        case DateTime():
+            return utc(value.to_native())
+        case Node():
+            return {"label": _label(value), **{name: _printable(it) for name, it in value.items()}}
+        case Relationship():
+            return {"type": value.type, **{name: _printable(it) for name, it in value.items()}}
+        case _:
+            return value
+
+
+def _label(node: Node) -> str:
+    """The label of the graph model that a node has; others may have given it more."""
+    ours = [it.label for it in NODES if it.label in node.labels]
+    return [*ours, *sorted(node.labels), ""][0]

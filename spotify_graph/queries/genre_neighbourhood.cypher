@@ -24,9 +24,5 @@ CALL (tracks, users) {
   MATCH (user)-[edge:PLAYED]->(track)
   RETURN edge
 }
-WITH edge, startNode(edge) AS source, endNode(edge) AS target
-RETURN labels(source)[0] AS source_label, coalesce(source.user_id, source.track_id) AS source,
-       source.title AS source_title, type(edge) AS relationship, edge.count AS count,
-       labels(target)[0] AS target_label, coalesce(target.track_id, target.name) AS target,
-       target.title AS target_title
-ORDER BY relationship, count DESC, source, target
+RETURN startNode(edge) AS source, edge AS relationship, endNode(edge) AS target
+ORDER BY type(edge), edge.count DESC, coalesce(source.user_id, source.track_id), coalesce(target.track_id, target.name)

@@ -5,35 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spotify_graph.graph_model import EventType
-from spotify_graph.parts import Part
+from spotify_graph.lake.keyed import KeyedTable
 from spotify_graph.transforms import graph_tables
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-SEEN = ("user_id", "device", "event_ts")
-"""What users are made of."""
+
+def users(part: KeyedTable) -> pa.Table:
+    """The users of a bucket of the devices."""
+    return graph_tables.user_nodes(part.read())
 
 
-def read_seen(schema: pa.Schema, part: Part) -> pa.Table:
-    """What a part of the cleaned events says of users."""
-    return part.read(schema, SEEN)
-
-
-def users(schema: pa.Schema, part: Part) -> pa.Table:
-    """The users of a bucket."""
-    return graph_tables.user_nodes(read_seen(schema, part))
-
-
-def heard(schema: pa.Schema, part: Part) -> pa.Table:
-    """What a part of the interactions says of tracks."""
-    return graph_tables.heard(part.read(schema))
-
-
-def edges(schema: pa.Schema, event_type: EventType, part: Part) -> pa.Table:
-    """The relationships of a part of the interactions."""
+def edges(event_type: EventType, part: KeyedTable) -> pa.Table:
+    """The relationships of a bucket of the interactions."""
     import pyarrow.compute as pc
 
-    return graph_tables.interaction_edges(
-        part.read(schema, where=pc.field("event_type") == event_type.name), event_type
-    )
+    return graph_tables.interaction_edges(part.read(where=pc.field("event_type") == event_type.name), event_type)

@@ -9,9 +9,6 @@ from spotify_graph.graph_model import (
     BY,
     GENRE,
     IN_GENRE,
-    PLAY,
-    POPULARITY_HALF_LIFE_DAYS,
-    POPULARITY_SINCE,
     TRACK,
     USER,
     EventType,
@@ -19,6 +16,7 @@ from spotify_graph.graph_model import (
 from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph.transforms.interactions import OLD_VALUES, VALUES
 from spotify_graph.transforms.names import SEVERAL
+from spotify_graph.transforms.popularity import popularity
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,86 +24,49 @@ if TYPE_CHECKING:
 # PyArrow is imported where it is used: definitions, which need none, are loaded often.
 
 
-def user_nodes(events: pa.Table) -> pa.Table:
+def user_nodes(devices: pa.Table) -> pa.Table:
     """One row for each user of any event, as in `graph_model.USER`.
 
     Args:
-        events: `cleaning.clean_events` of any number of files, all that there are of a user; of the columns user_id,
-            device and event_ts are needed.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    # By device first: few rows are left to be sorted. Groups come in the order of their first rows, without threads.
-    by_device = events.group_by(["user_id", "device"]).aggregate([("event_ts", "min"), ("event_ts", "max")])
-    ordered = by_device.sort_by([("user_id", "ascending"), ("device", "ascending")])
-    users = ordered.group_by("user_id", use_threads=False).aggregate(
-        [("event_ts_min", "min"), ("event_ts_max", "max"), ("device", "count")]
-    )
-    ends = pc.cumulative_sum(users["device_count"]).cast(pa.int32()).combine_chunks()
-    named = pc.drop_null(ordered["device"]).combine_chunks()
-    devices = pa.ListArray.from_arrays(pa.concat_arrays([pa.array([0], pa.int32()), ends]), named)
-    renamed = users.rename_columns({"event_ts_min_min": "first_seen", "event_ts_max_max": "last_seen"})
-    return _in_model(_with(renamed, devices=devices), USER)
-
-
-def seen_of(users: pa.Table) -> pa.Table:
-    """Events that `user_nodes` would make the same users of: what is known of users, for further events to be added."""
-    import pyarrow as pa
-
-    devices = users["devices"].combine_chunks()
-    of_devices = users.select(["user_id", "first_seen"]).take(devices.value_parent_indices())
-    columns = ["user_id", "event_ts"]
-    nothing = pa.nulls(users.num_rows, pa.string())
-    return pa.concat_tables(
-        [
-            users.select(["user_id", "first_seen"]).rename_columns(columns).append_column("device", nothing),
-            users.select(["user_id", "last_seen"]).rename_columns(columns).append_column("device", nothing),
-            of_devices.rename_columns(columns).append_column("device", devices.flatten()),
-        ]
-    )
-
-
-def heard(interactions: pa.Table) -> pa.Table:
-    """What interactions add to what is known of tracks. Of several parts, the rows are to be added up.
-
-    Args:
-        interactions: `interactions.interactions`, or a part of them.
-
-    Returns:
-        track_id, events (how many), listeners (of the decayed popularity; null where nobody played it).
+        devices: `interactions.counted` by `interactions.DEVICE_KEYS`, all that there are of a user.
     """
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    micros = interactions["last_ts"].cast(pa.int64()).to_numpy()
-    days = (micros / 1e6 - POPULARITY_SINCE.timestamp()) / 86_400
-    weight = pa.array(np.exp2(days / POPULARITY_HALF_LIFE_DAYS))
-    is_play = pc.equal(interactions["event_type"], PLAY.name)
-    weighted = _with(interactions, weight=pc.if_else(is_play, weight, pa.scalar(None, pa.float64())))
-    return _summed(weighted.select(["track_id", "count", "weight"]).rename_columns(["track_id", "events", "listeners"]))
+    ordered = devices.sort_by([("user_id", "ascending"), ("device", "ascending")]).combine_chunks()
+    # Arrow's groups come in no order that could be relied on.
+    users = ordered["user_id"].combine_chunks().dictionary_encode()
+    starts = np.flatnonzero(np.diff(users.indices.to_numpy(), prepend=-1))
+    first, last = (ordered[name].cast(pa.int64()).to_numpy() for name in ("first_ts", "last_ts"))
+    is_known = pc.not_equal(ordered["device"], "")
+    ends = np.append(np.concatenate([[0], np.cumsum(is_known.to_numpy())])[starts], pc.sum(is_known).as_py() or 0)
+    named = ordered["device"].filter(is_known).combine_chunks()
+    columns = {
+        "user_id": users.dictionary,
+        "devices": pa.ListArray.from_arrays(pa.array(ends, pa.int32()), named),
+        "first_seen": pa.array(np.minimum.reduceat(first, starts) if len(starts) else first),
+        "last_seen": pa.array(np.maximum.reduceat(last, starts) if len(starts) else last),
+    }
+    time = ordered["first_ts"].type
+    return _in_model(
+        pa.table({name: it.cast(time) if name.endswith("_seen") else it for name, it in columns.items()}), USER
+    )
 
 
-def track_nodes(cleaned_tracks: pa.Table, heard: pa.Table) -> pa.Table:
+def track_nodes(cleaned_tracks: pa.Table, sums: pa.Table) -> pa.Table:
     """One row for each track of the catalogue or of any interaction, as in `graph_model.TRACK`.
 
     Args:
         cleaned_tracks: `cleaning.clean_tracks`.
-        heard: `heard` of all parts of the interactions.
-
-    Returns:
-        TRACK's columns, and events: how many the track has.
+        sums: `popularity.sums` of the tracks.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     catalogue = _with(cleaned_tracks, catalogued=pa.repeat(True, cleaned_tracks.num_rows))
-    tracks = catalogue.join(_summed(heard), "track_id", join_type="full outer")
-    # A sum of floats depends on their order in its last digits.
-    popularity = pc.round(pc.log2(tracks["listeners"]), 6)
-    known = _with(tracks, catalogued=pc.fill_null(tracks["catalogued"], False), popularity=popularity)
-    return known.select([*(column.name for column in TRACK.columns), "events"])
+    tracks = catalogue.join(popularity(sums), "track_id", join_type="full outer")
+    return _in_model(_with(tracks, catalogued=pc.fill_null(tracks["catalogued"], False)), TRACK)
 
 
 def artist_nodes(cleaned_tracks: pa.Table) -> pa.Table:
@@ -164,11 +125,6 @@ def _distinct_names(cleaned_tracks: pa.Table, column: str) -> pa.Table:
     import pyarrow.compute as pc
 
     return pa.table({"name": pc.drop_null(pc.unique(cleaned_tracks[column]))})
-
-
-def _summed(heard: pa.Table) -> pa.Table:
-    summed = heard.group_by("track_id").aggregate([("events", "sum"), ("listeners", "sum")])
-    return summed.select(["track_id", "events_sum", "listeners_sum"]).rename_columns(heard.column_names)
 
 
 def _field(name: str) -> pa.compute.Expression:
