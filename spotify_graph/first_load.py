@@ -13,7 +13,7 @@ from pydantic import Field
 from spotify_graph.assets import interactions
 from spotify_graph.assets.graph import GRAPH_ASSETS, GraphAsset, stage
 from spotify_graph.errors import UserError
-from spotify_graph.graph_model import FACTS, NODES
+from spotify_graph.graph_model import FACTS, NODES, TABLES
 from spotify_graph.lake.lake import Lake
 from spotify_graph.neo4j_io import constraints, ledger, transaction, verification
 from spotify_graph.neo4j_io.ledger import Publication
@@ -36,6 +36,8 @@ LARGE_BYTES = 10_000_000
 events."""
 
 _SIDE_BY_SIDE = 2
+_NAMED = 4
+"""How much of what others have added a line names."""
 
 
 def is_due(settings: Settings, landed_bytes: int, say: Callable[[str], None]) -> bool:
@@ -63,9 +65,10 @@ class FirstLoadConfig(dg.Config):
     """Whether a database that holds something is built anew."""
 
     rebuild: bool = Field(
-        False,
-        description="Build the database also where it holds something: all of it is gone then, models and what others"
-        " keep there among it.",
+        False, description="Build the database also where it holds something; models are gone then, and made anew."
+    )
+    discard_additions: bool = Field(
+        False, description="Do so also where others have added something, which is gone then, what is kept among it."
     )
 
 
@@ -78,6 +81,8 @@ def _build_database(
         raise UserError("only a local database is built in one go: unset NEO4J_URI")
     if not config.rebuild and not _is_empty(settings, context.log.info):
         raise UserError("the database is not empty: materialize the assets, or set `rebuild` to build it anew")
+    if config.rebuild and not config.discard_additions:
+        must_be_ours(settings, context.log.info)
     load(settings, spark.over, gates, context.log.info)
 
 
@@ -89,6 +94,31 @@ def _build_database(
 def first_load() -> None:
     """Builds an empty local database in one go."""
     _build_database()
+
+
+def must_be_ours(settings: Settings, say: Callable[[str], None]) -> None:
+    """Makes sure that nobody else has added anything to the local database, which would be gone after a rebuild.
+
+    Raises:
+        UserError: somebody has, or it can't be looked at.
+    """
+    from spotify_graph.neo4j_io import additions
+
+    anyway = "--discard-additions (in the UI, `discard_additions: true`) builds it anew all the same"
+    if not _local(settings).has_database():
+        return
+    try:
+        with connect(settings, say) as driver:
+            found = additions.find(driver, settings.neo4j_database, TABLES.values())
+    except UserError as error:
+        raise UserError(f"what others have added to the database is not known ({error}): {anyway}") from None
+    if found:
+        some = ", ".join(f"{it.count:,} {it.name}" for it in found[:_NAMED])
+        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+        raise UserError(
+            f"the database holds what others have added ({some}{more}), which a rebuild does not carry over:"
+            f" `spotify-graph reconcile` mends the graph and keeps it, {anyway}"
+        )
 
 
 def load(settings: Settings, over: Callable[[int], Runner], gates: Gates, say: Callable[[str], None]) -> None:

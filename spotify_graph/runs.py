@@ -105,6 +105,7 @@ def materialize(
     progress: Callable[[int, int], None] = _unseen,
     *,
     rebuild: bool = False,
+    discard_additions: bool = False,
 ) -> RunReport:
     """Takes in the landed files that are new or changed, then materializes the rest of the selection.
 
@@ -120,10 +121,12 @@ def materialize(
         working: told what is being worked on now.
         progress: told how many assets are done, and of how many.
         rebuild: build the local database in one go, whatever it holds.
+        discard_additions: do so also where others have added something to it, which goes.
 
     Raises:
         UsageError: the selection is not valid, selects nothing, or lacks a part of the graph that is to be rebuilt.
-        UserError: nothing has landed; Neo4j does not answer; there is no local database to rebuild.
+        UserError: nothing has landed; Neo4j does not answer; there is no local database to rebuild, or others have
+            added something to it.
     """
     defs = build_defs()
     keys = _selected(defs, selection)
@@ -138,6 +141,8 @@ def materialize(
         else f"`spotify-graph materialize --select {quote(selection)}`"
     )
     with locks.turn(settings, who, say):
+        if rebuild and not discard_additions:
+            first_load.must_be_ours(settings, say)
         migrate(settings.lake, say)
         refused = take_lying(settings, say)
         report = _materialize(settings, defs, keys, say, working, progress, rebuild=rebuild)
@@ -219,7 +224,11 @@ def _build(
         run_id=run_id,
         tags=orphans.tags_of_this_process(),
         raise_on_error=False,
-        run_config={"ops": {"build_database": {"config": {"rebuild": rebuild}}}, **_SILENT},
+        # What others have added, if anything, was asked about before all this work.
+        run_config={
+            "ops": {"build_database": {"config": {"rebuild": rebuild, "discard_additions": rebuild}}},
+            **_SILENT,
+        },
     )
     if not result.success:
         watcher.say(f"{_why(result)}: the tables are written one by one instead")
@@ -285,6 +294,51 @@ def accept(settings: Settings, version: str, because: str, say: Callable[[str], 
         result = job.execute_in_process(instance=dagster, run_config=config, raise_on_error=False)
         if not result.success:
             raise UserError(_why(result))
+
+
+def run_job(
+    settings: Settings,
+    name: str,
+    say: Callable[[str], None],
+    working: Callable[[str], None],
+    progress: Callable[[int, int], None] = _unseen,
+) -> tuple[dg.ExecuteInProcessResult, RunReport]:
+    """Runs a job of assets that a schedule runs as well. Whose turn it is, is the caller's to see to.
+
+    Args:
+        settings: the installation's settings.
+        name: the job.
+        say: told a line for each asset that is done.
+        working: told what is being worked on now.
+        progress: told how many assets are done, and of how many.
+
+    Returns:
+        The run, and how it ended.
+
+    Raises:
+        UserError: Neo4j does not answer.
+    """
+    defs, run_id = build_defs(), str(uuid4())
+    with connect(settings, say):
+        pass
+    with SparkResource.from_settings(settings).held(), instance(settings) as dagster:
+        job = defs.resolve_job_def(name)
+        watcher = _Watcher(say, working, sum(1 for _ in job.asset_layer.executable_asset_keys), progress)
+        dagster.add_event_listener(run_id, watcher)
+        result = job.execute_in_process(
+            instance=dagster,
+            run_id=run_id,
+            tags=orphans.tags_of_this_process(),
+            raise_on_error=False,
+            run_config={**(job.run_config or {}), **_SILENT},
+        )
+    if not result.success and not watcher.failures and not watcher.held_back:
+        watcher.failures.append(_unstarted(run_id))
+    return result, watcher.report()
+
+
+def _unstarted(run_id: str) -> str:
+    return f"the run failed before its first step; see run {run_id} in the Dagster UI"
 
 
 def _why(result: dg.ExecuteInProcessResult) -> str:
@@ -356,7 +410,7 @@ def _run(
     done = {event.asset_key for event in result.get_asset_materialization_events()}
     watcher.pass_over(keys - {key for key in done if key})
     if not result.success and not watcher.failures and not watcher.held_back:
-        watcher.failures.append(f"the run failed before its first step; see run {run_id} in the Dagster UI")
+        watcher.failures.append(_unstarted(run_id))
     return result.success
 
 

@@ -1,6 +1,7 @@
 """Where the platform stands: what has landed, what the lake holds, what is published."""
 
 import warnings
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,15 +10,19 @@ from neo4j import Driver
 
 from spotify_graph.automation.landed import LandedFile, files_of, listed
 from spotify_graph.definitions import build_defs
-from spotify_graph.graph_model import NODES, RELATIONSHIPS
+from spotify_graph.graph_model import NODES, RELATIONSHIPS, TABLES
 from spotify_graph.lake.intake import KINDS, PARTITIONED, Intake
 from spotify_graph.lake.lake import Lake
+from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.neo4j_io import additions as of_others
 from spotify_graph.neo4j_io import publication
+from spotify_graph.resources.neo4j import connect
 from spotify_graph.settings import Settings
 from spotify_graph.times import utc
 
 ASSET_COLUMNS = ("group", "asset", "rows", "inserted", "changed", "deleted", "at")
 FILE_COLUMNS = ("file", "state", "landed", "rows", "rejected", "in_graph", "note")
+ADDITION_COLUMNS = ("kind", "name", "count")
 COUNT_COLUMNS = ("what", "count")
 
 
@@ -87,6 +92,22 @@ def _rows_by_file(settings: Settings) -> dict[str, int]:
         latest = [entry.counts for entry in Intake(lake, table).entries().values()]
         rows |= {name: sum(counts.get(counted[name], 0) for counts in latest) for name in PARTITIONED[table.name]}
     return rows
+
+
+def additions(settings: Settings) -> list[dict[str, Any]] | None:
+    """What of the graph is not the platform's: each label, relationship type, property and foreign row of others.
+
+    Returns:
+        For each: kind, name, count; None where Neo4j is local and does not run: it is not started for this.
+
+    Raises:
+        UserError: Neo4j can't be reached.
+    """
+    if settings.neo4j_uri is None and LocalNeo4j(settings).find() is None:
+        return None
+    with connect(settings) as driver:
+        found = of_others.find(driver, settings.neo4j_database, TABLES.values())
+    return [asdict(addition) for addition in found]
 
 
 def counts(driver: Driver, database: str) -> list[dict[str, Any]]:

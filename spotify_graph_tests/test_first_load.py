@@ -73,13 +73,39 @@ def test_a_rebuild_mends_what_was_done_to_the_database(local: Platform) -> None:
     with connect(Settings.load()) as driver:
         before = in_graph(driver)
         driver.execute_query("MATCH (t:Track) DETACH DELETE t")
-        driver.execute_query("CREATE (:Stranger)")
     result = local.run("materialize", "--rebuild", "--select", "not (group:evaluation or group:recommendations)")
     assert result.exit_code == 0, result.output
     assert _BUILT in result.stderr
     with connect(Settings.load()) as driver:
         assert in_graph(driver) == before
+
+
+def test_a_rebuild_destroys_nothing_that_others_have_added_unless_it_is_asked_to(local: Platform) -> None:
+    with connect(Settings.load()) as driver:
+        before = in_graph(driver)
+        driver.execute_query(
+            "MATCH (t:Track) WITH t LIMIT 2 SET t.note = 'mine' MERGE (s:Stranger) CREATE (s)-[:KNOWS]->(t)"
+        )
+    rebuild = ("materialize", "--rebuild", "--select", "not (group:evaluation or group:recommendations)")
+    result = local.run(*rebuild)
+    assert result.exit_code == 1
+    [line] = [line for line in result.stderr.splitlines() if line.startswith("spotify-graph: ")]
+    assert "others have added (1 (:Stranger), 2 [:KNOWS], 2 (:Track).note), which a rebuild does not carry over" in line
+    assert "--discard-additions" in line
+    job = build_defs().resolve_job_def("first_load")
+    config = {"ops": {"build_database": {"config": {"rebuild": True}}}}
+    with runs.instance(Settings.load()) as dagster, pytest.raises(UserError, match="others have added"):
+        job.execute_in_process(instance=dagster, run_config=config)
+    with connect(Settings.load()) as driver:
+        there = driver.execute_query("MATCH (:Stranger)-[:KNOWS]->(t) RETURN t.note AS note").records
+        assert [record["note"] for record in there] == ["mine", "mine"]
+
+    result = local.run(*rebuild, "--discard-additions")
+    assert result.exit_code == 0, result.output
+    with connect(Settings.load()) as driver:
+        assert in_graph(driver) == before
         assert driver.execute_query("MATCH (s:Stranger) RETURN s").records == []
+    assert local.run("materialize", "--discard-additions").exit_code == 2
 
 
 def test_where_an_import_fails_the_tables_are_written_one_by_one(

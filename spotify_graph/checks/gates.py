@@ -33,6 +33,8 @@ SAMPLE = 5
 """How many offenders a finding shows at most."""
 _SHOWN = 120
 _KEEP = "SPOTIFY_GRAPH_FOREIGN=keep"
+BY_TABLE = "by_table"
+"""Where the details of `UNTOUCHED` say of each table how many rows were missing, changed and added."""
 
 Sample = Callable[[], Sequence[object]]
 """Fetches a few offenders."""
@@ -329,13 +331,18 @@ def untouched(table: GraphTable, changes: Sequence[Changes], kept: int) -> Findi
         theirs = f"; {_rows(kept, table)} somebody else made: kept, as {_KEEP} says" if kept else ""
         return _finding(UNTOUCHED, True, f"nobody else changed it since it was published{theirs}", {"kept": kept})
     parts = [part for it in changes for part in _changed(it)]
-    numbers = {
-        "missing": sum(it.missing.rows for it in changes),
-        "changed": sum(it.changed.rows for it in changes),
-        "added": sum(it.foreign.found.rows for it in changes),
-    }
+    by_table = {it.table.asset: {"missing": 0, "changed": 0, "added": 0} for it in changes}
+    for it in changes:
+        of_table = by_table[it.table.asset]
+        of_table["missing"] += it.missing.rows
+        of_table["changed"] += it.changed.rows
+        of_table["added"] += it.foreign.found.rows
+    numbers = {name: sum(each[name] for each in by_table.values()) for name in ("missing", "changed", "added")}
     return _finding(
-        UNTOUCHED, False, f"the graph was changed by someone else: {'; '.join(parts)}", numbers | {"kept": kept}
+        UNTOUCHED,
+        False,
+        f"the graph was changed by someone else: {'; '.join(parts)}",
+        {**numbers, "kept": kept, BY_TABLE: by_table},
     )
 
 

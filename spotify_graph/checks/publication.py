@@ -73,7 +73,8 @@ def mended(
         table: the table.
         root: the folder of all snapshots.
         entries: the ledger.
-        thorough: look at all rows of the table, and not only for what shows at once, such as another number of them.
+        thorough: look at all rows of the table, and not only for what shows at once, such as another number of them; of
+            nodes, also at what models say that starts there.
 
     Returns:
         What was changed.
@@ -90,10 +91,11 @@ def mended(
     if found:  # what was mended in nodes may have taken relationships away
         entries = ledger.read(neo4j.driver, neo4j.database)
     found += mend(table, entries, thorough=thorough)
-    if isinstance(table, NodeType) and any(changes.missing.rows for changes in found):
-        of_models = (it for it in RECOMMENDATIONS if table in (it.start.node, it.end.node))
+    if isinstance(table, NodeType) and (thorough or any(changes.missing.rows for changes in found)):
+        # Where nodes were mended, nothing is known any more of what models say, whichever nodes it starts at.
         entries = ledger.read(neo4j.driver, neo4j.database)
-        found += [changes for it in of_models for changes in mend(it, entries)]
+        for it in RECOMMENDATIONS:
+            found += mend(it, entries, thorough=thorough and it.start.node is table)
     return found
 
 

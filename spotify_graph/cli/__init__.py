@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from spotify_graph.cli import answers, intake, reports, servers
+from spotify_graph.cli import answers, care, intake, reports, servers
 from spotify_graph.cli.options import examples
 from spotify_graph.errors import UsageError, UserError
 
@@ -45,6 +45,6 @@ def main() -> None:
     """Listening logs in, a living recommendation graph in Neo4j out."""
 
 
-for _commands in (intake.COMMANDS, servers.COMMANDS, answers.COMMANDS, reports.COMMANDS):
+for _commands in (intake.COMMANDS, servers.COMMANDS, answers.COMMANDS, reports.COMMANDS, care.COMMANDS):
     for _command in _commands:
         main.add_command(_command)

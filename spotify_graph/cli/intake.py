@@ -15,7 +15,7 @@ from spotify_graph import console
 from spotify_graph.cli.answers import as_records, show_rows
 from spotify_graph.cli.options import as_json, examples
 from spotify_graph.cli.servers import local_neo4j, tell_server
-from spotify_graph.errors import UserError
+from spotify_graph.errors import UsageError, UserError
 from spotify_graph.settings import Settings
 
 if TYPE_CHECKING:
@@ -98,11 +98,14 @@ def import_(path: Path, user: str | None, mapping: str | None, afresh: bool, as_
 
 @click.command(epilog=examples("materialize", "materialize --select '+played_edges'"))
 @click.option("--select", "selection", default="*", show_default=True, help="Assets, in Dagster's selection syntax.")
-@click.option("--rebuild", is_flag=True, help="Build the local database anew, in one go; what else it holds is gone.")
+@click.option("--rebuild", is_flag=True, help="Build the local database anew, in one go.")
+@click.option("--discard-additions", is_flag=True, help="With --rebuild: what others have added goes.")
 @as_json
-def materialize(selection: str, rebuild: bool, as_json: bool) -> None:
+def materialize(selection: str, rebuild: bool, discard_additions: bool, as_json: bool) -> None:
     """Take in every landed file and bring the graph up to date."""
-    report = _materialize(Settings.load(), selection, rebuild=rebuild)
+    if discard_additions and not rebuild:
+        raise UsageError("--discard-additions belongs to --rebuild: nothing else removes what others have added")
+    report = _materialize(Settings.load(), selection, rebuild=rebuild, discard_additions=discard_additions)
     if as_json:
         console.document(_document(report))
     if not report.complete:
@@ -243,11 +246,11 @@ def _show_demo(settings: Settings, counts: list[dict[str, Any]], answers: "list[
         tell_server(local_neo4j())
 
 
-def _materialize(settings: Settings, selection: str, *, rebuild: bool = False) -> "RunReport":
+def _materialize(settings: Settings, selection: str, **how: bool) -> "RunReport":
     from spotify_graph import runs
 
     with console.work("assets") as work:
-        report = runs.materialize(settings, selection, console.say, work.on, work.progress, rebuild=rebuild)
+        report = runs.materialize(settings, selection, console.say, work.on, work.progress, **how)
     _tell_problems(report)
     return report
 

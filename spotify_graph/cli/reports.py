@@ -8,7 +8,7 @@ from click.shell_completion import CompletionItem
 
 from spotify_graph import console
 from spotify_graph.cli.options import as_json, examples
-from spotify_graph.errors import UsageError
+from spotify_graph.errors import UsageError, UserError
 from spotify_graph.settings import Settings
 
 _MINUTES = len("2026-11-28T04:18")
@@ -23,7 +23,7 @@ def _reasons(_context: click.Context, _option: click.Parameter, begun: str) -> l
 @click.command(epilog=examples("status", "status --json"))
 @as_json
 def status(as_json: bool) -> None:
-    """Say what is landed, cleaned, rejected and published, with counts and times."""
+    """Say what is landed, cleaned, rejected and published, and what others have added to the graph."""
     from spotify_graph import runs
     from spotify_graph import status as report
 
@@ -31,8 +31,14 @@ def status(as_json: bool) -> None:
     with runs.instance(settings) as instance:
         assets = report.assets(instance, settings)
     files = report.files(settings) if settings.landing.is_dir() else []
+    additions, unknown = None, "Neo4j does not run: what others have added to the graph is not known"
+    try:
+        additions = report.additions(settings)
+    except UserError as error:
+        unknown = str(error)
     if as_json:
-        console.document({"landing": str(settings.landing), "landed": files, "assets": assets})
+        landed = {"landing": str(settings.landing), "landed": files}
+        console.document({**landed, "assets": assets, "added_by_others": additions})
         return
     console.heading(f"Files, landing in {settings.landing}")
     console.records([_to_the_minute(file, "landed") for file in files], report.FILE_COLUMNS, as_json=False)
@@ -40,6 +46,11 @@ def status(as_json: bool) -> None:
     # With their groups as well, they are too wide for a terminal.
     columns = [column for column in report.ASSET_COLUMNS if column != "group"]
     console.records([_to_the_minute(asset, "at") for asset in assets], columns, as_json=False)
+    console.heading("Added to the graph by others")
+    if additions is None:
+        console.say(unknown)
+    else:
+        console.records(additions, report.ADDITION_COLUMNS, as_json=False)
 
 
 def _to_the_minute(row: Mapping[str, Any], column: str) -> dict[str, Any]:

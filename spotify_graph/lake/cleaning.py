@@ -73,7 +73,7 @@ def clean(lake: Lake, now: datetime, in_database: Iterable[str] = ()) -> Cleaned
         (path, (entry, path.name) in named or path.name in stays or now - begun <= KEPT)
         for entry, path, begun in _versions(lake.root)
     ]
-    bases = {base for path, is_kept in found if is_kept for base in _bases(path)}
+    bases = {base for path, is_kept in found if is_kept for base in bases(path)}
     gone = [path for path, is_kept in found if not is_kept and path not in bases]
     size = sum(file.stat().st_size for path in gone for file in path.rglob("*") if file.is_file())
     for file in old:
@@ -93,7 +93,7 @@ def _versions(root: Path) -> Iterator[tuple[str, Path, datetime]]:
             yield str(path.parent.relative_to(root)), path, begun
 
 
-def _bases(path: Path) -> Iterator[Path]:
+def bases(path: Path) -> Iterator[Path]:
     """The versions whose files a version is made of, and those that a snapshot differs from, one by way of another."""
     with suppress(FileNotFoundError):
         for table in Version.load(path).record.tables.values():

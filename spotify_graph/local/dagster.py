@@ -16,7 +16,8 @@ from spotify_graph.local.ports import chosen
 from spotify_graph.local.stopping import Stop
 from spotify_graph.settings import PACKAGE, Settings
 
-_PORT = 3000
+PORT = 3000
+"""The UI's usual port."""
 _START_SECONDS = 180
 _WATCH_SECONDS = 2
 _SERVICES = {"daemon": "Dagster's daemon", "webserver": "Dagster's webserver", "serve": "the HTTP service"}
@@ -33,7 +34,7 @@ def ui_port(asked: int | None, say: Callable[[str], None]) -> int:
     Raises:
         UserError: the port that was asked for is taken.
     """
-    return chosen(asked, _PORT, "the UI", say)
+    return chosen(asked, PORT, "the UI", say)
 
 
 def wait_for_former(settings: Settings, say: Callable[[str], None]) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from spotify_graph.errors import UserError
+from spotify_graph.local import replacement
 from spotify_graph.local.files import write_private
 from spotify_graph.settings import Settings
 from spotify_graph.times import utc
@@ -56,6 +57,7 @@ def turn(settings: Settings, who: str, say: Callable[[str], None]) -> Iterator[N
             say(f"Waiting for {holder or 'another run'}")
         time.sleep(_LOOK_S)
     with _held(lock, who):
+        _put_back(settings, say)
         yield
 
 
@@ -75,15 +77,59 @@ def up(settings: Settings) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def alone(settings: Settings, who: str, say: Callable[[str], None]) -> Iterator[None]:
+    """A home for this process alone: nobody works on it, `up` does not run, and neither begins meanwhile.
+
+    Args:
+        settings: the installation's settings.
+        who: what is going to work, in words, for those who wait meanwhile.
+        say: told what is put back of a restore that was interrupted.
+
+    Raises:
+        UserError: somebody uses it.
+    """
+    settings.make_home()
+    with ExitStack() as held:
+        for file in ("up.lock", "runs.lock"):
+            lock = FileLock(settings.home / file, timeout=0)
+            if not _acquired(lock):
+                raise UserError(f"{_note(lock) or 'another process'} uses {settings.home}: wait for its end, or end it")
+            held.enter_context(_held(lock, who))
+        _put_back(settings, say)
+        yield
+
+
 def running_up(settings: Settings) -> Holder | None:
     """The `spotify-graph up` that runs for this home, or None."""
-    lock = FileLock(settings.home / "up.lock", timeout=0)
-    if not Path(lock.lock_file).exists():
+    return _holder(settings.home / "up.lock")
+
+
+def running_run(settings: Settings) -> Holder | None:
+    """Who works on this home's lake and graph, or None."""
+    return _holder(settings.home / "runs.lock")
+
+
+def _holder(file: Path) -> Holder | None:
+    """Who holds a lock, which this looks at without making it."""
+    if not file.exists():
         return None
+    lock = FileLock(file, timeout=0)
     if _acquired(lock):
         lock.release()
         return None
-    return _note(lock)
+    return _note(lock) or Holder("another process", 0, "just now")
+
+
+def _put_back(settings: Settings, say: Callable[[str], None]) -> None:
+    """Puts back what an interrupted restore has replaced; whoever calls has the turn, so that none is under way."""
+    if not replacement.is_under_way(settings.home):
+        return
+    from spotify_graph.local.neo4j import LocalNeo4j
+
+    say(f"A restore was interrupted: what {settings.home} held before is put back")
+    with LocalNeo4j(settings).stopped(say):
+        replacement.put_back(settings.home)
 
 
 def _acquired(lock: FileLock) -> bool:

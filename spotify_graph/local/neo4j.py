@@ -114,6 +114,7 @@ class LocalNeo4j:
         self._store = self._root / "data" / "databases"
         self._console = self._root / "logs" / "console.log"
         self.password_file = self._root / "password"
+        self.store_lock = self._store / "store_lock"
 
     def start(self, say: Callable[[str], None] | None = None) -> ServerStatus:
         """Starts the server unless it runs, and waits until it answers.
@@ -174,6 +175,59 @@ class LocalNeo4j:
                 self._import(arguments, folder, say)
                 store.install(self._root, folder, self._settings.neo4j_database)
             self._launch(say)
+
+    @contextmanager
+    def stopped(self, say: Callable[[str], None]) -> Iterator[bool]:
+        """Within the block the server does not run, and nobody starts it; gives whether it ran before.
+
+        Raises:
+            UserError: it does not end in time.
+        """
+        with self._alone():
+            is_running = self._process() is not None
+            if is_running:
+                say("Stopping Neo4j")
+            yield self._end()
+
+    def dump(self, folder: Path, say: Callable[[str], None]) -> Path:
+        """Writes all that the database holds into a file in a folder; the server must be `stopped`.
+
+        Raises:
+            UserError: it fails.
+        """
+        store.finish(self._root)
+        arguments = ("dump", self._settings.neo4j_database, f"--to-path={folder}")
+        self._administer_data(self._root / "data", folder, arguments, "Dumping the database", say)
+        return folder / f"{self._settings.neo4j_database}.dump"
+
+    def load(self, dump: Path, data: Path, say: Callable[[str], None]) -> None:
+        """Makes a database of what `dump` wrote, in another folder of data than the server's, which may run.
+
+        Args:
+            dump: the file, which is called as the database is.
+            data: the folder of data.
+            say: told of progress.
+
+        Raises:
+            UserError: it fails.
+        """
+        arguments = ("load", self._settings.neo4j_database, f"--from-path={dump.parent}")
+        self._administer_data(data, dump.parent, arguments, "Loading the database", say)
+
+    def _administer_data(
+        self, data: Path, folder: Path, arguments: Sequence[str], what: str, say: Callable[[str], None]
+    ) -> None:
+        conf = folder / "conf"
+        write_private(conf / "neo4j.conf", f"server.directories.data={data}\n")
+        command = self.java_command(admin.MAIN, "database", *arguments, jvm=(f"-Xmx{self._heap}",), say=say)
+        failed = f"neo4j-admin failed ({what[0].lower()}{what[1:]})"
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._administer(failed, command, conf, lambda seconds: say(f"{what} ({seconds:.0f} s)"))
+        shutil.rmtree(conf)
+
+    def store_parts(self) -> list[str]:
+        """What of a home is the database's own: the paths within it."""
+        return [f"neo4j/data/{part}/{self._settings.neo4j_database}" for part in store.PARTS]
 
     def _import(self, arguments: Sequence[str], folder: Path, say: Callable[[str], None]) -> None:
         conf = folder / "conf"
@@ -263,9 +317,10 @@ class LocalNeo4j:
 
     def _launch(self, say: Callable[[str], None]) -> None:
         # A killed server's last threads keep its store, and then its ports, for a moment.
-        store_lock = self._store / "store_lock"
-        if not _until(lambda: not _is_locked(store_lock), _STORE_S):
-            raise UserError(f"{store_lock} is held by a process that is not this home's server: end it and start again")
+        if not _until(lambda: not self.is_held(), _STORE_S):
+            raise UserError(
+                f"{self.store_lock} is held by a process that is not this home's server: end it and start again"
+            )
         store.finish(self._root)
         if self._ports_file.exists():
             _until(lambda: self._ports().are_free(), _PORTS_S)
@@ -357,6 +412,15 @@ class LocalNeo4j:
         """The id of the server's process, whether it answers yet or not; None where there is none."""
         process = self._process()
         return process.pid if process else None
+
+    def ports(self) -> tuple[int, int]:
+        """The ports that it has, had last or would get if they are free: Bolt's and the browser's."""
+        ports = self._ports()
+        return ports.bolt, ports.http
+
+    def is_held(self) -> bool:
+        """Whether a process has the database's files in use, the server or any other."""
+        return _is_locked(self.store_lock)
 
     def identity(self) -> str | None:
         """Which process the server is, for good, as `local.processes` names it; None where there is none."""

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_PARTS = ("databases", "transactions")
+PARTS = ("databases", "transactions")
+"""The folders, below that of data, which have one for each database."""
 _NEW = "import-"
 _NOTE = "installing.json"
 
@@ -50,7 +51,7 @@ def finish(root: Path) -> None:
     if not note.exists():
         return
     of = json.loads(note.read_text())
-    for part in _PARTS:
+    for part in PARTS:
         new, old = root / of["folder"] / "data" / part / of["database"], root / "data" / part / of["database"]
         if new.exists():
             shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""The care of an installation: what an operator asks for when something is wrong, or before it is."""
