@@ -8,8 +8,9 @@ import pytest
 
 from spotify_graph.lake.cleaning import KEPT, Cleaned, clean, is_due
 from spotify_graph.lake.lake import Lake
-from spotify_graph.lake.versions import Version
+from spotify_graph.lake.versions import Record, Version
 from spotify_graph.neo4j_io import revision, staging
+from spotify_graph_tests.keyed_rows import Contents, change, contents, rows
 from spotify_graph_tests.people import CITY, SCHEMAS, as_parts, as_table
 
 ROWS = pa.table({"n": [1]})
@@ -47,6 +48,23 @@ def test_within_a_day_nothing_goes(lake: Lake) -> None:
     unseen = lake.write_table(NUMBERS, ROWS)
     assert clean(lake, datetime.now(UTC)) == Cleaned(0, 0, 0)
     assert all(it.path.exists() for it in (old, new, unseen))
+
+
+def test_what_a_table_with_a_key_is_made_of_stays_with_it(lake: Lake) -> None:
+    keys = {"main": ("owner", "thing")}
+    first, _ = lake.write_tables("things", "main", [lambda: (rows({("o", 1): 1}), None)], lambda _: {}, keys, Record())
+    lake.put({"things": first})
+    new: Contents = {("o", 1): 2}
+    last = lake.revise_tables("things", "main", first, {"main": change({("o", 1): 1}, new)}, Record())
+    lake.put({"things": last})
+    clean(lake, later())
+    assert contents(lake.latest("things").table("main").read()) == new
+    # A base of its own: the former one is not needed any more.
+    many: Contents = {("o", number): number for number in range(5_000)}
+    lake.put({"things": lake.revise_tables("things", "main", last, {"main": change(new, many)}, Record())})
+    clean(lake, later())
+    assert not first.path.exists()
+    assert contents(lake.latest("things").table("main").read()) == many
 
 
 def test_what_was_never_put_goes(lake: Lake) -> None:

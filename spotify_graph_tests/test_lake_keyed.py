@@ -1,6 +1,5 @@
 """Tables with a key, against a dict: whatever changes come, and however many, their rows are what the dict holds."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,33 +10,7 @@ from spotify_graph.lake import keyed
 from spotify_graph.lake.keyed import Keyed
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import Record, Version
-
-KEYS = ("owner", "thing")
-Contents = Mapping[tuple[str, int], int]
-
-
-def rows(contents: Contents) -> pa.Table:
-    values = [(*key, value) for key, value in contents.items()]
-    schema = pa.schema([("owner", pa.string()), ("thing", pa.int64()), ("count", pa.int64())])
-    return pa.Table.from_pylist([dict(zip(schema.names, row, strict=True)) for row in values], schema)
-
-
-def change(before: Contents, after: Contents) -> pa.Table:
-    keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-    return pa.table(
-        {
-            "owner": pa.array([owner for owner, _ in keys], pa.string()),
-            "thing": pa.array([thing for _, thing in keys], pa.int64()),
-            "old_count": pa.array([before.get(key) for key in keys], pa.int64()),
-            "count": pa.array([after.get(key) for key in keys], pa.int64()),
-        }
-    )
-
-
-def contents(table: pa.Table) -> dict[tuple[str, int], int]:
-    found = {(row["owner"], row["thing"]): row["count"] for row in table.to_pylist()}
-    assert len(found) == table.num_rows, "no key is there twice"
-    return found
+from spotify_graph_tests.keyed_rows import KEYS, Contents, change, contents, rows
 
 
 class Table:

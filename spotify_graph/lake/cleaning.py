@@ -73,8 +73,8 @@ def clean(lake: Lake, now: datetime, in_database: Iterable[str] = ()) -> Cleaned
         (path, (entry, path.name) in named or path.name in stays or now - begun <= KEPT)
         for entry, path, begun in _versions(lake.root)
     ]
-    bases = {base for path, is_kept in found if is_kept for base in bases(path)}
-    gone = [path for path, is_kept in found if not is_kept and path not in bases]
+    needed = {base for path, is_kept in found if is_kept for base in bases(path)}
+    gone = [path for path, is_kept in found if not is_kept and path not in needed]
     size = sum(file.stat().st_size for path in gone for file in path.rglob("*") if file.is_file())
     for file in old:
         file.unlink(missing_ok=True)
