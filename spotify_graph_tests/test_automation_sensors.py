@@ -127,10 +127,15 @@ def files(requests: Sequence[dg.RunRequest]) -> list[str | None]:
     return [request.partition_key for request in requests]
 
 
-def test_every_sensor_runs_from_the_start_every_15_seconds() -> None:
+def test_every_sensor_runs_from_the_start_and_looks_every_few_seconds() -> None:
     assert [sensor.name for sensor in SENSORS] == ["new_log_files", "new_exports", "graph_automation", "run_failure"]
     assert {sensor.default_status for sensor in SENSORS} == {dg.DefaultSensorStatus.RUNNING}
-    assert {sensor.minimum_interval_seconds for sensor in SENSORS} == {15}
+    assert {sensor.name: sensor.minimum_interval_seconds for sensor in SENSORS} == {
+        "new_log_files": 5,
+        "new_exports": 15,
+        "graph_automation": 5,
+        "run_failure": 15,
+    }
 
 
 def test_the_automation_looks_at_every_asset() -> None:

@@ -19,6 +19,7 @@ from spotify_graph.transforms.landing import BadFile
 
 _INTERVAL_SECONDS = 5
 """Whoever lands a file waits for two looks at it, and for one at what came of it."""
+_FAILURES_SECONDS = 15
 _SHOWN = 5
 """How many names a message shows."""
 
@@ -130,7 +131,7 @@ graph_automation = dg.AutomationConditionSensorDefinition(
 @dg.run_failure_sensor(
     # The command line's runs, too, which belong to no code location.
     monitor_all_code_locations=True,
-    minimum_interval_seconds=_INTERVAL_SECONDS,
+    minimum_interval_seconds=_FAILURES_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Writes a record of each failed run, and sends it to SPOTIFY_GRAPH_FAILURE_WEBHOOK where that is set.",
 )
