@@ -169,7 +169,7 @@ def test_the_usual_port_gives_way_to_another_with_a_line_that_says_so(monkeypatc
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         usual = taken.getsockname()[1]
-        monkeypatch.setattr("spotify_graph.local.dagster._PORT", usual)
+        monkeypatch.setattr("spotify_graph.local.dagster.PORT", usual)
         port = dagster.ui_port(None, said.append)
     [line] = said
     assert line.startswith(f"Port {usual} is taken by ")

@@ -70,7 +70,7 @@ def test_a_revision_is_the_snapshot_of_its_rows(
 
 
 def test_many_revisions_leave_a_bounded_number_of_them_between_a_snapshot_and_whole_files(tmp_path: Path) -> None:
-    everybody = [person(f"n{i}") for i in range(1000)]
+    everybody = [person(f"n{i}") for i in range(2_000)]
     snapshot, most = staged(tmp_path, everybody), 0
     for number in range(2 * MAX_REVISIONS):
         snapshot = revised(snapshot, [person(f"n{number}")], [person(f"n{number}", visits=7)])

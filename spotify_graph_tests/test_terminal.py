@@ -111,7 +111,7 @@ def test_a_table_is_as_wide_as_the_terminal_at_most() -> None:
 def test_a_table_that_is_piped_fits_80_columns_and_no_line_ends_in_blanks(arguments: tuple[str, ...]) -> None:
     land()
     result = run(*arguments)
-    assert result.stderr == ""
+    assert result.stderr in {"", "Neo4j does not run: what others have added to the graph is not known\n"}
     lines = [line for line in result.stdout.splitlines() if not line.startswith("Files, landing in /")]
     assert len(lines) > 5
     assert max(map(len, lines)) <= 80

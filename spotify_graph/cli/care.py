@@ -22,8 +22,15 @@ def doctor(as_json: bool) -> None:
     from spotify_graph.care import doctor as care
     from spotify_graph.care.diagnosis import COLUMNS, State
 
-    found = list(care.examine(Settings.load()))
-    console.records([asdict(it) for it in found], COLUMNS, as_json)
+    found = []
+    for it in care.examine(Settings.load()):
+        found.append(it)
+        if not as_json:
+            console.tell(f"{it.state:<8} {it.what}: {it.found}")
+            if it.mend:
+                console.tell(f"{'':<8} {it.mend}")
+    if as_json:
+        console.records([asdict(it) for it in found], COLUMNS, as_json)
     if any(it.state is State.PROBLEM for it in found):
         sys.exit(1)
 
