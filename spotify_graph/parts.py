@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # PyArrow is imported where it is used: definitions, which need none, are loaded often.
 
+SPOOL = "_spool"
+"""Where in a lake work that is under way keeps files that belong to no version."""
 PART_ROWS = 500_000
 """About how many rows a task reads: enough to be worth starting it, and no burden on a machine's memory."""
 
@@ -112,7 +114,7 @@ def _groups(known: pa.parquet.FileMetaData) -> Iterator[tuple[int, ...]]:
 @contextmanager
 def scratch(lake: Path) -> Iterator[Path]:
     """A folder beside the lake's entries, which every task sees and which goes in the end."""
-    spool = lake / "_spool"
+    spool = lake / SPOOL
     spool.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=spool) as folder:
         yield Path(folder)

@@ -121,6 +121,22 @@ def bare_graph(clean_graph: Driver) -> Driver:
 
 
 @pytest.fixture
+def commands_graph(clean_graph: Driver, local_neo4j: LocalNeo4j, monkeypatch: pytest.MonkeyPatch) -> Driver:
+    """A driver of an empty database that the command asks, too."""
+    monkeypatch.setenv("NEO4J_URI", str(local_neo4j.status().uri))
+    monkeypatch.setenv("NEO4J_PASSWORD", local_neo4j.password().get_secret_value())
+    return clean_graph
+
+
+@pytest.fixture
+def new_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home that nothing was written to yet."""
+    monkeypatch.setenv("SPOTIFY_GRAPH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home" / "dagster"))
+    return tmp_path / "home"
+
+
+@pytest.fixture
 def graph(clean_graph: Driver, tmp_path: Path) -> Graph:
     """The suite's graph, empty, and a lake that it is published from."""
     return Graph(clean_graph, tmp_path / "lake")

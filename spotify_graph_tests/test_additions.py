@@ -7,8 +7,8 @@ import pytest
 from neo4j import Driver
 
 from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph_tests.few_plays import HEADER, PLAYS, TRACKS, event
 from spotify_graph_tests.platform import Platform, installed, without_a_graph
-from spotify_graph_tests.test_changed_by_hand import HEADER, PLAYS, TRACKS, event
 
 THEIRS = (
     "MATCH (u:User {user_id: 'u0'}), (v:User {user_id: 'u1'}), (t:Track {track_id: 't2'})"

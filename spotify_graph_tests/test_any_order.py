@@ -20,6 +20,7 @@ from spotify_graph.lake import keyed
 from spotify_graph.lake.versions import arrow_schema
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import buckets
+from spotify_graph.neo4j_io.running import in_process
 from spotify_graph.parts import Part, save
 from spotify_graph.tasks import interactions as of
 from spotify_graph.transforms import interactions as counting
@@ -93,7 +94,9 @@ def test_what_is_counted_file_by_file_is_what_is_counted_of_all_files(
         if content is not None:
             logs[file] = content
         readable = {name: keyed.table(it, folder) for name, it in tables.items()}
-        changes = of.change(SCHEMA, readable, of.Files(came, went, stayed)).tables
+        drafted = of.draft(SCHEMA, readable, of.Files(came, went, stayed))
+        events = Part((*came.files, *stayed.files))
+        changes = of.changes(SCHEMA, readable, [drafted], events, in_process)
         tables = {name: keyed.revise(tables[name], it, version(folder, number)) for name, it in changes.items()}
         for name, rows in all_of(logs).items():
             keys = list(of.KEYS[name])

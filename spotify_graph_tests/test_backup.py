@@ -19,8 +19,8 @@ from spotify_graph.neo4j_io import verification
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.settings import Settings
 from spotify_graph_tests.emptied import DATABASE
+from spotify_graph_tests.few_plays import HEADER, PLAYS, TRACKS, event
 from spotify_graph_tests.platform import Platform
-from spotify_graph_tests.test_changed_by_hand import HEADER, PLAYS, TRACKS, event
 
 
 @pytest.fixture(scope="module")

@@ -7,28 +7,17 @@ from click.testing import Result
 from neo4j import Driver
 
 from spotify_graph.local.neo4j import LocalNeo4j
-from spotify_graph_tests.platform import Platform, installed
+from spotify_graph_tests.few_plays import HEADER, PLAYS, event, plays, published
+from spotify_graph_tests.platform import Platform
 
-TRACKS = ("track_id,artist,album,duration_ms,genre", *(f"t{i},Ann,First,180000,jazz" for i in range(3)))
-HEADER = "user_id,track_id,event_type,event_ts,session_id,device"
-PLAYS = [("u0", "t0"), ("u0", "t2"), ("u1", "t1"), ("u1", "t2"), ("u2", "t2")]
 BY_HAND = "the graph was changed by someone else: "
-
-
-def event(user: str, track: str, kind: str) -> str:
-    return f"{user},{track},{kind},2026-01-01T10:00:00Z,s,web"
 
 
 @pytest.fixture(scope="module")
 def platform(
     tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver
 ) -> Iterator[Platform]:
-    folder = tmp_path_factory.mktemp("by_hand")
-    with installed(folder, local_neo4j, neo4j_driver, stale_warn_hours=1e9) as platform:
-        platform.land("tracks.csv", *TRACKS)
-        platform.land("user_events_1.csv", HEADER, *(event(*pair, "play") for pair in PLAYS))
-        platform.land("user_events_2.csv", HEADER, *(event(f"u{i}", f"t{i}", "like") for i in range(3)))
-        assert platform.refresh().exit_code == 0
+    with published(tmp_path_factory.mktemp("by_hand"), local_neo4j, neo4j_driver) as platform:
         yield platform
 
 
@@ -38,11 +27,6 @@ def changes(result: Result) -> dict[str, str]:
     warnings = [line for line in result.stderr.splitlines() if line.startswith("warning: ")]
     assert all(f", check untouched: {BY_HAND}" in line for line in warnings), warnings
     return {line.removeprefix("warning: ").split(",")[0]: line.split(BY_HAND)[1] for line in warnings}
-
-
-def plays(platform: Platform) -> list[tuple[str, str]]:
-    rows = platform.ask("MATCH (u:User)-[:PLAYED]->(t:Track) RETURN u.user_id AS user, t.track_id AS track")
-    return sorted((row["user"], row["track"]) for row in rows)
 
 
 def test_a_deleted_track_and_a_strange_user_are_mended_by_the_run_that_finds_them_which_goes_on(

@@ -12,13 +12,7 @@ from spotify_graph.cli import main
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph_tests.spelling import misspelt
 
-
-@pytest.fixture(autouse=True)
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home that nothing was written to yet."""
-    monkeypatch.setenv("SPOTIFY_GRAPH_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home" / "dagster"))
-    return tmp_path / "home"
+pytestmark = pytest.mark.usefixtures("new_home")
 
 
 def run(*arguments: str) -> Result:
@@ -39,21 +33,21 @@ def landed(home: Path) -> None:
     assert (home / "landing" / "tracks.csv").exists()
 
 
-def test_materialize_without_a_landing_folder_says_where_it_looked_and_writes_nothing(installation: Path) -> None:
-    fails_with_one_line(run("materialize"), str(installation / "landing"), "SPOTIFY_GRAPH_LANDING", "generate")
-    assert not (installation / "lake").exists()
-    assert not (installation / "neo4j").exists()
+def test_materialize_without_a_landing_folder_says_where_it_looked_and_writes_nothing(new_home: Path) -> None:
+    fails_with_one_line(run("materialize"), str(new_home / "landing"), "SPOTIFY_GRAPH_LANDING", "generate")
+    assert not (new_home / "lake").exists()
+    assert not (new_home / "neo4j").exists()
 
 
-def test_materialize_with_an_empty_landing_folder_says_what_is_missing(installation: Path) -> None:
-    (installation / "landing").mkdir(parents=True)
-    fails_with_one_line(run("materialize"), "tracks*.csv", str(installation / "landing"))
+def test_materialize_with_an_empty_landing_folder_says_what_is_missing(new_home: Path) -> None:
+    (new_home / "landing").mkdir(parents=True)
+    fails_with_one_line(run("materialize"), "tracks*.csv", str(new_home / "landing"))
 
 
-def test_materialize_where_nothing_lies_that_can_be_taken_in_names_what_lies_there(installation: Path) -> None:
-    (installation / "landing" / "2024").mkdir(parents=True)
+def test_materialize_where_nothing_lies_that_can_be_taken_in_names_what_lies_there(new_home: Path) -> None:
+    (new_home / "landing" / "2024").mkdir(parents=True)
     for name in ("events.csv", "2024/user_events.csv", "user_events.zip", "user_events.csv.part"):
-        (installation / "landing" / name).write_text("x")
+        (new_home / "landing" / name).write_text("x")
     fails_with_one_line(
         run("materialize"),
         "events.csv is not taken in: rename it",
@@ -63,20 +57,20 @@ def test_materialize_where_nothing_lies_that_can_be_taken_in_names_what_lies_the
     )
 
 
-def test_a_server_that_does_not_answer_is_named(installation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    landed(installation)
+def test_a_server_that_does_not_answer_is_named(new_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    landed(new_home)
     with socket.socket() as reserved:
         reserved.bind(("127.0.0.1", 0))
         uri = f"bolt://127.0.0.1:{reserved.getsockname()[1]}"
         monkeypatch.setenv("NEO4J_URI", uri)
         fails_with_one_line(run("materialize"), uri, "NEO4J_URI")
-    assert not (installation / "lake").exists()
+    assert not (new_home / "lake").exists()
 
 
 def test_a_wrong_password_is_said_without_the_password(
-    installation: Path, local_neo4j: LocalNeo4j, monkeypatch: pytest.MonkeyPatch
+    new_home: Path, local_neo4j: LocalNeo4j, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    landed(installation)
+    landed(new_home)
     monkeypatch.setenv("NEO4J_URI", str(local_neo4j.status().uri))
     monkeypatch.setenv("NEO4J_PASSWORD", "not-the-password")
     result = run("materialize")
@@ -84,8 +78,8 @@ def test_a_wrong_password_is_said_without_the_password(
     assert "not-the-password" not in result.output
 
 
-def test_a_uri_that_is_none_is_named(installation: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    landed(installation)
+def test_a_uri_that_is_none_is_named(new_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    landed(new_home)
     monkeypatch.setenv("NEO4J_URI", "localhost")
     fails_with_one_line(run("materialize"), "NEO4J_URI")
 
@@ -106,19 +100,19 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pyt
         fails_with_one_line(run(*command), str(tmp_path / "file"))
 
 
-def test_a_selection_that_is_not_valid_is_quoted(installation: Path) -> None:
-    landed(installation)
+def test_a_selection_that_is_not_valid_is_quoted(new_home: Path) -> None:
+    landed(new_home)
     fails_with_one_line(run("materialize", "--select", "++"), "--select", "'++'", code=2)
     fails_with_one_line(run("materialize", "--select", "no_such_asset"), "no_such_asset", code=2)
 
 
-def test_generate_does_not_overwrite_logs_unless_told_to(installation: Path) -> None:
-    landed(installation)
-    before = (installation / "landing" / "tracks.csv").read_bytes()
+def test_generate_does_not_overwrite_logs_unless_told_to(new_home: Path) -> None:
+    landed(new_home)
+    before = (new_home / "landing" / "tracks.csv").read_bytes()
     fails_with_one_line(run("generate", "--seed", "2"), "tracks.csv", "--overwrite")
-    assert (installation / "landing" / "tracks.csv").read_bytes() == before
+    assert (new_home / "landing" / "tracks.csv").read_bytes() == before
     assert run("generate", "--tracks", "3", "--events", "10", "--seed", "2", "--overwrite").exit_code == 0
-    assert (installation / "landing" / "tracks.csv").read_bytes() != before
+    assert (new_home / "landing" / "tracks.csv").read_bytes() != before
 
 
 def test_what_click_takes_for_wrong_usage_exits_with_2() -> None:
@@ -141,12 +135,10 @@ def test_what_click_takes_for_wrong_usage_exits_with_2() -> None:
         (["materialize", "--rebuild", "--select", "played_edges"], "whole graph"),
     ],
 )
-def test_wrong_usage_exits_with_2_and_is_named_in_one_line(
-    installation: Path, arguments: list[str], named: str
-) -> None:
-    landed(installation)
+def test_wrong_usage_exits_with_2_and_is_named_in_one_line(new_home: Path, arguments: list[str], named: str) -> None:
+    landed(new_home)
     fails_with_one_line(run(*arguments), named, code=2)
-    assert not (installation / "neo4j").exists()
+    assert not (new_home / "neo4j").exists()
 
 
 def test_queries_are_listed_as_json_with_their_parameters() -> None:
@@ -180,7 +172,7 @@ def test_rejects_before_anything_is_cleaned_says_what_to_run() -> None:
     fails_with_one_line(run("rejects"), "spotify-graph materialize")
 
 
-def test_debug_shows_the_traceback(installation: Path) -> None:
+def test_debug_shows_the_traceback(new_home: Path) -> None:
     result = run("materialize", "--debug")
     assert result.exception is not None
     assert not isinstance(result.exception, SystemExit)
@@ -217,6 +209,6 @@ def test_an_unknown_track_genre_or_artist_is_named(connected: Driver) -> None:
 
 @pytest.mark.parametrize("command", ["recommend", "similar"])
 @pytest.mark.parametrize("k", ["0", "-1", "101"])
-def test_a_k_out_of_range_is_named_before_a_server_is_asked(installation: Path, command: str, k: str) -> None:
+def test_a_k_out_of_range_is_named_before_a_server_is_asked(new_home: Path, command: str, k: str) -> None:
     fails_with_one_line(run(command, "x", "-k", k), f"k is {k}", "1 to 100", code=2)
-    assert not (installation / "neo4j").exists()
+    assert not (new_home / "neo4j").exists()

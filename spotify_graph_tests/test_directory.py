@@ -8,7 +8,6 @@ from click.testing import CliRunner, Result
 from neo4j import Driver
 
 from spotify_graph.cli import main
-from spotify_graph.local.neo4j import LocalNeo4j
 
 GRAPH = """
 CREATE (miles:Artist {name: 'Miles Davis'}), (nina:Artist {name: 'Nina Simone'})
@@ -25,12 +24,10 @@ CREATE (ann)-[:LIKED {count: 1}]->(t1)
 
 
 @pytest.fixture
-def music(clean_graph: Driver, local_neo4j: LocalNeo4j, monkeypatch: pytest.MonkeyPatch) -> Driver:
+def music(commands_graph: Driver) -> Driver:
     """The graph above, as the command's."""
-    monkeypatch.setenv("NEO4J_URI", str(local_neo4j.status().uri))
-    monkeypatch.setenv("NEO4J_PASSWORD", local_neo4j.password().get_secret_value())
-    clean_graph.execute_query(GRAPH)
-    return clean_graph
+    commands_graph.execute_query(GRAPH)
+    return commands_graph
 
 
 def run(*arguments: str) -> Result:

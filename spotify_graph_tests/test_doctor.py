@@ -12,8 +12,8 @@ from neo4j import Driver
 
 from spotify_graph.lake.lake import Lake
 from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph_tests.few_plays import HEADER, PLAYS, TRACKS, event
 from spotify_graph_tests.platform import Platform, installed, without_a_graph
-from spotify_graph_tests.test_changed_by_hand import HEADER, PLAYS, TRACKS, event
 
 Found = dict[str, list[dict[str, str | None]]]
 

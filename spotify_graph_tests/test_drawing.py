@@ -12,7 +12,6 @@ from neo4j import Driver
 from spotify_graph.appearance import COLOURS, NAMES, WEIGHTS, in_words
 from spotify_graph.cli import main
 from spotify_graph.graph_model import EVENT_TYPES, NODES
-from spotify_graph.local.neo4j import LocalNeo4j
 
 HOSTILE = "</title></script><script>alert(1)</script><img src=x onerror=alert(2)>"
 GRAPH = """
@@ -26,12 +25,10 @@ CREATE (ann)-[:PLAYED {count: 4, first_ts: datetime(), last_ts: datetime()}]->(t
 
 
 @pytest.fixture
-def music(clean_graph: Driver, local_neo4j: LocalNeo4j, monkeypatch: pytest.MonkeyPatch) -> Driver:
+def music(commands_graph: Driver) -> Driver:
     """The graph above, as the command's."""
-    monkeypatch.setenv("NEO4J_URI", str(local_neo4j.status().uri))
-    monkeypatch.setenv("NEO4J_PASSWORD", local_neo4j.password().get_secret_value())
-    clean_graph.execute_query(GRAPH)
-    return clean_graph
+    commands_graph.execute_query(GRAPH)
+    return commands_graph
 
 
 def run(*arguments: str) -> Result:

@@ -1,12 +1,13 @@
 """Tables with a key, against a dict: whatever changes come, and however many, their rows are what the dict holds."""
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from spotify_graph.lake import keyed
+from spotify_graph.lake import indexes, keyed
 from spotify_graph.lake.keyed import Keyed
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import Record, Version
@@ -101,6 +102,16 @@ def test_a_condition_is_on_rows_as_they_are_now(table: Table) -> None:
     table.become({**BASE, ("o1", 1): 50_000, ("o2", 2): 3})
     found = keyed.table(table.known, table.folder).read(["thing"], pc.field("count") > 19_998)
     assert sorted(found["thing"].to_pylist()) == [1, 19_999]
+
+
+def test_indexes_can_be_deleted_and_are_no_part_of_what_a_lake_needs(table: Table) -> None:
+    table.become({**BASE, ("o1", 1): 7})
+    assert table.holds()
+    made = list(table.folder.glob(f"*/{indexes.FOLDER}"))
+    assert made
+    for folder in made:
+        shutil.rmtree(folder)
+    assert table.holds()
 
 
 def test_an_empty_table_can_be_looked_up_and_changed(tmp_path: Path) -> None:

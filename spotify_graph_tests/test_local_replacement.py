@@ -9,7 +9,7 @@ from filelock import FileLock
 from spotify_graph.errors import UserError
 from spotify_graph.local import locks, replacement
 from spotify_graph.settings import Settings
-from spotify_graph_tests.test_local_store import DiedError
+from spotify_graph_tests.dying import DiedError
 
 PARTS = ("lake", "imports", "neo4j/data/databases/neo4j")
 _RENAMES = 6

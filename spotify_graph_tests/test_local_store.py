@@ -7,14 +7,11 @@ from pathlib import Path
 import pytest
 
 from spotify_graph.local import store
+from spotify_graph_tests.dying import DiedError
 
 PARTS = ("databases", "transactions")
 _STEPS = 4
 """The old store and its log removed, the new ones put there."""
-
-
-class DiedError(BaseException):
-    """The process is killed here."""
 
 
 def a_store(data: Path, what: str) -> None:

@@ -13,21 +13,16 @@ from spotify_graph.neo4j_io import models
 from spotify_graph.neo4j_io.rows import schema
 from spotify_graph.neo4j_io.staging import stage
 from spotify_graph_tests.emptied import DATABASE
+from spotify_graph_tests.few_plays import PLAYS, plays, published
 from spotify_graph_tests.people import as_parts, as_table
-from spotify_graph_tests.platform import Platform, installed
-from spotify_graph_tests.test_changed_by_hand import HEADER, PLAYS, TRACKS, event, plays
+from spotify_graph_tests.platform import Platform
 
 
 @pytest.fixture(scope="module")
 def platform(
     tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4j_driver: Driver
 ) -> Iterator[Platform]:
-    folder = tmp_path_factory.mktemp("reconciled")
-    with installed(folder, local_neo4j, neo4j_driver, stale_warn_hours=1e9) as platform:
-        platform.land("tracks.csv", *TRACKS)
-        platform.land("user_events_1.csv", HEADER, *(event(*pair, "play") for pair in PLAYS))
-        platform.land("user_events_2.csv", HEADER, *(event(f"u{i}", f"t{i}", "like") for i in range(3)))
-        assert platform.refresh().exit_code == 0
+    with published(tmp_path_factory.mktemp("reconciled"), local_neo4j, neo4j_driver) as platform:
         yield platform
 
 

@@ -23,12 +23,7 @@ ROW = re.compile(r"\[ ?\d+/\d+\]  \w+")
 ERASED = "\r\x1b[2K"
 
 
-@pytest.fixture(autouse=True)
-def installation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home that nothing was written to yet."""
-    monkeypatch.setenv("SPOTIFY_GRAPH_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "home" / "dagster"))
-    return tmp_path / "home"
+pytestmark = pytest.mark.usefixtures("new_home")
 
 
 def run(*arguments: str) -> Result:
@@ -118,9 +113,9 @@ def test_a_table_that_is_piped_fits_80_columns_and_no_line_ends_in_blanks(argume
     assert all(line == line.rstrip() for line in lines)
 
 
-def test_materialize_says_as_json_what_was_held_back_and_written(installation: Path) -> None:
+def test_materialize_says_as_json_what_was_held_back_and_written(new_home: Path) -> None:
     land()
-    (installation / "landing" / "tracks-bad.csv").write_text("nothing\n1\n")
+    (new_home / "landing" / "tracks-bad.csv").write_text("nothing\n1\n")
     result = run("materialize", "--select", "*cleaned_tracks", "--json")
     assert result.exit_code == 1
     report = json.loads(result.stdout)
@@ -131,7 +126,7 @@ def test_materialize_says_as_json_what_was_held_back_and_written(installation: P
     assert "tracks-bad.csv" in held_back
 
 
-def test_generate_says_as_json_what_it_wrote(installation: Path) -> None:
+def test_generate_says_as_json_what_it_wrote(new_home: Path) -> None:
     result = run("generate", "--tracks", "3", "--users", "2", "--events", "10", "--json")
     written = json.loads(result.stdout)
     assert written.keys() == {"tracks", "user_events", "truth"}

@@ -4,7 +4,7 @@ from functools import partial
 
 import dagster as dg
 
-from spotify_graph.assets.graph import MANY_ROWS, Differs, Published, Rows, Work, graph_asset
+from spotify_graph.assets.graph import MANY_ROWS, Differs, Over, Published, Rows, graph_asset
 from spotify_graph.graph_model import BY, EVENT_TYPES, IN_GENRE, EventType
 from spotify_graph.lake.versions import LakeTable
 from spotify_graph.tasks import graph_rows
@@ -20,10 +20,10 @@ def _interaction_edges(event_type: EventType) -> dg.AssetsDefinition:
         return Differs(*graph_tables.changed_edges(changes, event_type))
 
     @graph_asset(event_type.relationship, revise=revise)
-    def edges(work: Work, interactions: LakeTable) -> Rows:
-        parts = interactions.table(INTERACTIONS).parts
-        of_part = [partial(graph_rows.edges, event_type, part) for part in parts]
-        return Rows(of_part, work.over(interactions.rows), len(parts))
+    def edges(over: Over, interactions: LakeTable) -> Rows:
+        table = interactions.table(INTERACTIONS)
+        parts = [partial(graph_rows.edges, event_type, part) for part in table.parts]
+        return Rows(parts, over(table.rows), len(parts))
 
     return edges
 
@@ -32,12 +32,12 @@ interaction_edges = [_interaction_edges(event_type) for event_type in EVENT_TYPE
 
 
 @graph_asset(BY)
-def by_edges(work: Work, cleaned_tracks: LakeTable) -> Rows:  # noqa: ARG001 a catalogue is worked on in one piece
+def by_edges(over: Over, cleaned_tracks: LakeTable) -> Rows:  # noqa: ARG001 a catalogue is worked on in one piece
     """Every track that names its artist, and that artist."""
     return Rows([lambda: graph_tables.by_edges(cleaned_tracks.read())])
 
 
 @graph_asset(IN_GENRE)
-def in_genre_edges(work: Work, cleaned_tracks: LakeTable) -> Rows:  # noqa: ARG001 likewise
+def in_genre_edges(over: Over, cleaned_tracks: LakeTable) -> Rows:  # noqa: ARG001 likewise
     """Every track that names its genre, and that genre, or each of them."""
     return Rows([lambda: graph_tables.in_genre_edges(cleaned_tracks.read())])

@@ -30,7 +30,6 @@ from spotify_graph.neo4j_io.mending import Changes
 from spotify_graph.neo4j_io.running import Runner, in_process
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType
-from spotify_graph.parts import scratch
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource
 from spotify_graph.resources.neo4j import PlatformNeo4j
@@ -57,17 +56,8 @@ class PublicationConfig(dg.Config):
     )
 
 
-@dataclass(frozen=True)
-class Work:
-    """Where and how a table's rows are computed.
-
-    Attributes:
-        over: gives what runs the tasks that work on so many rows.
-        folder: for what tasks hand to others; goes when the rows are staged.
-    """
-
-    over: Callable[[int], Runner]
-    folder: Path
+Over = Callable[[int], Runner]
+"""Gives what runs the tasks that work on so many rows."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +128,7 @@ class GraphAsset:
 
     Attributes:
         table: the table.
-        compute: gives the rows from those of other assets, which its parameters name but for the first, its work.
+        compute: gives the rows from those of other assets, which its parameters name but for the first, an `Over`.
         watch: a further gate, or None.
         revise: gives what differs from what is published, its first parameter, at the cost of that; or None where it
             can't. None for a table that is always computed whole.
@@ -219,7 +209,7 @@ def stage(
     before: Publication | None,
     gates: Gates,
     lake: Lake,
-    over: Callable[[int], Runner],
+    over: Over,
 ) -> tuple[Snapshot | None, Verdict]:
     """Computes and stages a table's rows, and runs the gates that must hold before they are published.
 
@@ -257,9 +247,8 @@ def stage(
         if asset.revise and published and (found := asset.revise(published, **inputs)):
             snapshot = revision.revise(published.snapshot, found.were, found.are, table)
         else:
-            with scratch(lake.root) as folder:
-                found = rows = asset.compute(Work(over, folder), **inputs)
-                snapshot = staging.stage(rows.parts, table, root, run=rows.run, buckets=rows.buckets)
+            found = rows = asset.compute(over, **inputs)
+            snapshot = staging.stage(rows.parts, table, root, run=rows.run, buckets=rows.buckets)
     except StagingError as error:
         return None, Verdict((gate.keys_unique(error),))
     findings = [gate.keys_unique(None)]

@@ -1,6 +1,6 @@
 """The interactions: what every user did with every track, counted, and what else is counted of the same events."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -18,12 +18,13 @@ from spotify_graph.checks import rules
 from spotify_graph.code_versions import code_of
 from spotify_graph.io_managers.pages import as_it_was, made
 from spotify_graph.io_managers.parquet import GATED, must_hold, shown
+from spotify_graph.lake import keyed
 from spotify_graph.lake.intake import Entry, Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.verdicts import Verdict
 from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, Version, together
 from spotify_graph.neo4j_io import buckets
-from spotify_graph.parts import scratch, shuffle
+from spotify_graph.parts import Part, scratch, shuffle
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource
 from spotify_graph.resources.spark import SparkResource
@@ -51,9 +52,9 @@ _INTERACTION_GATES = (
 )
 
 
-_COUNTS = code_of(counting.__name__, rules.__name__)
+_COUNTS = code_of(counting.__name__, rules.__name__, keyed.__name__)
 
-_COUNT, _NEWEST = "events", "newest"
+_EVENTS, _NEWEST = "events", "newest"
 """How many events the interactions are of, and when the newest one happened, in microseconds since 1970."""
 _OTHERS = (counting.DEVICES, counting.POPULARITY)
 _ROW_GATES = tuple(it.name for it in rules.of_interactions())
@@ -99,32 +100,46 @@ def interactions(
         yield from gate.results(gate.aged(current.verdict, now, gates), "interactions")
         return
     turnover = None if before is None or config.full else _turnover(store, before, active)
-    kept = {file: entry.in_graph for file, entry in entries.items() if entry.in_graph is not None}
-    record = Record(made_from=made_from, details={_KEPT: kept})
     if before is None or turnover is None:
-        version, counted = _counted(store, spark, list(active.values()), record)
-        events, newest, how = 0, None, "all"
+        done, how = _counted(store, spark, active.values(), Record(made_from=made_from)), "all"
     else:
-        version, counted = _revised(store, spark, before, turnover, record)
-        events, newest = before.record.counts[_COUNT], before.record.details[_NEWEST]
+        done = _revised(store, spark, before, turnover, Record(made_from=made_from))
         how = f"{len(turnover.came) + len(turnover.went)} versions of files"
-    events += sum(it.events for it in counted)
-    newest = _latest(newest, counted, active.values())
-    version = version.but(counts={_COUNT: events}, details={_KEPT: kept, _NEWEST: newest})
     yield made(
         "interactions",
-        version.path,
-        {**sources(entries), "counted": how, **shown(version, started, events=events)},
+        done.version.path,
+        {**sources(entries), "counted": how, **shown(done.version, started, events=done.events)},
     )
+    kept = {file: entry.in_graph for file, entry in entries.items() if entry.in_graph is not None}
+    newest = None if done.newest is None else datetime.fromtimestamp(done.newest / 1e6, UTC)
     findings = [
-        gate.schema(version.table(counting.INTERACTIONS).schema, table_columns(_INTERACTIONS)),
-        *rules.findings(rules.of_interactions(), rules.added(it.broken for it in counted)),
+        gate.schema(done.version.table(counting.INTERACTIONS).schema, table_columns(_INTERACTIONS)),
+        *rules.findings(rules.of_interactions(), done.broken),
         gate.no_drop("events", *_events_now_and_before(kept, before, entries), gates),
-        gate.freshness(None if newest is None else datetime.fromtimestamp(newest / 1e6, UTC), now, gates),
+        gate.freshness(newest, now, gates),
     ]
-    version = version.but(verdict=Verdict(tuple(findings)))
+    version = done.version.but(
+        verdict=Verdict(tuple(findings)), counts={_EVENTS: done.events}, details={_KEPT: kept, _NEWEST: done.newest}
+    )
     store.put({"interactions": version})
     yield from (gate.of_version(finding, "interactions", version.name) for finding in findings)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A new version of the interactions.
+
+    Attributes:
+        version: the version.
+        events: how many events they are of.
+        newest: when the newest one happened, in microseconds since 1970; None without any.
+        broken: from `rules.broken`, of the rows that are new in it.
+    """
+
+    version: Version
+    events: int
+    newest: int | None
+    broken: Mapping[str, rules.Broken]
 
 
 @dataclass(frozen=True)
@@ -161,12 +176,10 @@ def _turnover(lake: Lake, before: Version, active: Mapping[str, Version]) -> _Tu
         )
     except FileNotFoundError:
         return None
-    return turnover if turnover.rows <= _SHARE * before.record.counts[_COUNT] else None
+    return turnover if turnover.rows <= _SHARE * before.record.counts[_EVENTS] else None
 
 
-def _counted(
-    lake: Lake, spark: SparkResource, active: list[Version], record: Record
-) -> tuple[Version, list[counting.Counted]]:
+def _counted(lake: Lake, spark: SparkResource, active: Collection[Version], record: Record) -> _Done:
     """Counts all events, by bucket of their users."""
     import pyarrow as pa
 
@@ -174,35 +187,54 @@ def _counted(
     run, whole = spark.over(rows), partial(counting.read, events)
 
     def others(counted: list[counting.Counted]) -> dict[str, pa.Table]:
-        of = {name: pa.concat_tables(it.tables[name] for it in counted) for name in _OTHERS}
+        of = {name: pa.concat_tables(it.others[name] for it in counted) for name in _OTHERS}
         return {**of, counting.POPULARITY: popularity.added(of[counting.POPULARITY])}
 
     with scratch(lake.root) as folder:
         parts = shuffle(together(active), whole, "user_id", buckets.count_for(rows), folder, run)
         tasks = [partial(counting.count, events, part) for part in parts]
-        return lake.write_tables("interactions", counting.INTERACTIONS, tasks, others, counting.KEYS, record, run=run)
+        version, counted = lake.write_tables(
+            "interactions", counting.INTERACTIONS, tasks, others, counting.KEYS, record, run=run
+        )
+    return _Done(
+        version,
+        sum(it.events for it in counted),
+        max((it.newest for it in counted if it.newest is not None), default=None),
+        rules.added(it.broken for it in counted),
+    )
 
 
-def _revised(
-    lake: Lake, spark: SparkResource, before: Version, turnover: _Turnover, record: Record
-) -> tuple[Version, list[counting.Counted]]:
-    """Counts the events that come and go."""
+def _revised(lake: Lake, spark: SparkResource, before: Version, turnover: _Turnover, record: Record) -> _Done:
+    """Counts the events that come and go, by bucket of their users where they are many."""
+    import pyarrow.compute as pc
+
     events, run = arrow(*EVENTS), spark.over(turnover.rows)
-    files = counting.Files(*map(together, (turnover.came, turnover.went, turnover.stayed)))
     tables = {name: before.table(name) for name in before.record.tables}
-    counted = run(partial(counting.change, events, tables), [files])
-    changes = counted[0].tables
-    return lake.revise_tables("interactions", counting.INTERACTIONS, before, changes, record, run=run), counted
+    came, went, stayed = map(together, (turnover.came, turnover.went, turnover.stayed))
+    with scratch(lake.root) as folder:
+        whole, count = partial(counting.read, events), buckets.count_for(turnover.rows)
+        of_users = (shuffle(part, whole, "user_id", count, folder, run) for part in (came, went))
+        files = [counting.Files(new, old, stayed) for new, old in zip(*of_users, strict=True)]
+        drafted = run(partial(counting.draft, events, tables), files)
+    active = Part((*came.files, *stayed.files))
+    changes = counting.changes(events, tables, drafted, active, run)
+    version = lake.revise_tables("interactions", counting.INTERACTIONS, before, changes, record, run=run)
+    of_pairs = changes[counting.INTERACTIONS]
+    return _Done(
+        version,
+        before.record.counts[_EVENTS] + sum(it.events for it in drafted),
+        _newest(before.record.details[_NEWEST], drafted, active),
+        rules.broken(rules.of_interactions(), of_pairs.filter(pc.is_valid(of_pairs["count"]))),
+    )
 
 
-def _latest(before: int | None, counted: list[counting.Counted], active: Iterable[Version]) -> int | None:
+def _newest(before: int | None, drafted: Iterable[counting.Drafted], active: Part) -> int | None:
     """When the newest event happened, in microseconds since 1970."""
-    newest = max((at for at in (before, *(it.newest for it in counted)) if at is not None), default=None)
-    gone = [it.gone for it in counted if it.gone is not None]
-    if newest is None or not gone or max(gone) < newest:
-        return newest
-    ends = [counting.ends(file) for version in active for file in version.part.files]
-    return max((it[1] for it in ends if it), default=None)
+    gone = [it.gone for it in drafted if it.gone is not None]
+    if before is not None and gone and max(gone) >= before:
+        spans = map(counting.span_of, active.files)
+        return max((span[1] for span in spans if span), default=None)
+    return max((at for at in (before, *(it.newest for it in drafted)) if at is not None), default=None)
 
 
 def _events_now_and_before(

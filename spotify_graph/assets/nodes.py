@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import TYPE_CHECKING
 
-from spotify_graph.assets.graph import MANY_ROWS, Differs, Published, Rows, Watch, Work, graph_asset
+from spotify_graph.assets.graph import MANY_ROWS, Differs, Over, Published, Rows, Watch, graph_asset
 from spotify_graph.checks import gates as gate
 from spotify_graph.graph_model import ARTIST, GENRE, TRACK, USER
 from spotify_graph.lake import keyed
@@ -11,6 +12,9 @@ from spotify_graph.lake.versions import LakeTable
 from spotify_graph.tasks import graph_rows
 from spotify_graph.tasks.interactions import DEVICES, POPULARITY
 from spotify_graph.transforms import graph_tables
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _UNCATALOGUED = Watch(
     gate.UNCATALOGUED_SHARE,
@@ -30,18 +34,19 @@ def _revised_tracks(published: Published, cleaned_tracks: LakeTable, interaction
     catalogue = cleaned_tracks.read(where=pc.field("track_id").isin(pc.unique(touched["track_id"])))
     now = sums.find(touched)
     were, are = (graph_tables.track_nodes(catalogue, it) for it in (keyed.before(now, changes, sums.keys), now))
-    return Differs(were, are, *_uncatalogued(cleaned_tracks, interactions))
+    return Differs(were, are, *_uncatalogued(cleaned_tracks.read(["track_id"]), sums.read(["track_id", "events"])))
 
 
-def _uncatalogued(
-    cleaned_tracks: LakeTable, interactions: LakeTable
-) -> tuple[dict[str, int], Callable[[], list[object]]]:
-    """What the gate on uncatalogued tracks looks at."""
+def _uncatalogued(catalogue: "pa.Table", sums: "pa.Table") -> tuple[dict[str, int], Callable[[], list[object]]]:
+    """What the gate on uncatalogued tracks looks at.
+
+    Args:
+        catalogue: every track of it: track_id.
+        sums: what is summed of all tracks: track_id and events.
+    """
     import pyarrow.compute as pc
 
-    known = pc.unique(cleaned_tracks.read(["track_id"])["track_id"])
-    sums = interactions.table(POPULARITY).read(["track_id", "events"])
-    of_others = sums.filter(~pc.field("track_id").isin(known))
+    of_others = sums.filter(~pc.field("track_id").isin(pc.unique(catalogue["track_id"])))
 
     def sample() -> list[object]:
         found = of_others.group_by("track_id").aggregate([("events", "sum")]).slice(0, gate.SAMPLE)
@@ -53,10 +58,11 @@ def _uncatalogued(
 
 
 @graph_asset(TRACK, _UNCATALOGUED, _revised_tracks)
-def track_nodes(work: Work, cleaned_tracks: LakeTable, interactions: LakeTable) -> Rows:  # noqa: ARG001 sums are few
+def track_nodes(over: Over, cleaned_tracks: LakeTable, interactions: LakeTable) -> Rows:  # noqa: ARG001 sums are few
     """Every track of the catalogue, and every track that only events name."""
-    tracks = graph_tables.track_nodes(cleaned_tracks.read(), interactions.table(POPULARITY).read())
-    counts, sample = _uncatalogued(cleaned_tracks, interactions)
+    catalogue, sums = cleaned_tracks.read(), interactions.table(POPULARITY).read()
+    tracks = graph_tables.track_nodes(catalogue, sums)
+    counts, sample = _uncatalogued(catalogue, sums)
     return Rows([lambda: tracks], counts=counts, sample=sample)
 
 
@@ -71,19 +77,20 @@ def _revised_users(published: Published, interactions: LakeTable) -> Differs | N
 
 
 @graph_asset(USER, revise=_revised_users)
-def user_nodes(work: Work, interactions: LakeTable) -> Rows:
+def user_nodes(over: Over, interactions: LakeTable) -> Rows:
     """Every user with an event."""
-    parts = interactions.table(DEVICES).parts
-    return Rows([partial(graph_rows.users, part) for part in parts], work.over(interactions.rows), len(parts))
+    devices = interactions.table(DEVICES)
+    parts = [partial(graph_rows.users, part) for part in devices.parts]
+    return Rows(parts, over(devices.rows), len(parts))
 
 
 @graph_asset(ARTIST)
-def artist_nodes(work: Work, cleaned_tracks: LakeTable) -> Rows:  # noqa: ARG001 a catalogue is worked on in one piece
+def artist_nodes(over: Over, cleaned_tracks: LakeTable) -> Rows:  # noqa: ARG001 a catalogue is worked on in one piece
     """Every artist of the catalogue."""
     return Rows([lambda: graph_tables.artist_nodes(cleaned_tracks.read())])
 
 
 @graph_asset(GENRE)
-def genre_nodes(work: Work, cleaned_tracks: LakeTable) -> Rows:  # noqa: ARG001 likewise
+def genre_nodes(over: Over, cleaned_tracks: LakeTable) -> Rows:  # noqa: ARG001 likewise
     """Every genre of the catalogue."""
     return Rows([lambda: graph_tables.genre_nodes(cleaned_tracks.read())])

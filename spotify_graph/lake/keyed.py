@@ -4,8 +4,7 @@ The base is Parquet files, one for each bucket of the first key column. A change
 changes: their keys, their old values (null where a row is new), named `old_...`, and their values (null where it is
 gone). Once the changes are a tenth of the base, they are folded into a new one.
 
-Beside each file of the base lies an index, made when it is first asked for: the same rows in Arrow's own format, in the
-order of a hash of some key columns. It is mapped into memory, so that only what is looked up is read.
+Rows are looked up by their keys in indexes of the base's files (`lake.indexes`).
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
-from uuid import uuid4
 
+from spotify_graph.lake import indexes
 from spotify_graph.neo4j_io import buckets
 from spotify_graph.neo4j_io.rows import in_files
 from spotify_graph.neo4j_io.running import Runner, in_process
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 # PyArrow is imported where it is used: definitions, which need none, are loaded often.
 
 _OLD = "old_"
-_HASH = "hash"
 _SHARE, _FEW_ROWS = 0.1, 1_000
 """Changes are folded once they are this share of the base, unless they are few."""
 _CHANGES = 16
@@ -74,12 +72,14 @@ class KeyedTable:
 
     Attributes:
         keys: the key columns.
+        rows: how many rows the whole table has.
         base: the files of the base, one for each bucket.
         changes: the files of the changes since, oldest first.
         bucket: the number of the only bucket that is meant and how many there are; None means all.
     """
 
     keys: tuple[str, ...]
+    rows: int
     base: tuple[str, ...]
     changes: tuple[str, ...] = ()
     bucket: tuple[int, int] | None = None
@@ -127,7 +127,7 @@ class KeyedTable:
 
         names = keys.column_names
         schema = self.schema
-        found = pa.concat_tables([schema.empty_table(), *(_look_up(file, keys) for file in self.base)])
+        found = pa.concat_tables([schema.empty_table(), *(indexes.find(file, keys) for file in self.base)])
         found = found.join(keys, names, join_type="left semi")
         if self.changes:
             changed = self._changed().join(keys, names, join_type="left semi")
@@ -231,6 +231,7 @@ def table(known: Keyed, entry: Path) -> KeyedTable:
     """
     return KeyedTable(
         known.keys,
+        known.rows,
         tuple(str(entry / file) for file in known.files),
         tuple(str(entry / file) for file in known.changes),
     )
@@ -245,47 +246,3 @@ def _there(changed: pa.Table, schema: pa.Schema) -> pa.Table:
     import pyarrow.compute as pc
 
     return changed.filter(pc.is_valid(changed[changed.column_names[-1]])).select(schema.names).cast(schema)
-
-
-def _look_up(file: str, keys: pa.Table) -> pa.Table:
-    """The rows of a file of the base whose keys have the hash of some that are looked for."""
-    import numpy as np
-    import pyarrow as pa
-
-    indexed = _index(Path(file), keys.column_names)
-    if not indexed.num_rows:
-        return indexed.drop_columns([_HASH])
-    hashes = np.unique(_hashes(keys))
-    known = indexed[_HASH].chunk(0).to_numpy()
-    starts, ends = np.searchsorted(known, hashes, "left"), np.searchsorted(known, hashes, "right")
-    lengths = ends - starts
-    # The places from each start to its end, one after the other.
-    places = np.repeat(starts - np.cumsum(lengths) + lengths, lengths) + np.arange(lengths.sum())
-    return indexed.drop_columns([_HASH]).take(pa.array(places))
-
-
-def _index(file: Path, keys: Sequence[str]) -> pa.Table:
-    """The rows of a file in the order of their keys' hashes, with these, in a file that is mapped into memory."""
-    import numpy as np
-    import pyarrow as pa
-
-    index = file.with_suffix(f".{'.'.join(keys)}.arrow")
-    if not index.exists():
-        rows = in_files([file]).to_table()
-        hashes = _hashes(rows.select(keys))
-        order = np.argsort(hashes)
-        rows = rows.take(pa.array(order)).append_column(_HASH, pa.array(hashes[order])).combine_chunks()
-        new = index.with_name(f".{uuid4().hex}")
-        with pa.ipc.new_file(str(new), rows.schema) as written:
-            written.write_table(rows)
-        new.replace(index)
-    return pa.ipc.open_file(pa.memory_map(str(index))).read_all()
-
-
-def _hashes(rows: pa.Table) -> Any:
-    import numpy as np
-
-    from spotify_graph.neo4j_io import hashing
-
-    batches = rows.to_batches(max_chunksize=16_384)
-    return np.concatenate([np.zeros(0, np.uint64), *(hashing.of_rows(batch.columns) for batch in batches)])

@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from spotify_graph.lake import manifest
+from spotify_graph.lake import indexes, manifest
 from spotify_graph.lake.cleaning import bases
 from spotify_graph.lake.lake import Lake
-
-_SCRATCH = "_spool"
-"""Where work that is under way keeps its files, which belong to no version."""
+from spotify_graph.parts import SPOOL
 
 
 def files(lake: Lake, in_database: Collection[str] = ()) -> Iterator[Path]:
@@ -29,7 +27,7 @@ def files(lake: Lake, in_database: Collection[str] = ()) -> Iterator[Path]:
     root, now = lake.root, lake.manifest
     yield next(file for file in manifest.kept(root) if int(file.stem) == now.number)
     for folder in sorted(root.glob("_*")):
-        if folder.is_dir() and folder.name not in {manifest.FOLDER, _SCRATCH}:
+        if folder.is_dir() and folder.name not in {manifest.FOLDER, SPOOL}:
             yield from _files(folder)
     for folder in sorted(_versions(lake, in_database)):
         if not folder.is_dir():
@@ -51,4 +49,5 @@ def _versions(lake: Lake, in_database: Collection[str]) -> set[Path]:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+    """A folder's files but for indexes, which are made anew when they are asked for."""
+    return (path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent.name != indexes.FOLDER)

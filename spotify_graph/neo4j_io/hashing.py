@@ -16,6 +16,8 @@ from spotify_graph.neo4j_io.texts import encoded
 
 Hashes = NDArray[np.uint64]
 
+_BATCH_ROWS = 16_384
+"""How many rows are hashed at once: what is worked out of them stays in the processor's cache."""
 _LONG = 256
 """Longer texts, in bytes, are hashed one by one; few are."""
 
@@ -30,6 +32,12 @@ def of_rows(columns: Sequence[pa.Array]) -> Hashes:
     for column in columns:
         hashes = mixed(hashes * _ODD + of_values(column))
     return hashes
+
+
+def of_table(rows: pa.Table) -> Hashes:
+    """Hashes the rows of a table."""
+    batches = rows.to_batches(max_chunksize=_BATCH_ROWS)
+    return np.concatenate([np.zeros(0, np.uint64), *(of_rows(batch.columns) for batch in batches)])
 
 
 def of_values(values: pa.Array) -> Hashes:

@@ -146,8 +146,7 @@ def repeated_keys(keys: pa.Table) -> list[Key]:
     """A few keys that occur more than once."""
     names = [f"c{i}" for i in range(keys.num_columns)]
     keys = keys.rename_columns(names)
-    batches = keys.to_batches(max_chunksize=_BATCH_ROWS)
-    hashes = np.concatenate([np.zeros(0, np.uint64), *(hashing.of_rows(batch.columns) for batch in batches)])
+    hashes = hashing.of_table(keys)
     ordered = np.sort(hashes)
     shared = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
     if not len(shared):

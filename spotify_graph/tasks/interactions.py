@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from spotify_graph.checks import rules
+from spotify_graph.lake import indexes
 from spotify_graph.lake.keyed import KeyedTable
+from spotify_graph.neo4j_io.running import Runner
 from spotify_graph.parts import Part, divided
 from spotify_graph.transforms import interactions as counting
 from spotify_graph.transforms import popularity
@@ -21,25 +22,25 @@ if TYPE_CHECKING:
 INTERACTIONS, DEVICES, POPULARITY = "interactions", "devices", "popularity"
 """The tables that are counted together, of the same events."""
 KEYS = {INTERACTIONS: counting.KEYS, DEVICES: counting.DEVICE_KEYS, POPULARITY: popularity.KEYS}
+_OF_EVENTS = (INTERACTIONS, DEVICES)
+"""Those that are counted of events; the third is made of the first."""
 
 
 @dataclass(frozen=True)
 class Counted:
-    """A bucket whose events are counted, or of which what changes is.
+    """A bucket whose events are counted.
 
     Attributes:
-        events: how many there are, or how many more than before.
-        newest: when the newest one happened that is there or is new, in microseconds since 1970; None without any.
-        broken: from `rules.broken`, of the interactions, or of those that change.
-        tables: the rows of the other tables, or what changes in each.
-        gone: when the newest one happened that goes, likewise.
+        events: how many there are.
+        newest: when the newest one happened, in microseconds since 1970; None without any.
+        broken: from `rules.broken`, of the interactions.
+        others: the rows of the other tables; of the popularity, to be added up with those of other buckets.
     """
 
     events: int
     newest: int | None
     broken: Mapping[str, rules.Broken]
-    tables: Mapping[str, pa.Table] = field(default_factory=dict)
-    gone: int | None = None
+    others: Mapping[str, pa.Table]
 
 
 def read(schema: pa.Schema, part: Part) -> pa.Table:
@@ -49,13 +50,11 @@ def read(schema: pa.Schema, part: Part) -> pa.Table:
 
 def count(schema: pa.Schema, events: Part) -> tuple[pa.Table, Counted]:
     """Counts all events of a bucket."""
-    import pyarrow.compute as pc
-
     distinct = counting.distinct(read(schema, events))
     rows = counting.counted(distinct, counting.KEYS)
-    tables = {DEVICES: counting.counted(distinct, counting.DEVICE_KEYS), POPULARITY: popularity.sums(rows)}
+    others = {DEVICES: counting.counted(distinct, counting.DEVICE_KEYS), POPULARITY: popularity.sums(rows)}
     broken = rules.broken(rules.of_interactions(), rows)
-    return rows, Counted(pc.sum(rows["count"]).as_py() or 0, _newest(rows["last_ts"]), broken, tables)
+    return rows, Counted(distinct.num_rows, _newest(rows["last_ts"]), broken, others)
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Files:
     Attributes:
         came: those of files that are new, or whose content is.
         went: those of files that left, or of the content that they had.
-        stayed: those of all other files.
+        stayed: the files of all others, whichever bucket their events are of.
     """
 
     came: Part
@@ -73,85 +72,120 @@ class Files:
     stayed: Part
 
 
-def change(schema: pa.Schema, tables: Mapping[str, KeyedTable], files: Files) -> Counted:
-    """Counts what changes in a bucket.
+@dataclass(frozen=True)
+class Drafted:
+    """What changes in a bucket, as far as its own events say it.
+
+    Attributes:
+        events: how many more there are than before.
+        newest: when the newest one happened that is new, in microseconds since 1970; None without any.
+        gone: when the newest one happened that goes, likewise.
+        drafts: from `interactions.draft`, by table.
+    """
+
+    events: int
+    newest: int | None
+    gone: int | None
+    drafts: Mapping[str, pa.Table]
+
+
+def draft(schema: pa.Schema, tables: Mapping[str, KeyedTable], files: Files) -> Drafted:
+    """Counts the events of a bucket that come and go.
 
     Args:
         schema: the columns of cleaned events.
         tables: what was counted before.
-        files: the events; of `stayed`, also others than the bucket's.
+        files: the events.
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
     came, went = (counting.distinct(read(schema, part)) for part in (files.came, files.went))
     others = found(schema, pa.concat_tables([came, went]), files.stayed)
     added = counting.without(came, pa.concat_tables([others, went]))
     removed = counting.without(went, pa.concat_tables([others, came]))
-
-    def events_of(wanted: pa.Table) -> pa.Table:
-        stayed = (_of_keys(schema, wanted, part) for part in divided(files.stayed))
-        return pa.concat_tables([counting.of_keys(came, wanted), *stayed])
-
-    changes = {
-        name: counting.change(KEYS[name], tables[name].find, added, removed, events_of)
-        for name in (INTERACTIONS, DEVICES)
-    }
-    changes[POPULARITY] = popularity.change(tables[POPULARITY].find, changes[INTERACTIONS])
-    new = changes[INTERACTIONS].filter(pc.is_valid(changes[INTERACTIONS]["count"]))
-    broken = rules.broken(rules.of_interactions(), new.drop_columns(list(counting.OLD_VALUES)))
-    return Counted(
+    drafts = {}
+    for name in _OF_EVENTS:
+        keys = KEYS[name]
+        touched = counting.counted(pa.concat_tables([added, removed]), keys).select(keys)
+        drafts[name] = counting.draft(keys, tables[name].find(touched), added, removed)
+    return Drafted(
         events=added.num_rows - removed.num_rows,
         newest=_newest(added["event_ts"]),
-        broken=broken,
-        tables=changes,
         gone=_newest(removed["event_ts"]),
+        drafts=drafts,
     )
+
+
+def changes(
+    schema: pa.Schema, tables: Mapping[str, KeyedTable], drafted: Sequence[Drafted], events: Part, run: Runner
+) -> dict[str, pa.Table]:
+    """What changes in each table, from what was drafted bucket by bucket.
+
+    Args:
+        schema: the columns of cleaned events.
+        tables: what was counted before.
+        drafted: the drafts of all buckets.
+        events: all events that there are now. They are read, once, where drafts leave something unsettled.
+        run: runs that.
+    """
+    import pyarrow as pa
+
+    drafts = {name: pa.concat_tables(it.drafts[name] for it in drafted) for name in _OF_EVENTS}
+    unsettled = {name: it.filter(it[counting.UNSETTLED]).select(KEYS[name]) for name, it in drafts.items()}
+    asked = divided(events) if any(it.num_rows for it in unsettled.values()) else []
+    ends = run(partial(_ends, schema, unsettled), [*asked, Part(())])
+    found = {
+        name: counting.settled(KEYS[name], it, pa.concat_tables(each[name] for each in ends))
+        for name, it in drafts.items()
+    }
+    return {**found, POPULARITY: popularity.change(tables[POPULARITY].find, found[INTERACTIONS])}
+
+
+def _ends(schema: pa.Schema, wanted: Mapping[str, pa.Table], part: Part) -> dict[str, pa.Table]:
+    """When the first and the last of a part's events of some keys happened, by table."""
+    import pyarrow.compute as pc
+
+    users, tracks = pc.field("user_id"), pc.field("track_id")
+    of_pairs, of_devices = wanted[INTERACTIONS], wanted[DEVICES]
+    where = users.isin(pc.unique(of_pairs["user_id"])) & tracks.isin(pc.unique(of_pairs["track_id"]))
+    if of_devices.num_rows:
+        where |= users.isin(pc.unique(of_devices["user_id"]))
+    columns = dict.fromkeys((*counting.KEYS, *counting.DEVICE_KEYS, "event_ts"))
+    rows = part.read(schema, list(columns), where)
+    return {name: counting.ends(KEYS[name], counting.of_keys(rows, it)) for name, it in wanted.items()}
 
 
 def found(schema: pa.Schema, events: pa.Table, part: Part) -> pa.Table:
     """Those of some events that are among others, perhaps with others of the same times.
 
-    Beside each file of the others lies what its events' hashes are, made when it is first asked for.
-
     Args:
         schema: the columns of cleaned events.
-        events: the events that are looked for.
+        events: the events that are looked for, with EVENT_VALUES.
         part: the others, in files that are sorted by time.
     """
     import numpy as np
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    hashes = _hashes(events)
     micros = events["event_ts"].cast(pa.int64()).to_numpy()
     there = [schema.empty_table().select(EVENT_VALUES)]
-    for file in part.files if len(hashes) else ():
-        span = ends(file)
-        if span is None or not (meanwhile := (micros >= span[0]) & (micros <= span[1])).any():
+    for file in part.files if events.num_rows else ():
+        span = span_of(file)
+        if span is None:
             continue
-        known, wanted = _known_hashes(Path(file), schema), hashes[meanwhile]
-        places = np.searchsorted(known, wanted)
-        is_known = known[np.minimum(places, len(known) - 1)] == wanted
-        if is_known.any():
-            times = pc.unique(events["event_ts"].filter(pa.array(meanwhile)).filter(pa.array(is_known)))
+        meanwhile = events.take(pa.array(np.flatnonzero((micros >= span[0]) & (micros <= span[1]))))
+        if not meanwhile.num_rows:
+            continue
+        known = meanwhile.filter(pa.array(indexes.may_hold(file, meanwhile)))
+        if known.num_rows:
+            times = pc.unique(known["event_ts"])
             # Row groups of other times are not read.
             between = (pc.field("event_ts") >= pc.min(times)) & (pc.field("event_ts") <= pc.max(times))
             there.append(Part((file,)).read(schema, EVENT_VALUES, between & pc.field("event_ts").isin(times)))
     return pa.concat_tables(there)
 
 
-def _of_keys(schema: pa.Schema, wanted: pa.Table, part: Part) -> pa.Table:
-    import pyarrow.compute as pc
-
-    columns = [*dict.fromkeys((*counting.KEYS, *counting.DEVICE_KEYS, "event_ts"))]
-    some = pc.field("user_id").isin(pc.unique(wanted["user_id"]))
-    if "track_id" in wanted.column_names:
-        some &= pc.field("track_id").isin(pc.unique(wanted["track_id"]))
-    return counting.of_keys(part.read(schema, columns, some), wanted)
-
-
-def ends(file: str) -> tuple[int, int] | None:
+def span_of(file: str) -> tuple[int, int] | None:
     """When the first and the last event of a file happened, in microseconds since 1970; None where it has none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -166,28 +200,6 @@ def ends(file: str) -> tuple[int, int] | None:
         for it in (each.min, each.max)
     ]
     return (min(times), max(times)) if times else None
-
-
-def _known_hashes(file: Path, schema: pa.Schema) -> Any:
-    """The hashes of a file's events, in their order, mapped into memory."""
-    import numpy as np
-
-    index = file.with_suffix(".events.npy")
-    if not index.exists():
-        new = index.with_name(f".{uuid4().hex}")
-        with new.open("wb") as written:
-            np.save(written, np.sort(_hashes(Part((str(file),)).read(schema, EVENT_VALUES))))
-        new.replace(index)
-    return np.load(index, mmap_mode="r")
-
-
-def _hashes(events: pa.Table) -> Any:
-    import numpy as np
-
-    from spotify_graph.neo4j_io import hashing
-
-    batches = events.select(EVENT_VALUES).to_batches(max_chunksize=16_384)
-    return np.concatenate([np.zeros(0, np.uint64), *(hashing.of_rows(batch.columns) for batch in batches)])
 
 
 def _newest(times: pa.ChunkedArray) -> int | None:

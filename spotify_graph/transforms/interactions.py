@@ -6,6 +6,7 @@ Sums follow changes: of events that come and go, the changes of what is counted 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import TYPE_CHECKING
 
 from spotify_graph.transforms.cleaning import EVENT_VALUES
@@ -21,6 +22,8 @@ DEVICE_KEYS = ("user_id", "device")
 """What a user's devices are counted by; the device is empty where it is not known."""
 VALUES = ("count", "first_ts", "last_ts")
 OLD_VALUES = tuple(f"old_{name}" for name in VALUES)
+UNSETTLED = "unsettled"
+"""Whether only the events that stay can say when the first and the last of a key is."""
 
 
 def interactions(events: pa.Table) -> pa.Table:
@@ -56,24 +59,72 @@ def counted(events: pa.Table, keys: Sequence[str]) -> pa.Table:
     return counts.select([*keys, "count_all", "event_ts_min", "event_ts_max"]).rename_columns([*keys, *VALUES])
 
 
-def change(
-    keys: Sequence[str],
-    find: Callable[[pa.Table], pa.Table],
-    added: pa.Table,
-    removed: pa.Table,
-    read: Callable[[pa.Table], pa.Table],
-) -> pa.Table:
-    """What events that come and go change in what is counted.
+def draft(keys: Sequence[str], old: pa.Table, added: pa.Table, removed: pa.Table) -> pa.Table:
+    """What events that come and go change in what is counted, but for what only the events that stay can say.
 
-    Counts add up, and times of what comes are compared with those that are known; where the first event goes, or the
-    last, those that stay are asked.
+    Counts add up, and times of what comes are compared with those that are known. Where the first event of a key goes,
+    or the last, and others stay, it is unsettled when the first and the last is now.
 
     Args:
         keys: KEYS or DEVICE_KEYS.
-        find: gives what was counted of keys.
+        old: what was counted before of the keys of these events, and perhaps of others.
         added: the events that are there now and were not before, each once.
         removed: the events that were there before and are not now, each once.
-        read: gives the events that there are now of keys, and perhaps of others; any number of times each.
+
+    Returns:
+        One row for each key of these events: the keys, OLD_VALUES (null where it is new), VALUES (null where it is
+        gone), and UNSETTLED.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keys = list(keys)
+    gain, loss = counted(added, keys), counted(removed, keys)
+    found = pa.concat_tables([gain.select(keys), loss.select(keys)]).group_by(keys).aggregate([])
+    for values, prefix in ((old.select([*keys, *VALUES]), "old"), (gain, "gain"), (loss, "loss")):
+        named = values.rename_columns([*keys, *(f"{prefix}_{name}" for name in VALUES)])
+        found = found.join(named, keys, join_type="left outer")
+    counts = [pc.fill_null(found[name], 0) for name in ("old_count", "gain_count", "loss_count")]
+    count = pc.subtract(pc.add(*counts[:2]), counts[2])
+    is_left = pc.greater(count, 0)
+    ends_go = pc.or_(
+        pc.less_equal(found["loss_first_ts"], found["old_first_ts"]),
+        pc.greater_equal(found["loss_last_ts"], found["old_last_ts"]),
+    )
+    values = {
+        "count": count,
+        "first_ts": _of_both(pc.min_element_wise, found["old_first_ts"], found["gain_first_ts"]),
+        "last_ts": _of_both(pc.max_element_wise, found["old_last_ts"], found["gain_last_ts"]),
+    }
+    return pa.table(
+        {
+            **{name: found[name] for name in (*keys, *OLD_VALUES)},
+            **{name: pc.if_else(is_left, it, pa.scalar(None, it.type)) for name, it in values.items()},
+            UNSETTLED: pc.and_(pc.fill_null(ends_go, False), is_left),
+        }
+    )
+
+
+def ends(keys: Sequence[str], events: pa.Table) -> pa.Table:
+    """When the first and the last of some events happened, by their keys.
+
+    Args:
+        keys: KEYS or DEVICE_KEYS.
+        events: events, any number of times each.
+
+    Returns:
+        The keys, first_ts and last_ts.
+    """
+    return counted(events, keys).drop_columns("count")
+
+
+def settled(keys: Sequence[str], drafted: pa.Table, ends: pa.Table) -> pa.Table:
+    """The changes that were drafted, of which nothing is unsettled any more.
+
+    Args:
+        keys: KEYS or DEVICE_KEYS.
+        drafted: `draft`.
+        ends: `ends` of the unsettled keys, of all events that there are now; of several parts, in any number of rows.
 
     Returns:
         One row for each key that changes: the keys, OLD_VALUES (null where it is new), VALUES (null where it is gone).
@@ -82,36 +133,21 @@ def change(
     import pyarrow.compute as pc
 
     keys = list(keys)
-    gain, loss = counted(added, keys), counted(removed, keys)
-    touched = pa.concat_tables([gain.select(keys), loss.select(keys)]).group_by(keys).aggregate([])
-    old = find(touched).select([*keys, *VALUES]).rename_columns([*keys, *OLD_VALUES])
-    found = touched
-    for values, names in ((old, OLD_VALUES), (gain, _named("gain")), (loss, _named("loss"))):
-        found = found.join(values.rename_columns([*keys, *names]), keys, join_type="left outer")
-    counts = [pc.fill_null(found[name], 0) for name in ("old_count", "gain_count", "loss_count")]
-    count = pc.subtract(pc.add(*counts[:2]), counts[2])
-    is_gone = pc.equal(count, 0)
-    found = found.append_column("count", pc.if_else(is_gone, pa.scalar(None, pa.int64()), count))
-    # Where the first or the last event goes and others stay, theirs are looked for.
-    lost = pc.or_(
-        pc.less_equal(found["loss_first_ts"], found["old_first_ts"]),
-        pc.greater_equal(found["loss_last_ts"], found["old_last_ts"]),
-    )
-    lost = pc.and_(pc.fill_null(lost, False), pc.invert(is_gone))
-    known = found.filter(pc.invert(lost))
-    kept = _with_times(
-        known,
-        _of_both(pc.min_element_wise, known["old_first_ts"], known["gain_first_ts"]),
-        _of_both(pc.max_element_wise, known["old_last_ts"], known["gain_last_ts"]),
-        keys,
-    )
-    asked = found.filter(lost)
-    if asked.num_rows:
-        now = counted(read(asked.select(keys)), keys).drop_columns("count")
-        asked = asked.join(now, keys, join_type="left outer")
-        kept = pa.concat_tables([kept, _with_times(asked, asked["first_ts"], asked["last_ts"], keys)])
-    same = [pc.fill_null(pc.equal(kept[name], kept[f"old_{name}"]), False) for name in VALUES]
-    return kept.filter(pc.invert(pc.and_(pc.and_(*same[:2]), same[2])))
+    columns = [*keys, *OLD_VALUES, *VALUES]
+    unsettled = drafted.filter(drafted[UNSETTLED]).select([*keys, *OLD_VALUES, "count"])
+    now = ends.group_by(keys).aggregate([("first_ts", "min"), ("last_ts", "max")])
+    now = now.select([*keys, "first_ts_min", "last_ts_max"]).rename_columns([*keys, "first_ts", "last_ts"])
+    asked = unsettled.join(now, keys, join_type="left outer").select(columns)
+    is_settled = pc.invert(drafted[UNSETTLED])
+    return differing(pa.concat_tables([drafted.filter(is_settled).select(columns), asked]), VALUES)
+
+
+def differing(changes: pa.Table, values: Sequence[str]) -> pa.Table:
+    """The rows of changes whose values are not the old ones, named `old_...`."""
+    import pyarrow.compute as pc
+
+    same = [pc.fill_null(pc.equal(changes[name], changes[f"old_{name}"]), False) for name in values]
+    return changes.filter(pc.invert(reduce(pc.and_, same)))
 
 
 def without(events: pa.Table, others: pa.Table) -> pa.Table:
@@ -153,25 +189,9 @@ def _keyed(events: pa.Table, keys: Sequence[str]) -> pa.Table:
     return pa.table({**columns, "event_ts": events["event_ts"]})
 
 
-def _named(prefix: str) -> list[str]:
-    return [f"{prefix}_{name}" for name in VALUES]
-
-
 def _of_both(choose: Callable[..., pa.ChunkedArray], one: pa.ChunkedArray, other: pa.ChunkedArray) -> pa.ChunkedArray:
     """The earlier or the later of two times; where there is only one, that."""
     import pyarrow as pa
 
     # Arrow compares times, but does not choose between them.
     return choose(one.cast(pa.int64()), other.cast(pa.int64())).cast(one.type)
-
-
-def _with_times(rows: pa.Table, first: pa.ChunkedArray, last: pa.ChunkedArray, keys: Sequence[str]) -> pa.Table:
-    """Rows of changes, with these times where any event is left."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    nothing = pa.scalar(None, rows["old_first_ts"].type)
-    is_left = pc.is_valid(rows["count"])
-    times = [pc.if_else(is_left, times, nothing) for times in (first, last)]
-    columns = [*(rows[name] for name in (*keys, *OLD_VALUES, "count")), *times]
-    return pa.table(columns, names=[*keys, *OLD_VALUES, *VALUES])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from spotify_graph.graph_model import PLAY, POPULARITY_HALF_LIFE_DAYS, POPULARITY_SINCE
-from spotify_graph.transforms.interactions import OLD_VALUES, VALUES
+from spotify_graph.transforms.interactions import OLD_VALUES, VALUES, differing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,8 +94,7 @@ def change(find: Callable[[pa.Table], pa.Table], changes: pa.Table) -> pa.Table:
             **{name: pc.if_else(is_left, values, pa.scalar(None, pa.int64())) for name, values in now.items()},
         }
     )
-    same = [pc.fill_null(pc.equal(found[name], found[f"old_{name}"]), False) for name in SUMS]
-    return found.filter(pc.invert(pc.and_(*same)))
+    return differing(found, SUMS)
 
 
 def popularity(sums: pa.Table) -> pa.Table:
