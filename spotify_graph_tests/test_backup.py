@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from spotify_graph.graph_model import FACTS, TABLES
+from spotify_graph.lake import indexes
 from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.manifest import FOLDER as MANIFESTS
 from spotify_graph.local import locks
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import verification
@@ -65,7 +67,8 @@ def graph() -> list[dict[str, Any]]:
 
 def checksums(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file of a lake that belongs to a version, by its path."""
-    files = (path for path in folder.rglob("*") if path.is_file() and "_manifests" not in path.parts)
+    others = {MANIFESTS, indexes.FOLDER}
+    files = (path for path in folder.rglob("*") if path.is_file() and others.isdisjoint(path.parts))
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from spotify_graph.lake import indexes, keyed
+from spotify_graph.lake import indexes, keyed, reach
 from spotify_graph.lake.keyed import Keyed
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import Record, Version
@@ -104,7 +104,7 @@ def test_a_condition_is_on_rows_as_they_are_now(table: Table) -> None:
     assert sorted(found["thing"].to_pylist()) == [1, 19_999]
 
 
-def test_indexes_can_be_deleted_and_are_no_part_of_what_a_lake_needs(table: Table) -> None:
+def test_indexes_can_be_deleted(table: Table) -> None:
     table.become({**BASE, ("o1", 1): 7})
     assert table.holds()
     made = list(table.folder.glob(f"*/{indexes.FOLDER}"))
@@ -148,6 +148,18 @@ def test_what_makes_a_version_of_an_earlier_one_is_known_over_several_changes(tm
         assert sorted(changes.to_pylist(), key=str) == sorted(wanted, key=str)
     assert last.changes_since("another", "main") is None
     assert versions[0].changes_since("another", "main") is None
+
+
+def test_what_a_lake_needs_to_go_on_has_the_files_of_former_versions_and_no_indexes(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    first = of_version(lake, None, {}, BASE)
+    last = of_version(lake, first, BASE, {**BASE, ("o1", 1): 7})
+    last.table("main").find(rows({("o1", 1): 7}).select(KEYS))
+    needed = set(reach.files(lake.pin()))
+    table = last.record.tables["main"]
+    assert {tmp_path / "things" / file for file in (*table.files, *table.changes)} <= needed
+    assert not any(indexes.FOLDER in path.parts for path in needed)
+    assert any(path.name == indexes.FOLDER for path in first.path.iterdir())
 
 
 def test_a_version_that_lost_a_file_which_it_is_made_of_counts_as_never_written(tmp_path: Path) -> None:
