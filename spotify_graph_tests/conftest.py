@@ -24,8 +24,8 @@ _WORKERS = 2
 """As many as a small machine carries: each may have a Spark and a Neo4j, which are 5 GB and as busy as a core."""
 _LONGEST = (
     "test_sample_to_graph",
-    "test_recommendations",
     "test_real_tastes",
+    "test_recommendations",
     "test_first_load",
     "test_wheel",
     "test_any_order",
@@ -36,7 +36,10 @@ _LONGEST = (
     "test_small_logs",
     "test_neo4j_io_models",
 )
-"""The files that take minutes are begun with: nobody waits for the last one alone."""
+"""The files that take minutes are begun with: nobody waits for the last one alone.
+
+The second needs no server: on a new machine it runs while the first fetches one.
+"""
 
 # Tests do little often: what a JVM's best compiler and its parallel collector take is never won back.
 _JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
