@@ -20,7 +20,7 @@ IN_PROCESS_ROWS = 1_000_000
 """Up to this size, starting Spark takes longer than the work."""
 
 PACKAGE = Path(__file__).resolve().parent
-"""This package. Its dagster.yaml and workspace.yaml are links to the checkout's, and files in a wheel."""
+"""This package. Its dagster.yaml is a link to the checkout's, and a file in a wheel."""
 
 PROJECT_ROOT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else Path()
 """The checkout that this package is installed from; where that was a wheel, the current folder."""

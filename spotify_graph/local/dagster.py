@@ -1,11 +1,15 @@
-"""Dagster's webserver and daemon, and what runs beside them, as processes of this machine."""
+"""Dagster's code server, webserver and daemon, and what runs beside them, as processes of this machine."""
 
+import json
 import os
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import requests
 from filelock import FileLock, Timeout
@@ -14,14 +18,21 @@ from spotify_graph.errors import UserError
 from spotify_graph.local import guard
 from spotify_graph.local.ports import chosen
 from spotify_graph.local.stopping import Stop
-from spotify_graph.settings import PACKAGE, Settings
+from spotify_graph.settings import Settings
 
 PORT = 3000
 """The UI's usual port."""
 _START_SECONDS = 180
 _WATCH_SECONDS = 2
-_SERVICES = {"daemon": "Dagster's daemon", "webserver": "Dagster's webserver", "serve": "the HTTP service"}
+_CODE = "code"
+_SERVICES = {
+    _CODE: "Dagster's code server",
+    "daemon": "Dagster's daemon",
+    "webserver": "Dagster's webserver",
+    "serve": "the HTTP service",
+}
 """Names for files, and for people."""
+_DEFINITIONS, _LOCATION = "spotify_graph.definitions", "spotify_graph"
 
 
 def ui_port(asked: int | None, say: Callable[[str], None]) -> int:
@@ -58,7 +69,10 @@ def serve(
     ready: Callable[[str], None],
     watch: Callable[[], None],
 ) -> None:
-    """Runs the webserver, the daemon and the HTTP service until somebody asks to stop, then ends all that they started.
+    """Runs the services until somebody asks to stop, then ends all that they started.
+
+    The webserver and the daemon ask one code server, which loads the definitions once: a daemon that starts a server of
+    its own has the code loaded anew each minute.
 
     `DAGSTER_HOME` must be set, and hold a dagster.yaml.
 
@@ -76,17 +90,35 @@ def serve(
     """
     logs = settings.home / "logs"
     logs.mkdir(parents=True, exist_ok=True)
-    workspace = ["-w", str(PACKAGE / "workspace.yaml")]
     url = f"http://127.0.0.1:{port}"
-    commands = {
-        "daemon": ["-m", "dagster._daemon", "run", *workspace],
-        "webserver": ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), *workspace],
-        "serve": list(beside),
-    }
     # A process that starts must not be lost between its start and the line that notes it.
     stop.at_once = False
     with ExitStack() as stack:
-        services = [stack.enter_context(_Service(name, commands[name], settings, stop)) for name in _SERVICES]
+        # Nobody else can reach a socket there; in the home, its path might be longer than a socket's may be.
+        private = Path(stack.enter_context(TemporaryDirectory(prefix="spotify-graph-")))
+        code, workspace = private / "code", private / "workspace.yaml"
+        # JSON is YAML, too.
+        workspace.write_text(
+            json.dumps({"load_from": [{"grpc_server": {"socket": str(code), "location_name": _LOCATION}}]})
+        )
+        server = ["-m", "dagster", "code-server", "start", "-s", str(code), "-m", _DEFINITIONS]
+        commands = {
+            _CODE: [*server, "--location-name", _LOCATION, "--use-python-environment-entry-point"],
+            "serve": list(beside),
+            "daemon": ["-m", "dagster._daemon", "run", "-w", str(workspace)],
+            "webserver": ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-w", str(workspace)],
+        }
+        services: list[_Service] = []
+
+        def start(name: str) -> None:
+            services.append(stack.enter_context(_Service(name, commands[name], settings, stop)))
+
+        start(_CODE)
+        start("serve")
+        _wait_until(lambda: stop.asked or _listens(code), services, _SERVICES[_CODE])
+        if not stop.asked:
+            start("daemon")
+            start("webserver")
         addresses = {"the Dagster UI": f"{url}/server_info", "the HTTP service": beside_url}
         _wait_until(lambda: stop.asked or all(map(_answers, addresses.values())), services, " or ".join(addresses))
         if not stop.asked:
@@ -150,6 +182,16 @@ def _wait_until(condition: Callable[[], bool], services: list[_Service], what: s
         if time.monotonic() > deadline:
             raise UserError(f"{what} did not answer within {_START_SECONDS} s: see the logs in home/logs")
         time.sleep(0.2)
+
+
+def _listens(path: Path) -> bool:
+    """Whether a server listens at a socket: the code server does once it has loaded the code."""
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except OSError:
+            return False
+    return True
 
 
 def _answers(url: str) -> bool:
