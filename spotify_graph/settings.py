@@ -66,7 +66,7 @@ class Settings(BaseSettings):
         failure_webhook: `SPOTIFY_GRAPH_FAILURE_WEBHOOK`, an address that is sent a JSON record of each failed run.
         serve_host: `SPOTIFY_GRAPH_SERVE_HOST`, the address that `serve` listens on.
         serve_port: `SPOTIFY_GRAPH_SERVE_PORT`, its port; unset, 8000 or a free one.
-        serve_token_file: `SPOTIFY_GRAPH_SERVE_TOKEN_FILE`, the file with the token that requests must show; unset, none.
+        serve_token_file: `SPOTIFY_GRAPH_SERVE_TOKEN_FILE`, the file with the token that requests must show.
         serve_connections: `SPOTIFY_GRAPH_SERVE_CONNECTIONS`, how many requests ask Neo4j at once.
         serve_in_flight: `SPOTIFY_GRAPH_SERVE_IN_FLIGHT`, how many may be under way; one more is refused.
     """

@@ -52,7 +52,7 @@ def settings() -> Iterator[str]:
         ),
     )
     yield "\n## Thresholds of the gates\n"
-    yield "`SPOTIFY_GRAPH_GATES` is a JSON object with some of these, such as `{\"rejected_error\": 0.1}`.\n"
+    yield '`SPOTIFY_GRAPH_GATES` is a JSON object with some of these, such as `{"rejected_error": 0.1}`.\n'
     yield from _fields(Gates)
     yield "\n## Parameters of the models\n"
     yield "`SPOTIFY_GRAPH_RECOMMENDER` is a JSON object with some of these and of those of the evaluation below.\n"
@@ -176,7 +176,7 @@ def http() -> Iterator[str]:
 
 def graph() -> Iterator[str]:
     """The data dictionary: nodes, relationships, event types and sample queries."""
-    yield "What Neo4j holds. It's derived from `spotify_graph/graph_model.py`, and so are constraints, Cypher and gates.\n"
+    yield "What Neo4j holds, derived from `spotify_graph/graph_model.py`, as constraints, Cypher and gates are.\n"
     yield "## Event types\n"
     yield from _table(
         ("event_type", "becomes", "weight", "because"),
@@ -230,7 +230,6 @@ PAGES: dict[str, tuple[str, Callable[[], Iterator[str]]]] = {
 """The pages, by their files' names: the title, and what gives the lines below it."""
 
 _ORDER = ("raw", "cleaned", "nodes", "edges", "evaluation", "recommendations")
-
 
 
 def page(name: str) -> str:
