@@ -32,6 +32,23 @@ FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 _WRITTEN = "<!-- written by `make reference` -->"
 _FOLDERS = {"home": "`.spotify_graph` in the project", "landing": "`$SPOTIFY_GRAPH_HOME/landing`"}
 _FOLDERS |= {"exports": "`$SPOTIFY_GRAPH_HOME/exports`"}
+_ABOUT_FOLDERS = """
+The local server's password is made once and kept in `$SPOTIFY_GRAPH_HOME/neo4j/password`, readable by its owner only.
+Dagster keeps its runs in `$SPOTIFY_GRAPH_HOME/dagster`, which is `DAGSTER_HOME` unless that is set. Downloaded jars are
+in the user's cache folder (`~/.cache/spotify-graph` on Linux) and shared by all checkouts; a user without a home folder
+that can be written, as in a container, has them in `$SPOTIFY_GRAPH_HOME`. The paths of `SPOTIFY_GRAPH_HOME` and
+`DAGSTER_HOME` may have any character but those that Spark, Dagster, Neo4j or Java take for something else
+(`* ? [ ] { } \\ , % : ; =`, and what is beyond U+FFFF, such as emoji), which are refused at once.
+"""
+_ABOUT_COMMANDS = """\
+In a checkout, the command is `.venv/bin/spotify-graph`. Exit codes: 0 done, 1 failed, 2 wrong usage. Answers go to
+stdout, progress and errors to stderr. An error is one line; `--debug` shows where it came from. Tables are as wide as the
+terminal, and 80 columns where there is none. `--json` has keys in snake_case and times in ISO 8601 and UTC.
+
+The shell completes commands, options and the names of queries and of their parameters after
+`eval "$(_SPOTIFY_GRAPH_COMPLETE=bash_source spotify-graph)"` in `~/.bashrc`; for zsh and fish it's `zsh_source` in
+`~/.zshrc`, and `_SPOTIFY_GRAPH_COMPLETE=fish_source spotify-graph | source`.
+"""
 _ATTRIBUTE = re.compile(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", re.MULTILINE)
 
 
@@ -51,7 +68,8 @@ def settings() -> Iterator[str]:
             for name, field in Settings.model_fields.items()
         ),
     )
-    yield "\n## Thresholds of the gates\n"
+    yield _ABOUT_FOLDERS
+    yield "## Thresholds of the gates\n"
     yield '`SPOTIFY_GRAPH_GATES` is a JSON object with some of these, such as `{"rejected_error": 0.1}`.\n'
     yield from _fields(Gates)
     yield "\n## Parameters of the models\n"
@@ -63,7 +81,7 @@ def settings() -> Iterator[str]:
 
 def commands() -> Iterator[str]:
     """Every command, with its options and examples."""
-    yield "Exit codes: 0 done, 1 failed, 2 wrong usage. Answers go to stdout, progress and errors to stderr.\n"
+    yield _ABOUT_COMMANDS
     for name, command in _walk(main, ()):
         yield f"## {name}\n"
         yield f"{_text(command.help)}\n"
