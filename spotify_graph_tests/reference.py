@@ -42,8 +42,8 @@ that can be written, as in a container, has them in `$SPOTIFY_GRAPH_HOME`. The p
 """
 _ABOUT_COMMANDS = """\
 In a checkout, the command is `.venv/bin/spotify-graph`. Exit codes: 0 done, 1 failed, 2 wrong usage. Answers go to
-stdout, progress and errors to stderr. An error is one line; `--debug` shows where it came from. Tables are as wide as the
-terminal, and 80 columns where there is none. `--json` has keys in snake_case and times in ISO 8601 and UTC.
+stdout, progress and errors to stderr. An error is one line; `--debug` shows where it came from. Tables are as wide as
+the terminal, and 80 columns where there is none. `--json` has keys in snake_case and times in ISO 8601 and UTC.
 
 The shell completes commands, options and the names of queries and of their parameters after
 `eval "$(_SPOTIFY_GRAPH_COMPLETE=bash_source spotify-graph)"` in `~/.bashrc`; for zsh and fish it's `zsh_source` in

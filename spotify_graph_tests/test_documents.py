@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 from neo4j import Driver
 
+from spotify_graph.checks import gates
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph_tests import reference
 from spotify_graph_tests.platform import Platform, installed
 
 ROOT = Path(__file__).parents[1]
 README, TUTORIAL = ROOT / "README.md", ROOT / "docs" / "tutorial.md"
+TROUBLESHOOTING = ROOT / "docs" / "how-to" / "troubleshooting.md"
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 LOADED = re.compile(r"<(?:script|img|iframe)[^>]*\bsrc=\"?https?:|<link(?![^>]*rel=\"?canonical)[^>]*\bhref=\"?https?:")
@@ -97,6 +99,19 @@ def test_a_command_that_is_not_run_here_is_run_by_a_test_that_is_there() -> None
     recipes = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in ("demo", "up"):
         assert re.search(rf"^{target}: .*\n\t@\.venv/bin/spotify-graph {target}$", recipes, re.MULTILINE)
+
+
+def test_every_error_line_of_troubleshooting_is_one_that_the_code_has() -> None:
+    sources = [*(ROOT / "spotify_graph").rglob("*.py"), ROOT / ".ci" / "install"]
+    # Texts over several lines, put together; backticks in them would end the page's.
+    code = re.sub(r"\"\s*\n\s*f?\"", "", "\n".join(source.read_text(encoding="utf-8") for source in sources))
+    code = code.replace("`", "") + " ".join(
+        f"check {it.name}: " for it in vars(gates).values() if isinstance(it, gates.Gate)
+    )
+    lines = re.findall(r"^\| (`.+?`(?:, `.+?`)*) \|", TROUBLESHOOTING.read_text(encoding="utf-8"), re.MULTILINE)
+    parts = [part.strip() for line in lines for said in re.findall(r"`(.+?)`", line) for part in said.split("...")]
+    assert len(parts) > 40
+    assert [part for part in parts if part and part not in code] == []
 
 
 def test_the_readme_is_short() -> None:
