@@ -51,8 +51,7 @@ class Settings(BaseSettings):
         neo4j_password: `NEO4J_PASSWORD`, that user's password; the local server has one of its own.
         neo4j_database: `NEO4J_DATABASE`, the database that holds the graph.
         spark_master: `SPARK_MASTER`, the Spark cluster.
-        in_process_rows: `SPOTIFY_GRAPH_IN_PROCESS_ROWS`, up to how many rows are worked on without Spark; 0: none. The
-            models are Spark's, whatever their size.
+        in_process_rows: `SPOTIFY_GRAPH_IN_PROCESS_ROWS`, up to how many rows are worked on without Spark; 0: none.
         java_home: `SPOTIFY_GRAPH_JAVA_HOME`, a JVM to use in place of the one in the Python environment.
         foreign: `SPOTIFY_GRAPH_FOREIGN`, what becomes of nodes and relationships that somebody else adds to the graph,
             under its labels and types.
