@@ -19,6 +19,7 @@ from spotify_graph.cli import main
 from spotify_graph.definitions import build_defs
 from spotify_graph.imports.meaning import KINDS
 from spotify_graph.transforms.recommendations.parameters import Parameters
+from spotify_graph_tests import reference
 
 HEADER = "user_id,track_id,event_type,event_ts,session_id,device"
 EVENTS = [
@@ -78,6 +79,7 @@ def _run() -> dict[str, Any]:
         "style": stylesheet.style()["relationship.SHARED"],
         "weight": Parameters().weights["share"],
         "imported": "share" in KINDS,
+        "reference": {name: reference.page(name) for name in ("graph.md", "assets.md", "settings.md")},
     }
 
 

@@ -76,6 +76,15 @@ def test_what_somebody_shared_they_have_heard_and_it_is_not_recommended(shared: 
     assert shared["recommended"] == ["t2", "t3"]
 
 
+def test_the_reference_says_it(shared: dict[str, Any]) -> None:
+    pages = shared["reference"]
+    assert "| `share` | `(User)-[:SHARED]->(Track)` | 2 |" in pages["graph.md"]
+    assert "### (:User)-[:SHARED]->(:Track)" in pages["graph.md"]
+    assert "`most_shared_tracks`" in pages["graph.md"]
+    assert "## shared_edges" in pages["assets.md"]
+    assert "| `share` | Weight of a share: " in pages["settings.md"]
+
+
 def test_models_weigh_it_samples_have_it_and_imports_may_name_it(shared: dict[str, Any]) -> None:
     assert shared["weight"] == 2.0
     assert shared["imported"]
