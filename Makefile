@@ -3,7 +3,7 @@
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test up drift guarantees lint setup lock clean
+.PHONY: help demo test up drift docs reference guarantees lint setup lock clean
 .PHONY: bench bench-incremental bench-serving bench-http bench-recommendations
 
 help: ## this list
@@ -28,7 +28,7 @@ setup: $(INSTALLED) ## the Python environment in .venv
 
 lock: $(INSTALLED) ## requirements.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions that fit
 	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  $(if $(UPGRADE),--upgrade) --group dev pyproject.toml --output-file requirements.lock
+	  $(if $(UPGRADE),--upgrade) --group dev --group docs pyproject.toml --output-file requirements.lock
 
 bench: $(INSTALLED) ## what loading takes, against Neo4j's Spark connector and both ceilings; ARGS="--events 100000"
 	@.venv/bin/python -m benchmarks.loading $(ARGS)
@@ -47,6 +47,12 @@ bench-recommendations: $(INSTALLED) ## how good the models are, what each term i
 
 guarantees: $(INSTALLED) ## the table of hostile files in docs/guarantees.md anew, from the cases that are tested
 	@.venv/bin/python -m spotify_graph_tests.guarantees
+
+docs: $(INSTALLED) ## these pages as a website in build/docs, which needs no network; a link that leads nowhere is an error
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet --strict
+
+reference: $(INSTALLED) ## the pages of docs/reference anew, from the code and the graph model
+	@.venv/bin/python -m spotify_graph_tests.reference
 
 clean: ## removes .venv and the tools' caches; data, downloads and a running Neo4j stay
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache

@@ -24,6 +24,7 @@ import pyarrow as pa
 from pyarrow import csv
 
 from spotify_graph import sample_data
+from spotify_graph.graph_model import EVENT_TYPES, PLAY, SKIP
 from spotify_graph.neo4j_io.running import in_process
 from spotify_graph.parts import Part, save
 from spotify_graph.training import logs as reading
@@ -54,9 +55,9 @@ def ablations(tuned: Parameters) -> Mapping[str, Parameters]:
     """The tuned parameters with one term changed, by what is changed."""
     changes: dict[str, dict[str, Any]] = {
         # No setting allows this one: a skip never counts as a play.
-        "skips as plays": {"skip": tuned.play},
-        "skips ignored": {"skip": 0.0},
-        "plays alone": {"skip": 0.0, "like": 0.0, "pause": 0.0, "seek": 0.0},
+        "skips as plays": {SKIP.name: tuned.weights[PLAY.name]},
+        "skips ignored": {SKIP.name: 0.0},
+        "plays alone": {event.name: 0.0 for event in EVENT_TYPES if event is not PLAY},
         "no decay": {
             "profile_half_life_days": None,
             "cooccurrence_half_life_days": None,

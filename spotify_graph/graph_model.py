@@ -1,7 +1,7 @@
 """The graph as data: what is stored in Neo4j, under which keys, with which types.
 
 Constraints, Cypher, staged columns, the column schemas that Dagster shows and the checks are derived from these tables.
-To add an event type or a property is to add an entry here.
+To add an event type or a property is to add an entry here; docs/how-to has what follows of itself.
 """
 
 from dataclasses import dataclass
@@ -11,16 +11,44 @@ from spotify_graph.neo4j_io.vocabulary import Endpoint, GraphTable, NodeType, Pr
 
 
 @dataclass(frozen=True)
+class Sampled:
+    """How events of a type come about in sample logs.
+
+    Attributes:
+        share: how frequent they are, beside those of the other types.
+        tilt: what full liking adds to that share, at most; below 0 it takes away.
+        heard: how much of the track passes before the next event, at most; 1 is all of it.
+
+    Raises:
+        ValueError: liking would take away more than there is.
+    """
+
+    share: float
+    tilt: float
+    heard: float
+
+    def __post_init__(self) -> None:
+        if not abs(self.tilt) <= self.share:
+            raise ValueError(f"tilt is {self.tilt}: give at most the share, {self.share}, above or below 0")
+
+
+@dataclass(frozen=True)
 class EventType:
     """A kind of event in the logs, and the relationship that its interactions become.
 
     Attributes:
         name: its name in the column event_type.
         relationship: what it becomes in the graph.
+        weight: how much an event says that the user likes the track, where a play says 1; below 0 it speaks against it.
+        because: why it weighs that much.
+        sampled: how its events come about in sample logs.
     """
 
     name: str
     relationship: RelationshipType
+    weight: float
+    because: str
+    sampled: Sampled
 
 
 POPULARITY_HALF_LIFE_DAYS = 30
@@ -96,31 +124,66 @@ IN_GENRE = RelationshipType(
 )
 
 
-def _interaction(event: str, participle: str) -> EventType:
+def _event(name: str, participle: str, *, weight: float, because: str, sampled: Sampled) -> EventType:
     """An event type whose interactions become (User)-[:PARTICIPLE {count, first_ts, last_ts}]->(Track)."""
     return EventType(
-        event,
+        name,
         RelationshipType(
             asset=f"{participle}_edges",
             type=participle.upper(),
             start=Endpoint(USER, "user_id"),
             end=Endpoint(TRACK, "track_id"),
             properties=(
-                Property("count", PropertyType.INTEGER, f"How many {event} events the user has on the track."),
-                Property("first_ts", PropertyType.ZONED_DATETIME, f"When the first {event} event happened."),
-                Property("last_ts", PropertyType.ZONED_DATETIME, f"When the last {event} event happened."),
+                Property("count", PropertyType.INTEGER, f"How many {name} events the user has on the track."),
+                Property("first_ts", PropertyType.ZONED_DATETIME, f"When the first {name} event happened."),
+                Property("last_ts", PropertyType.ZONED_DATETIME, f"When the last {name} event happened."),
             ),
             description=f"The user {participle} the track.",
         ),
+        weight,
+        because,
+        sampled,
     )
 
 
-PLAY = _interaction("play", "played")
-LIKE = _interaction("like", "liked")
-SKIP = _interaction("skip", "skipped")
-PAUSE = _interaction("pause", "paused")
-SEEK = _interaction("seek", "seeked")
-EVENT_TYPES = (PLAY, LIKE, SKIP, PAUSE, SEEK)
+PLAY = _event("play", "played", weight=1.0, because="the unit.", sampled=Sampled(share=0.6, tilt=0.09, heard=1.0))
+SKIP = _event(
+    "skip",
+    "skipped",
+    weight=-0.5,
+    because="it speaks against the track, and never counts as a play. Less than a play, because people also skip what"
+    " they like when the moment is wrong.",
+    sampled=Sampled(share=0.2, tilt=-0.18, heard=0.1),
+)
+LIKE = _event(
+    "like",
+    "liked",
+    weight=2.0,
+    because="said on purpose, and a tenth as frequent as plays; worth two of them.",
+    sampled=Sampled(share=0.1, tilt=0.09, heard=0.3),
+)
+EVENT_TYPES = (
+    PLAY,
+    SKIP,
+    _event(
+        "pause",
+        "paused",
+        weight=0.3,
+        because="somebody listened until then, and may come back; weak evidence.",
+        sampled=Sampled(share=0.05, tilt=0.0, heard=0.5),
+    ),
+    LIKE,
+    _event(
+        "seek",
+        "seeked",
+        weight=0.3,
+        because="somebody looks for a place in the track; weak evidence.",
+        sampled=Sampled(share=0.05, tilt=0.0, heard=0.5),
+    ),
+)
+"""What may happen between a user and a track. Another type goes to the end: imported histories keep positions in it."""
+EVENT_NAMES = " or ".join(", ".join(event.name for event in EVENT_TYPES).rsplit(", ", 1))
+"""The names of the event types, in words."""
 
 _MODEL = Property("model", PropertyType.STRING, "The model version that says so.")
 _SCORE = Property("score", PropertyType.FLOAT, "How strongly; comparable within the start node's relationships.")

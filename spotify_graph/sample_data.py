@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +33,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from spotify_graph.errors import UserError
+from spotify_graph.graph_model import EVENT_TYPES
 
 DEFAULT_TRACKS = 3_000
 DEFAULT_USERS = 1_500
@@ -41,28 +41,12 @@ DEFAULT_EVENTS = 375_000
 DEFAULT_SEED = 20_260_101
 
 
-class _EventModel(NamedTuple):
-    """How events of one type come about.
-
-    Attributes:
-        share: their share of all events.
-        tilt: what full liking adds to that share, at most; sums to 0 over the types and stays below each share.
-        heard: how much of the track passes before the next event, at most.
-    """
-
-    share: float
-    tilt: float
-    heard: float
-
-
-_EVENT_MODELS = {
-    "play": _EventModel(share=0.6, tilt=0.09, heard=1.0),
-    "skip": _EventModel(share=0.2, tilt=-0.18, heard=0.1),
-    "like": _EventModel(share=0.1, tilt=0.09, heard=0.3),
-    "pause": _EventModel(share=0.05, tilt=0.0, heard=0.5),
-    "seek": _EventModel(share=0.05, tilt=0.0, heard=0.5),
-}
-_SHARE, _TILT, _HEARD = np.array(list(_EVENT_MODELS.values())).T
+# The most frequent first: in which order the graph model names them plays no part.
+_TYPES = sorted(EVENT_TYPES, key=lambda event: -event.sampled.share)
+_SHARE, _TILT, _HEARD = np.array([(it.sampled.share, it.sampled.tilt, it.sampled.heard) for it in _TYPES]).T
+# Shares sum to 1 over the types, and what liking adds and takes away sums to 0.
+_SHARE /= _SHARE.sum()
+_TILT -= _SHARE * _TILT.sum()
 
 DEVICES = ("mobile", "desktop", "tablet", "web", "smart_speaker")
 GENRES = (
@@ -564,7 +548,7 @@ def _find(user: Ints, taste: Floats, catalogue: _Catalogue, rng: np.random.Gener
 
 
 def _event_types(liking: Floats, rng: np.random.Generator) -> Ints:
-    """A type for each event, as a position in _EVENT_MODELS."""
+    """A type for each event, as a position in _TYPES."""
     # Measured from the mean, so that the tilts cancel out over the chunk and the shares hold.
     mean = liking.mean()
     tilt = (liking - mean) / max(mean, 1 - mean)
@@ -593,7 +577,7 @@ def _log(events: npt.NDArray[np.void], catalogue: _Catalogue, audience: _Audienc
     columns = (
         audience.ids.take(pa.array(events["user"])),
         catalogue.ids.take(pa.array(events["track"])),
-        pa.array(list(_EVENT_MODELS)).take(pa.array(events["type"])),
+        pa.array([event.name for event in _TYPES]).take(pa.array(events["type"])),
         pc.binary_replace_slice(pc.binary_replace_slice(moments, 23, 23, "Z"), 10, 11, "T"),
         pa.array(events["session"]).cast(pa.string()),
         pa.array(DEVICES).take(pa.array(events["device"])),

@@ -46,13 +46,12 @@ class Settings(BaseSettings):
         landing: `SPOTIFY_GRAPH_LANDING`, the folder that logs land in.
         exports: `SPOTIFY_GRAPH_EXPORTS`, the folder that people's listening histories are put into.
         incognito: `SPOTIFY_GRAPH_INCOGNITO`, what becomes of plays in private sessions when a history is imported.
-        neo4j_uri: `NEO4J_URI`, an existing server; None means a local one, started on demand.
-        neo4j_username: `NEO4J_USERNAME`.
-        neo4j_password: `NEO4J_PASSWORD`.
-        neo4j_database: `NEO4J_DATABASE`.
-        spark_master: `SPARK_MASTER`.
-        in_process_rows: `SPOTIFY_GRAPH_IN_PROCESS_ROWS`, up to how many rows are worked on without Spark; 0: none. The
-            models are Spark's, whatever their size.
+        neo4j_uri: `NEO4J_URI`, the address of an existing server; unset, a local one is started on demand.
+        neo4j_username: `NEO4J_USERNAME`, who connects to it.
+        neo4j_password: `NEO4J_PASSWORD`, that user's password; the local server has one of its own.
+        neo4j_database: `NEO4J_DATABASE`, the database that holds the graph.
+        spark_master: `SPARK_MASTER`, the Spark cluster.
+        in_process_rows: `SPOTIFY_GRAPH_IN_PROCESS_ROWS`, up to how many rows are worked on without Spark; 0: none.
         java_home: `SPOTIFY_GRAPH_JAVA_HOME`, a JVM to use in place of the one in the Python environment.
         foreign: `SPOTIFY_GRAPH_FOREIGN`, what becomes of nodes and relationships that somebody else adds to the graph,
             under its labels and types.
@@ -61,12 +60,12 @@ class Settings(BaseSettings):
             the names in `resources.recommender`.
         placeholders: `SPOTIFY_GRAPH_PLACEHOLDERS`, a JSON list of words that stand for a missing value in landed files,
             compared as they are, case included.
-        genre_separator: `SPOTIFY_GRAPH_GENRE_SEPARATOR`, what stands between the genres of a field; None means that a
-            field is one genre.
+        genre_separator: `SPOTIFY_GRAPH_GENRE_SEPARATOR`, what stands between the genres of a field; unset, a field
+            is one genre.
         failure_webhook: `SPOTIFY_GRAPH_FAILURE_WEBHOOK`, an address that is sent a JSON record of each failed run.
         serve_host: `SPOTIFY_GRAPH_SERVE_HOST`, the address that `serve` listens on.
-        serve_port: `SPOTIFY_GRAPH_SERVE_PORT`, its port; None is the usual one, or a free one.
-        serve_token_file: `SPOTIFY_GRAPH_SERVE_TOKEN_FILE`, the file with the token that requests must show, or None.
+        serve_port: `SPOTIFY_GRAPH_SERVE_PORT`, its port; unset, 8000 or a free one.
+        serve_token_file: `SPOTIFY_GRAPH_SERVE_TOKEN_FILE`, the file with the token that requests must show.
         serve_connections: `SPOTIFY_GRAPH_SERVE_CONNECTIONS`, how many requests ask Neo4j at once.
         serve_in_flight: `SPOTIFY_GRAPH_SERVE_IN_FLIGHT`, how many may be under way; one more is refused.
     """

@@ -36,15 +36,8 @@ EVENTS = [
     ("ann", "2 flop", "like", MORNING),
     ("ben", "4 late", "play", MORNING),
 ]
-PLAIN = Parameters(
-    play=1,
-    like=10,
-    pause=100,
-    seek=1000,
-    skip=-0.5,
-    damping=False,
-    profile_half_life_days=None,
-    cooccurrence_half_life_days=None,
+PLAIN = Parameters(damping=False, profile_half_life_days=None, cooccurrence_half_life_days=None).model_copy(
+    update={"play": 1.0, "like": 10.0, "pause": 100.0, "seek": 1000.0, "skip": -0.5}
 )
 """Weights that can be told apart in a sum, and nothing else."""
 

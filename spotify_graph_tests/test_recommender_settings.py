@@ -49,6 +49,9 @@ def test_the_more_there_is_to_learn_from_the_more_factors_there_are_unless_a_num
 
 
 def test_a_skip_can_speak_against_a_track_or_be_ignored_and_never_counts_as_a_play() -> None:
-    assert Parameters(skip=0).weights["skip"] == 0
+    def weighed(skip: float) -> Parameters:
+        return Parameters.model_validate({"skip": skip})
+
+    assert weighed(0).weights["skip"] == 0
     with pytest.raises(ValueError, match="less than or equal to 0"):
-        Parameters(skip=0.1)
+        weighed(0.1)

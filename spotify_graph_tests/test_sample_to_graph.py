@@ -5,15 +5,19 @@ from collections.abc import Iterator
 from typing import Any
 
 import duckdb
+import nbformat
 import pytest
+from nbclient import NotebookClient
 from neo4j import Driver
 from pyspark.sql import SparkSession
 
 from spotify_graph.graph_model import EVENT_TYPES, NODES, RELATIONSHIPS, EventType
 from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.settings import PROJECT_ROOT
 from spotify_graph.transforms.recommendations.scores import MODELS
 from spotify_graph_tests.platform import Platform, installed
 
+NOTEBOOK = PROJECT_ROOT / "examples" / "explore.ipynb"
 SAMPLE = ("--tracks", "600", "--users", "240", "--events", "48000", "--end", "2026-01-01")
 """As dense as the default sample, and an eighth of its size: large enough for lists of a hundred tracks to tell."""
 
@@ -160,6 +164,20 @@ def test_a_user_is_served_tracks_with_reasons(platform: Platform) -> None:
     assert all(line["because"] for line in lines)
     diverse = json.loads(platform.succeed("recommend", user["id"], "--per-artist", "1", "--json"))["tracks"]
     assert len({line["artist"] for line in diverse}) == len(diverse) == 10
+
+
+def test_the_notebook_runs_and_shows_tables_a_neighbourhood_reasons_and_the_evaluation(platform: Platform) -> None:
+    notebook = nbformat.read(NOTEBOOK, as_version=4)  # type: ignore[no-untyped-call]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert not any(cell.outputs for cell in cells), "what it shows is its reader's, and not kept"
+    NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    shown = [output for cell in cells for output in cell.outputs]
+    assert {output.output_type for output in shown} == {"execute_result", "display_data"}, "no error, and no warning"
+    pages = [output.data["text/html"] for output in shown if "text/html" in output.data]
+    assert sum("dataframe" in page for page in pages) == 4
+    assert sum("neo4j-viz" in page or "<iframe" in page for page in pages) == 1
+    assert "because" in pages[-1]
+    assert "image/png" in shown[-1].data
 
 
 def test_demo_prints_the_counts_the_sample_queries_and_what_to_do_next(platform: Platform) -> None:

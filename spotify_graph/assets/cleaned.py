@@ -17,6 +17,7 @@ from spotify_graph.automation.partitions import LOG_FILES
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
 from spotify_graph.code_versions import code_of
+from spotify_graph.graph_model import EVENT_NAMES
 from spotify_graph.io_managers.pages import as_it_was, made
 from spotify_graph.io_managers.parquet import GATED, shown
 from spotify_graph.lake.intake import JUDGED_BY, Entry, Intake, refusal_of
@@ -44,7 +45,7 @@ _REJECTED = (
 EVENTS = (
     ("file", "string", "The landed file's name."),
     *IDS,
-    ("event_type", "string", "play, skip, like, pause or seek."),
+    ("event_type", "string", f"{EVENT_NAMES}."),
     ("event_ts", "timestamp", "When it happened, UTC, microseconds."),
     ("session_id", "string", "The session, where known."),
     ("device", "string", "The device, where known."),

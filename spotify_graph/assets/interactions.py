@@ -16,6 +16,7 @@ from spotify_graph.automation.conditions import COMBINES_FILES
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
 from spotify_graph.code_versions import code_of
+from spotify_graph.graph_model import EVENT_NAMES
 from spotify_graph.io_managers.pages import as_it_was, made
 from spotify_graph.io_managers.parquet import GATED, must_hold, shown
 from spotify_graph.lake import keyed
@@ -34,7 +35,7 @@ from spotify_graph.transforms.landing import USER_EVENTS
 
 _INTERACTIONS = (
     *IDS,
-    ("event_type", "string", "play, skip, like, pause or seek."),
+    ("event_type", "string", f"{EVENT_NAMES}."),
     ("count", "long", "How many such events the user has on the track."),
     ("first_ts", "timestamp", "When the first one happened, UTC."),
     ("last_ts", "timestamp", "When the last one happened, UTC."),

@@ -222,7 +222,7 @@ def _read(member: Member, report: FileReport, by: mapping.LogMapping | None, inc
             else:
                 report.set_aside[row.reason] = report.set_aside.get(row.reason, 0) + 1
             end = row.end_ms
-            if end is not None and not (isinstance(row, Listen) and row.kind is Kind.LIKE):
+            if end is not None and not (isinstance(row, Listen) and row.kind == Kind.LIKE):
                 first = end if first is None else min(first, end)
                 last = end if last is None else max(last, end)
         digest = stream.digest()

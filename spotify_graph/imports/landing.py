@@ -14,14 +14,14 @@ from pathlib import Path
 from spotify_graph.imports import opening
 from spotify_graph.imports.catalogue import OURS, genres
 from spotify_graph.imports.identities import counted, identified
-from spotify_graph.imports.meaning import Kind, Track, iso
+from spotify_graph.imports.meaning import KINDS, Track, iso
 from spotify_graph.imports.merging import History, merged
 from spotify_graph.imports.pieces import OF_ACCOUNT, Piece, Store, column, encoded, track_of, words
 from spotify_graph.imports.report import UserReport
 
 EVENT_COLUMNS = ("user_id", "track_id", "event_type", "event_ts", "session_id", "device")
 TRACK_COLUMNS = ("track_id", "artist", "album", "duration_ms", "genre", "title")
-_NAMES = tuple(kind.name.lower() for kind in Kind)
+_NAMES = tuple(KINDS)
 _MOST_OF_A_NAME = 100
 """The landing folder takes names of 128 characters."""
 

@@ -17,7 +17,7 @@ zone = "Europe/Vienna"          # where the time has no offset; else UTC
 [constants]                     # where there is no such column: event_type is play if nothing says else
 device = "web"
 
-[event_types]                   # what the log calls them = play, skip, like, pause or seek; others are set aside
+[event_types]                   # what the log calls them = an event type of the graph model; others are set aside
 NextSong = "play"
 
 [track_id]                      # what makes an id where a row has none; artist and title, if nothing says else
@@ -39,6 +39,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from spotify_graph.errors import UsageError
 from spotify_graph.imports import opening
 from spotify_graph.imports.meaning import (
+    KINDS,
     NO_TIME,
     NO_TRACK,
     UNREADABLE,
@@ -68,7 +69,6 @@ MEANINGS = (
 _CONSTANTS = ("event_type", "device", "artist", "album")
 _MAKE_IDS = ("artist", "title", "album")
 _EPOCHS = {"seconds": 1, "milliseconds": 1_000}
-_KINDS = {kind.name.lower(): kind for kind in Kind}
 _PARTS: dict[str, tuple[type, ...]] = {
     "format": (str,),
     "encoding": (str,),
@@ -223,13 +223,13 @@ class LogMapping:
             user=user,
         )
 
-    def _kind(self, said: Any) -> Kind | None:
+    def _kind(self, said: Any) -> int | None:
         if said is None:
             return Kind.PLAY
         word = str(said).strip()
         if self.event_types:
-            return _KINDS.get(self.event_types.get(word, ""))
-        return _KINDS.get(word.lower())
+            return KINDS.get(self.event_types.get(word, ""))
+        return KINDS.get(word.lower())
 
     def _track(self, value: Callable[[str], Any]) -> Track | None:
         names = {name: text(value(name)) for name in _MAKE_IDS}
@@ -323,10 +323,10 @@ def _checked(name: str, said: Mapping[str, Any]) -> LogMapping:
     if "time" not in columns or not ("track_id" in columns or "title" in columns):
         raise UsageError("[columns] needs time, and track_id, or artist and title")
     for word, kind in words.items():
-        if kind not in _KINDS:
-            raise UsageError(f"event_types.{word} is {kind!r}: {', '.join(_KINDS)}")
-    if not words and (kind := constants.get("event_type", "play")) not in _KINDS:
-        raise UsageError(f"constants.event_type is {kind!r}: {', '.join(_KINDS)}")
+        if kind not in KINDS:
+            raise UsageError(f"event_types.{word} is {kind!r}: {', '.join(KINDS)}")
+    if not words and (kind := constants.get("event_type", "play")) not in KINDS:
+        raise UsageError(f"constants.event_type is {kind!r}: {', '.join(KINDS)}")
     make_id = said.get("track_id", {}).get("from", ["artist", "title"])
     if not make_id or set(make_id) - set(_MAKE_IDS):
         raise UsageError(f"track_id.from is {make_id!r}: some of {', '.join(_MAKE_IDS)}")

@@ -6,11 +6,12 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import IntEnum
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
+from spotify_graph import graph_model
+from spotify_graph.graph_model import EVENT_TYPES
 from spotify_graph.transforms.names import visible
 
 SHORT_MS = 30_000
@@ -26,14 +27,17 @@ _MBID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 _SPOTIFY = re.compile(r"(?:\A|[:/])track[s]?[:/]([0-9A-Za-z]+)(?:[?/].*)?\Z")
 
 
-class Kind(IntEnum):
-    """What happened. The names, in lower case, are the input contract's event types."""
+KINDS = {event.name: number for number, event in enumerate(EVENT_TYPES)}
+"""What may happen: the number of each event type, by its name in the input contract."""
 
-    PLAY = 0
-    SKIP = 1
-    PAUSE = 2
-    LIKE = 3
-    SEEK = 4
+
+class Kind:
+    """The numbers of what services tell in words of their own; a mapping may name any event type."""
+
+    PLAY = KINDS[graph_model.PLAY.name]
+    SKIP = KINDS[graph_model.SKIP.name]
+    LIKE = KINDS[graph_model.LIKE.name]
+    PAUSE = KINDS["pause"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class Listen:
     """One event of somebody's history. Times are milliseconds since 1970, UTC.
 
     Attributes:
-        kind: what happened.
+        kind: what happened, a number of KINDS.
         track: with which track.
         start_ms: when it began; None for a like without a time.
         played_ms: for how long; None where the source does not say.
@@ -75,7 +79,7 @@ class Listen:
         user: who of several in a log of many; nothing in a person's own.
     """
 
-    kind: Kind
+    kind: int
     track: Track
     start_ms: int | None
     played_ms: int | None = None

@@ -91,7 +91,7 @@ def _stream(row: Mapping[str, Any], video: bool, incognito: bool) -> Row:
         track,
         end - played,
         played,
-        whole=kind is Kind.PLAY and why == WHOLE,
+        whole=kind == Kind.PLAY and why == WHOLE,
         device=device_of(text(row.get("platform"))),
     )
 

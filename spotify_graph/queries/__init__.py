@@ -9,6 +9,11 @@ parameters, one a line. Other comment lines are for people.
     // serves: COMMAND                                      no sample query, but what that command asks; it says for
                                                             people what it takes: // $asked.NAME: DESCRIPTION
 
+Some relationship types stand in angle brackets, for what follows from the graph model: <EVENTS>, those of all event
+types; <OTHER EVENTS>, those of which a query knows no more than that they happened: all but play, skip and like. A file
+with EVENT in its name is a query of each event type that has no file of its own: <EVENT> is its relationship type,
+<evented> the same in words, <event> its name.
+
 What a command asks is in one map, $asked: for parameters of their own, the server would make another plan, and take
 seconds for it, for each combination of their types and of about how long they are.
 """
@@ -25,7 +30,7 @@ from neo4j.graph import Node, Relationship
 from neo4j.time import DateTime
 
 from spotify_graph.errors import NotFoundError, UsageError
-from spotify_graph.graph_model import ARTIST, GENRE, NODES
+from spotify_graph.graph_model import ARTIST, EVENT_TYPES, GENRE, LIKE, NODES, PLAY, SKIP, EventType
 from spotify_graph.neo4j_io.vocabulary import NodeType
 from spotify_graph.times import utc
 
@@ -35,6 +40,8 @@ _HEADER_LINE = re.compile(
 )
 _SERVES = re.compile(r"^// serves: ", re.MULTILINE)
 
+_EVENT = "EVENT"
+"""What stands for an event type in the name of a file."""
 _NAMED = (ARTIST, GENRE)
 """The nodes whose key people type from memory."""
 _COMPARED = 10_000
@@ -271,11 +278,33 @@ def find(transaction: ManagedTransaction, node: NodeType, key: str) -> str:
 
 def _texts() -> dict[str, str]:
     suffix = ".cypher"
-    return {
-        file.name.removesuffix(suffix): file.read_text("utf-8")
+    found = {
+        file.name.removesuffix(suffix): _of_model(file.read_text("utf-8"))
         for file in files(__name__).iterdir()
         if file.name.endswith(suffix)
     }
+    of_events = {name: found.pop(name) for name in list(found) if _EVENT in name}
+    made = {
+        name.replace(_EVENT, event.relationship.type.lower()): _of_event(text, event)
+        for name, text in of_events.items()
+        for event in EVENT_TYPES
+    }
+    return made | found
+
+
+def _of_model(text: str) -> str:
+    others = [event for event in EVENT_TYPES if event not in {PLAY, SKIP, LIKE}]
+    for placeholder, events in (("<EVENTS>", EVENT_TYPES), ("<OTHER EVENTS>", others)):
+        text = text.replace(placeholder, "|".join(event.relationship.type for event in events))
+    return text
+
+
+def _of_event(text: str, event: EventType) -> str:
+    name = event.relationship.type
+    words = {"<EVENT>": name, "<evented>": name.lower().replace("_", " "), "<event>": event.name}
+    for placeholder, word in words.items():
+        text = text.replace(placeholder, word)
+    return text
 
 
 def _parse(name: str, text: str) -> Query:

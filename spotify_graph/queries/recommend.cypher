@@ -34,7 +34,7 @@ CALL (user, version) {
     WHERE $asked.as_of IS NULL OR edge.first_ts < $asked.as_of
     RETURN track, true AS heard, 0 AS plays, 0 AS skips, edge.count AS likes, null AS rank, null AS score
     UNION ALL
-    MATCH (user)-[edge:PAUSED|SEEKED]->(track)
+    MATCH (user)-[edge:<OTHER EVENTS>]->(track)
     WHERE $asked.as_of IS NULL OR edge.first_ts < $asked.as_of
     RETURN track, true AS heard, 0 AS plays, 0 AS skips, 0 AS likes, null AS rank, null AS score
     UNION ALL

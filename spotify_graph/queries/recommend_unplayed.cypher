@@ -13,7 +13,7 @@ ORDER BY weight DESC, by.name
 LIMIT 200
 CALL (user, by) {
   MATCH (by)<-[:BY]-(track:Track)
-  WHERE track.popularity IS NULL AND NOT EXISTS { (user)-[:SKIPPED|PAUSED|SEEKED|LIKED]->(track) } AND ($asked.genre IS NULL OR EXISTS { (track)-[:IN_GENRE]->(:Genre {name: $asked.genre}) })
+  WHERE track.popularity IS NULL AND NOT EXISTS { (user)-[:<EVENTS>]->(track) } AND ($asked.genre IS NULL OR EXISTS { (track)-[:IN_GENRE]->(:Genre {name: $asked.genre}) })
   RETURN track
   LIMIT CASE WHEN $asked.artist IS NULL THEN $asked.per_artist ELSE $asked.k END
 }

@@ -1,9 +1,7 @@
 // A user's neighbourhood, for drawing: the tracks with most events, every interaction with them, artists and genres.
 // key user_id: User — whose neighbourhood
 // param limit: INTEGER 1..100 = 10 — how many tracks at most
-// An interaction, whatever its type, is what has a count: recommendations have none.
-MATCH (user:User {user_id: $user_id})-[edge]->(track:Track)
-WHERE edge.count IS NOT NULL
+MATCH (user:User {user_id: $user_id})-[edge:<EVENTS>]->(track:Track)
 WITH track, sum(edge.count) AS events, collect(edge) AS edges
 ORDER BY events DESC, track.track_id
 LIMIT $limit

@@ -92,7 +92,7 @@ def recommend(
         k: how many tracks at most, from 1 to 100.
         genre: the genre that they are in, or None for any; upper and lower case matter only where the graph has both.
         artist: the artist that they are by, or None for any; likewise.
-        heard: whether tracks stay in that the user has heard: played, liked, paused or sought.
+        heard: whether tracks stay in that the user has heard: any event but a skip says so.
         disliked: whether tracks stay in that the user skipped more often than played.
         per_artist: how many tracks of an artist at most, where no artist is asked for; None is `per_artist_of(k)`. 1 is
             as diverse as it gets.

@@ -1,36 +1,23 @@
 """What the models are told: every weight, half-life, cap and size, with the reason for its default."""
 
 from collections.abc import Mapping
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from spotify_graph.graph_model import LIKE, PAUSE, PLAY, POPULARITY_HALF_LIFE_DAYS, SEEK, SKIP
+from spotify_graph.graph_model import EVENT_TYPES, POPULARITY_HALF_LIFE_DAYS, EventType
 
 _PAIRS = (10_000, 100_000, 1_000_000)
 
 
-class Parameters(BaseModel):
-    """The models' parameters. A term is switched off by its neutral value: a weight by 0, a half-life by None."""
+class _Parameters(BaseModel):
+    """The models' parameters, and for each event type its weight, by its name.
+
+    A term is switched off by its neutral value: a weight by 0, a half-life by None.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    play: float = Field(1.0, ge=0, description="Weight of a play: the unit.")
-    like: float = Field(
-        2.0, ge=0, description="Weight of a like: said on purpose, and a tenth as frequent as plays; worth two of them."
-    )
-    pause: float = Field(
-        0.3, ge=0, description="Weight of a pause: somebody listened until then, and may come back; weak evidence."
-    )
-    seek: float = Field(
-        0.3, ge=0, description="Weight of a seek: somebody looks for a place in the track; weak evidence."
-    )
-    skip: float = Field(
-        -0.5,
-        le=0,
-        description="Weight of a skip: it speaks against the track, and never counts as a play. Less than a play,"
-        " because people also skip what they like when the moment is wrong.",
-    )
     damping: bool = Field(
         True, description="Whether confidence grows with the logarithm of the weights: the tenth play says less."
     )
@@ -111,10 +98,22 @@ class Parameters(BaseModel):
     @property
     def weights(self) -> Mapping[str, float]:
         """The weight of an event, by event type."""
-        return {
-            PLAY.name: self.play,
-            LIKE.name: self.like,
-            PAUSE.name: self.pause,
-            SEEK.name: self.seek,
-            SKIP.name: self.skip,
-        }
+        return {event.name: getattr(self, event.name) for event in EVENT_TYPES}
+
+
+def _weight(event: EventType) -> Any:
+    """The field of an event type's weight: what speaks for a track never speaks against it, and the other way round."""
+    bounds: dict[str, Any] = {"le" if event.weight < 0 else "ge": 0}
+    return float, Field(event.weight, description=f"Weight of a {event.name}: {event.because}", **bounds)
+
+
+if TYPE_CHECKING:
+    Parameters = _Parameters
+else:
+    Parameters = create_model(
+        "Parameters",
+        __base__=_Parameters,
+        __doc__=_Parameters.__doc__,
+        __module__=__name__,
+        **{event.name: _weight(event) for event in EVENT_TYPES},
+    )
