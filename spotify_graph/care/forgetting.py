@@ -26,7 +26,7 @@ from spotify_graph.errors import NotFoundError, UsageError, UserError
 from spotify_graph.imports import door, landing
 from spotify_graph.imports.catalogue import OURS
 from spotify_graph.imports.pieces import OF_ACCOUNT, Store
-from spotify_graph.lake import cleaning, indexes, people, removal
+from spotify_graph.lake import cleaning, indexes, manifest, people, removal
 from spotify_graph.lake.intake import Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.people import Leaving
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 _DATABASE = "neo4j/data"
 """What of a home is the database's: no file of it is text."""
+_WRITTEN_ANEW = {"dagster.yaml", "neo4j.conf"}
+"""Settings, which are written at each start, and in which nobody is named."""
 
 
 @dataclass(frozen=True)
@@ -187,7 +189,7 @@ def _take_out(
     user_id, lake = person.user_id, Lake(settings.lake)
     working("landed files")
     imported = _out_of_imports(settings, lake, user_id)
-    events = removal.take_out(lake, user_id)
+    events = imported.events + removal.take_out(lake, user_id)
     rebuild, additions = _rebuild(settings, person, say)
     run = runs.recompute(
         settings, say, working, progress, models=person.models, rebuild=rebuild, take_in=imported.written
@@ -199,7 +201,7 @@ def _take_out(
     _purge(settings, lake)
     traces = Traces(user_id, *imported.gone)
     for file in _files(settings):
-        if not _is_of_database(settings, file):
+        if _may_be_redacted(settings, file):
             with suppress(FileNotFoundError):
                 traces.redact_file(file)
     people.done(lake.root, user_id)
@@ -229,10 +231,12 @@ class _Imported:
     """What became of the histories that were imported.
 
     Attributes:
+        events: how many good events of the person were in the lake.
         gone: the files in the landing folder that had been made for the person alone.
         written: those that were made anew.
     """
 
+    events: int = 0
     gone: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
 
@@ -257,19 +261,20 @@ def _out_of_imports(settings: Settings, lake: Lake, user_id: str) -> _Imported:
                 pq.write_table(_encoded_anew(table.filter(pc.invert(theirs))), new, compression="zstd")
                 new.replace(piece.path)
                 changed = True
-    own = landing.events_file(user_id)
-    is_own = user_id in names or Intake(lake, USER_EVENTS).find(own) is not None
+    own, intake = landing.events_file(user_id), Intake(lake, USER_EVENTS)
+    entry = intake.find(own)
+    is_own = user_id in names or entry is not None or (settings.landing / own).exists()
     if is_own:
         store.forget(user_id)
-        Intake(lake, USER_EVENTS).forget(own)
-        Intake(lake, USER_EVENTS).unknow(own)
+        intake.forget(own)
+        intake.unknow(own)
         with runs.instance(settings) as dagster:
             dagster.delete_dynamic_partition(str(FILES[USER_EVENTS.name].name), own)
         (settings.landing / own).unlink(missing_ok=True)
     if changed or is_own:
         landing.write(store, settings.landing, settings.placeholders)
         written = (*(landing.events_file(name) for name in store.names()), OURS)
-        return _Imported((own,) if is_own else (), written)
+        return _Imported((entry.in_graph or 0) if entry else 0, (own,) if is_own else (), written)
     return _Imported()
 
 
@@ -345,14 +350,14 @@ def _is_in_member(traces: Traces, archive: zipfile.ZipFile, name: str) -> bool:
 def _files(settings: Settings) -> Iterator[Path]:
     """Every file that the platform has written: in the home, and where Dagster keeps its history."""
     others = {settings.landing, settings.exports}
-    homes = {settings.home, Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home)}
+    homes = {settings.home, _dagster_home(settings)}
     roots = [it for it in homes if not any(other in it.parents for other in homes)]
     for root in roots:
         for folder, names, files in os.walk(root):
             names[:] = [name for name in names if Path(folder, name) not in others]
             for name in files:
                 file = Path(folder, name)
-                if file.is_file() and not file.is_symlink():
+                if name not in _WRITTEN_ANEW and file.is_file() and not file.is_symlink():
                     yield file
 
 
@@ -360,6 +365,19 @@ def _sources(settings: Settings) -> Iterator[Path]:
     """The files that people put somewhere, which stay as they are."""
     for root in {settings.landing, settings.exports}:
         yield from sorted(path for path in root.rglob("*") if path.is_file())
+
+
+def _may_be_redacted(settings: Settings, file: Path) -> bool:
+    """Whether it is history, a log or a record of what was found: texts, in which no program looks for an id."""
+    lake, dagster = settings.lake, _dagster_home(settings)
+    told = {dagster, settings.home / "failures", settings.home / "logs", settings.home / "neo4j" / "logs"}
+    if lake in file.parents:
+        return file.suffix == ".json" and file.parent.name not in {people.FOLDER, manifest.FOLDER}
+    return any(folder in file.parents for folder in told)
+
+
+def _dagster_home(settings: Settings) -> Path:
+    return Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home)
 
 
 def _is_of_database(settings: Settings, file: Path) -> bool:

@@ -48,11 +48,12 @@ class Traces:
 
     Args:
         user_id: the id.
-        more: further words that say who it is, such as the name of a file.
+        more: further words that say who it is, such as the name of a file: words that nothing else is called.
     """
 
     def __init__(self, user_id: str, *more: str) -> None:
         self._words = [user_id, *more]
+        self._everywhere = re.compile("|".join(map(re.escape, more)) or r"(?!)")
         spellings = dict.fromkeys(
             spelled
             for word in self._words
@@ -66,12 +67,12 @@ class Traces:
 
     def redact(self, text: str) -> str:
         """The text without the id."""
-        return self._text.sub(REPLACEMENT, text)
+        return self._text.sub(REPLACEMENT, self._everywhere.sub(REPLACEMENT, text))
 
     def redacted(self, value: Any, key: str = "") -> Any:
         """JSON values without it."""
         if isinstance(value, str):
-            return value if key in _STRUCTURE else self.redact(value)
+            return self._everywhere.sub(REPLACEMENT, value) if key in _STRUCTURE else self.redact(value)
         if isinstance(value, dict):
             return {
                 (name if name.startswith("__") else self.redact(name)): self.redacted(it, name)
@@ -116,20 +117,20 @@ class Traces:
             database.create_function(
                 "stands_in", 1, lambda text: isinstance(text, str) and bool(self._text.search(text))
             )
-            database.create_function("without", 1, self._without)
+            database.create_function("without", 2, self._without)
             database.execute("PRAGMA secure_delete = ON")
             tables = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
             for table in tables:
                 for _, column, *_ in database.execute(f'PRAGMA table_info("{table}")').fetchall():
-                    if column not in _STRUCTURE:
-                        database.execute(
-                            f'UPDATE "{table}" SET "{column}" = without("{column}") WHERE stands_in("{column}")'  # noqa: S608 names from its schema
-                        )
+                    without = f"""UPDATE "{table}" SET "{column}" = without('{column}', "{column}")"""  # noqa: S608
+                    database.execute(f'{without} WHERE stands_in("{column}")')
             database.execute("VACUUM")
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         return True
 
-    def _without(self, text: str) -> str:
+    def _without(self, column: str, text: str) -> str:
+        if column in _STRUCTURE:
+            return self._everywhere.sub(REPLACEMENT, text)
         with suppress(ValueError):
             value = json.loads(text)
             if isinstance(value, dict | list):
@@ -172,7 +173,7 @@ class Traces:
         import pyarrow.compute as pc
 
         texts = pc.list_flatten(column) if str(column.type).startswith("list") else column
-        known = pc.unique(texts)
+        known = pc.unique(texts.dictionary_decode() if str(column.type).startswith("dictionary") else texts)
         maybe = [pc.match_substring(known, word) for word in self._words]
         return any(self._text.search(text) for mask in maybe for text in known.filter(mask).to_pylist() if text)
 
