@@ -9,17 +9,25 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from spotify_graph import runs
+from spotify_graph.automation.partitions import CATALOGUE_FILES, LOG_FILES
+from spotify_graph.care import forgetting
+from spotify_graph.definitions import build_defs
+from spotify_graph.errors import UserError
 from spotify_graph.lake import people
 from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.people import Leaving
 from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.settings import Settings
 from spotify_graph_tests.emptied import empty
 from spotify_graph_tests.few_plays import HEADER, PLAYS, TRACKS, event
 from spotify_graph_tests.histories import endsong, zipped
-from spotify_graph_tests.platform import Platform, installed
+from spotify_graph_tests.platform import Platform, installed, without_a_graph
 
 GONE = "zoë-Q7x/9"
 OTHERS = [event(*pair, "play") for pair in PLAYS]
@@ -171,3 +179,44 @@ def test_what_is_wrong_with_a_request_to_forget_is_one_clear_line(platform: Plat
         result = platform.run("forget", *arguments)
         assert (result.exit_code, result.stderr.count("\n")) == (code, 1)
         assert line in result.stderr
+
+
+def test_who_was_forgotten_since_a_backup_is_found_in_it_and_kept_out_again(tmp_path: Path) -> None:
+    with without_a_graph(tmp_path / "home") as platform:
+        land(platform, *THEIRS)
+        assert platform.run("materialize", "--select", "cleaned_events").exit_code == 0
+        restored, lake = Lake(platform.home / "lake"), Lake(tmp_path / "before")
+        people.begin(lake.root, Leaving(GONE, "2026-01-01T00:00:00Z"))
+        people.done(lake.root, GONE)
+        assert forgetting.returned(restored) == []
+        people.carry_over(lake.root, restored.root)
+        assert forgetting.returned(restored) == [GONE]
+        assert people.leaving(lake.root) == []
+
+
+@pytest.mark.parametrize("key", ["a/../../../outside", "../outside", "/outside-of-all", ".."])
+def test_a_partition_key_cannot_leave_the_lake_whichever_asset_is_given_it(tmp_path: Path, key: str) -> None:
+    with without_a_graph(tmp_path / "home" / "deep") as platform:
+        land(platform)
+        settings = Settings.load()
+        with runs.instance(settings) as instance:
+            job = build_defs().resolve_implicit_global_asset_job_def()
+            for asset, files in {
+                "raw_tracks": CATALOGUE_FILES,
+                "raw_user_events": LOG_FILES,
+                "cleaned_events": LOG_FILES,
+            }.items():
+                instance.add_dynamic_partitions(str(files.name), [key])
+                selected = [dg.AssetKey(asset)]
+                if asset == "cleaned_events":
+                    selected.append(dg.AssetKey("rejected_events"))
+                done = job.execute_in_process(
+                    instance=instance, asset_selection=selected, partition_key=key, raise_on_error=False
+                )
+                assert not done.success
+        there = {path.name for path in (tmp_path, tmp_path / "home") for path in path.iterdir()}
+        assert there == {"home", "deep"}
+        lake = Lake(settings.lake)
+        for name in (f"raw_tracks/{key}", key):
+            with pytest.raises(UserError, match="is no entry of the lake"):
+                lake.write_table(name, pa.table({"a": [1]}))
