@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from spotify_graph import first_load, runs
+from spotify_graph import first_load, runs, sample_data
 from spotify_graph.automation.cleaning import in_database
 from spotify_graph.automation.partitions import FILES
 from spotify_graph.care import backups
@@ -349,7 +349,7 @@ def _is_in_member(traces: Traces, archive: zipfile.ZipFile, name: str) -> bool:
 
 def _files(settings: Settings) -> Iterator[Path]:
     """Every file that the platform has written: in the home, and where Dagster keeps its history."""
-    others = {settings.landing, settings.exports}
+    others = set(_folders_of_others(settings))
     homes = {settings.home, _dagster_home(settings)}
     roots = [it for it in homes if not any(other in it.parents for other in homes)]
     for root in roots:
@@ -363,8 +363,13 @@ def _files(settings: Settings) -> Iterator[Path]:
 
 def _sources(settings: Settings) -> Iterator[Path]:
     """The files that people put somewhere, which stay as they are."""
-    for root in {settings.landing, settings.exports}:
+    for root in _folders_of_others(settings):
         yield from sorted(path for path in root.rglob("*") if path.is_file())
+
+
+def _folders_of_others(settings: Settings) -> tuple[Path, ...]:
+    """What lands, exports, and the truth about sample logs."""
+    return settings.landing, settings.exports, sample_data.beside(settings.landing).user_tastes.parent
 
 
 def _may_be_redacted(settings: Settings, file: Path) -> bool:
