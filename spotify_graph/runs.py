@@ -4,11 +4,12 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -281,6 +282,49 @@ def forget(
     return entry, watcher.report()
 
 
+def recompute(
+    settings: Settings,
+    say: Callable[[str], None],
+    working: Callable[[str], None],
+    progress: Callable[[int, int], None] = _unseen,
+    *,
+    models: bool,
+    rebuild: bool,
+    take_in: Collection[str] = (),
+) -> RunReport:
+    """Materializes what is computed from all files. Whose turn it is, is the caller's to see to.
+
+    Args:
+        settings: the installation's settings.
+        say: told a line for each asset that is done.
+        working: told what is being worked on now.
+        progress: told how many assets are done, and of how many.
+        models: the models as well, which are published also where they are worse than the ones before.
+        rebuild: build the local database anew, in one go.
+        take_in: landed files to take in before, where they are new or changed.
+
+    Raises:
+        UserError: Neo4j does not answer.
+    """
+    defs = build_defs()
+    rest = _selected(defs, "*").difference(*(_by_file(it) for it in KINDS))
+    config: dict[str, Any] = {"ops": {"recommender_model": {"config": {"publish_worse": True}}}}
+    if not models:
+        rest -= _selected(defs, "group:evaluation or group:recommendations")
+        config = {}
+    todo = [file for file in look(settings) if file.pending and file.name in take_in]
+    watcher = _Watcher(say, working, len(rest) + sum(len(_by_file(file.table)) for file in todo), progress)
+    with SparkResource.from_settings(settings).held(), instance(settings) as dagster:
+        for ingest in map(Ingest.of, todo):
+            dagster.add_dynamic_partitions(str(ingest.partitions.name), [ingest.file])
+            _run(defs, dagster, _by_file(ingest.table), watcher, ingest)
+        if rebuild:
+            rest = _build(defs, dagster, rest, watcher, rebuild=True)
+        if rest:
+            _run(defs, dagster, rest, watcher, config=config)
+    return watcher.report()
+
+
 def accept(settings: Settings, version: str, because: str, say: Callable[[str], None]) -> None:
     """Records an operator's decision to let a refused version through, in a run that has it as its configuration.
 
@@ -389,6 +433,7 @@ def _run(
     keys: set[dg.AssetKey],
     watcher: "_Watcher",
     ingest: Ingest | None = None,
+    config: Mapping[str, Any] = MappingProxyType({}),
 ) -> bool:
     """Materializes assets in a run of their own; whether all of them are done, and their gates passed.
 
@@ -405,7 +450,7 @@ def _run(
         partition_key=watcher.file,
         tags={**orphans.tags_of_this_process(), **(ingest.tags if ingest else {})},
         raise_on_error=False,
-        run_config=_SILENT,
+        run_config={**config, **_SILENT},
     )
     done = {event.asset_key for event in result.get_asset_materialization_events()}
     watcher.pass_over(keys - {key for key in done if key})

@@ -2,6 +2,7 @@
 
 import locale
 import os
+import pwd
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -151,14 +152,17 @@ class Settings(BaseSettings):
         return self.home / "lake"
 
     def make_home(self) -> None:
-        """Makes the home, and makes sure that it can be written to.
+        """Makes the home, for this user alone, and makes sure that it can be written to.
 
         Raises:
             UserError: it can't.
         """
         try:
-            self.home.mkdir(parents=True, exist_ok=True)
+            # What people listen to is nobody else's business.
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             TemporaryFile(dir=self.home).close()
+        except PermissionError:
+            raise _not_ours(self.home) from None
         except OSError as error:
             raise UserError(f"{self.home} can't be written to ({error.strerror}): set SPOTIFY_GRAPH_HOME") from None
 
@@ -186,6 +190,26 @@ class Settings(BaseSettings):
             raise UserError(f"DAGSTER_HOME: {error}") from None
         _settle(settings.home)
         return settings
+
+
+def _not_ours(home: Path) -> UserError:
+    """What to say of a home that this user may not write to."""
+    there = next((it for it in (home, *home.parents) if os.access(it, os.F_OK)), Path("/"))
+    owner, user = there.stat().st_uid, os.geteuid()
+    if owner == user:
+        return UserError(f"{there} can't be written to (Permission denied): give yourself the right to")
+    return UserError(
+        f"{home} can't be written to (Permission denied): {there} belongs to {name_of(owner)}, and you are"
+        f" {name_of(user)}: run it as {name_of(owner)}, or set SPOTIFY_GRAPH_HOME to a home of your own"
+    )
+
+
+def name_of(uid: int) -> str:
+    """A user's name; of one that has none, the number."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"user {uid}"
 
 
 def _fit(path: Path, invalid: Mapping[str, str]) -> Path:

@@ -263,6 +263,24 @@ def test_neither_is_done_while_somebody_uses_the_home_nor_over_what_is_there_nor
     assert LocalNeo4j(settings).find() == running
 
 
+def test_who_is_forgotten_is_named_with_backups_and_with_what_keeps_a_database_from_being_built_anew(
+    local: Platform, backup: Path
+) -> None:
+    person = "somebody-4uLU6hMCjMI75M1A2tKUQC"
+    local.land("user_events_7.csv", HEADER, event(person, "t0", "play"))
+    assert local.refresh().exit_code == 0
+    result = local.run("forget", "--user", person, "--json")
+    told = json.loads(result.stdout)
+    assert told["backups"] == [str(backup)]
+    assert not told["rebuilt"]
+    assert "1 (:Stranger)" in told["additions"]
+    assert f"It may stand in the backup {backup}" in result.stderr
+    assert "may be read from its files until they are written over" in result.stderr
+    assert ask("MATCH (s:Stranger)-[:KNOWS]->(t) RETURN t.note AS note") == [{"note": "mine"}]
+    assert ask(f"MATCH (u:User {{user_id: '{person}'}}) RETURN u") == []
+    (local.landing / "user_events_7.csv").unlink()
+
+
 def test_a_new_home_has_all_of_it_and_a_password_of_its_own(
     local: Platform, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -17,10 +20,32 @@ import pytest
 from spotify_graph import runs
 from spotify_graph.automation.executor import in_turn
 from spotify_graph.definitions import build_defs
-from spotify_graph.settings import Settings
+from spotify_graph.settings import PACKAGE, Settings
 
 _SECONDS = 60
 
+# Another user may not be able to read where Python is: what is needed of it is imported before.
+_AS_ANOTHER = """
+import os, sys
+from spotify_graph.local import locks
+if sys.argv[2:]:
+    from spotify_graph import runs
+    from spotify_graph.care import forgetting
+    from spotify_graph.cli import main
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+if sys.argv[2:]:
+    main(sys.argv[2:])
+"""
+_UP = """
+import sys
+from spotify_graph.local import locks
+from spotify_graph.settings import Settings
+with locks.up(Settings.load()):
+    print("up", flush=True)
+    sys.stdin.read()
+"""
 _TURN = """
 import sys
 from spotify_graph.local import locks
@@ -52,10 +77,10 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 @contextmanager
-def at_work(who: str) -> Iterator["subprocess.Popen[str]"]:
+def at_work(who: str, program: str = _TURN, **how: Any) -> Iterator["subprocess.Popen[str]"]:
     """A process whose turn it is, or that waits for it."""
-    command = [sys.executable, "-c", _TURN, who]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    command = [sys.executable, "-c", program, who]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **how) as process:
         try:
             yield process
         finally:
@@ -147,3 +172,95 @@ def test_every_job_of_the_platform_is_executed_in_turn() -> None:
     defs = build_defs()
     jobs = [*defs.resolve_all_job_defs(), defs.resolve_implicit_global_asset_job_def()]
     assert {job.executor_def.name for job in jobs} == {"in_turn"}
+
+
+def test_of_several_who_wait_each_works_alone_and_who_still_waits_says_for_whom_now(settings: Settings) -> None:
+    with at_work("`spotify-graph materialize`") as first, at_work("run 1 of job nightly_retrain") as second:
+        at_first = {said(first), said(second)}
+        assert "working" in at_first
+        [waits] = at_first - {"working"}
+        worker, waiter = (first, second) if "materialize" in waits else (second, first)
+        with at_work("run 2 of job refresh_graph") as third:
+            assert said(third).startswith("Waiting for ")
+            assert worker.stdin
+            worker.stdin.close()
+            after = [until_at_work_or_waiting_for_another(it, worker) for it in (waiter, third)]
+            assert sorted(after) == ["waiting", "working"]
+
+
+def until_at_work_or_waiting_for_another(process: "subprocess.Popen[str]", former: "subprocess.Popen[str]") -> str:
+    while (line := said(process)) != "working":
+        if line.startswith("Waiting for ") and "(process " in line and f"(process {former.pid}, " not in line:
+            return "waiting"
+    return "working"
+
+
+ANOTHER = 65534
+"""The user nobody."""
+
+
+@contextmanager
+def home_of(uid: int) -> Iterator[Path]:
+    """A home that everybody may look into, and one user may write to."""
+    with TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        home.mkdir()
+        for path in (Path(folder), home):
+            os.chown(path, uid, uid)
+            path.chmod(0o755)
+        yield home
+
+
+def environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "SPOTIFY_GRAPH_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
+
+
+def refused_to_another(home: Path, *arguments: str) -> str:
+    """What the command says to another user, in one line."""
+    command = [sys.executable, "-c", _AS_ANOTHER, "", *arguments]
+    done = subprocess.run(command, env=environment(home), capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    [line] = done.stderr.splitlines()
+    return line
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_another_user_s_home_and_files_are_one_clear_line_and_whoever_may_wait_says_for_whose_process() -> None:
+    with home_of(0) as home, at_work("`spotify-graph materialize`", env=environment(home)) as owner:
+        assert said(owner) == "working"
+        line = refused_to_another(home, "materialize")
+        assert "belongs to root, and you are nobody: run it as root, or set SPOTIFY_GRAPH_HOME" in line
+    with home_of(ANOTHER) as home:
+        with at_work("run 1 of retrain", _AS_ANOTHER + _TURN, env=environment(home)) as another:
+            assert said(another) == "working"
+            with at_work("`spotify-graph materialize`", env=environment(home)) as root:
+                assert said(root).startswith(f"Waiting for run 1 of retrain (process {another.pid} of nobody, since 20")
+        # What root has left there, as by sudo.
+        (home / "runs.lock").chmod(0o600)
+        os.chown(home / "runs.lock", 0, 0)
+        line = refused_to_another(home, "materialize")
+        assert line.endswith(f"`sudo chown -R nobody {home}` gives it back to you")
+
+
+def test_two_checkouts_with_different_code_on_one_home_are_named_in_a_warning(
+    settings: Settings, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(PACKAGE, other / "spotify_graph", ignore=shutil.ignore_patterns("__pycache__"))
+    (other / "spotify_graph" / "times.py").open("a").write("# changed\n")
+    from_other: dict[str, Any] = {"env": {**os.environ, "PYTHONPATH": str(other)}, "cwd": other}
+    with at_work("here") as here:
+        assert said(here) == "working"
+    with at_work("there", **from_other) as there:
+        line = said(there)
+        assert line.startswith(
+            f"warning: {settings.home} was used from {PACKAGE.parent} before, with other code than {other}"
+        )
+        assert said(there) == "working"
+        with at_work("here") as here:
+            assert said(here).endswith(f", from {other})")
+    with at_work("up", _UP, **from_other) as up:
+        assert said(up) == "up"
+        with at_work("here") as here:
+            assert said(here).startswith(f"warning: `spotify-graph up` runs from {other} with other code than ")
+            assert said(here) == "working"

@@ -85,6 +85,10 @@ def test_the_ui_shows_the_asset_graph_the_terminal_a_refused_file_and_signals_le
     # A JVM for Spark is lent by now.
     family = psutil.Process(process.pid).children(recursive=True)
     assert {relative.pid for relative in family} >= {int(json.loads(note.read_text())["process"].split(":")[0])}
+    # What it started listens on this machine alone: UI, daemon, code server, HTTP service, Spark.
+    listening = [it for member in family if _runs(member) for it in member.net_connections("inet")]
+    addresses = {it.laddr.ip.removeprefix("::ffff:") for it in listening if it.status == psutil.CONN_LISTEN}
+    assert addresses == {"127.0.0.1"}
     refused = "failed: user_events_bad.csv: check file_readable: "
     wait_until(lambda: refused in output.read_text(), output)
     for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -19,7 +19,9 @@ from spotify_graph.code_versions import code_of
 from spotify_graph.errors import UserError
 from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.parquet import shown
+from spotify_graph.lake import people
 from spotify_graph.lake.intake import JUDGED_BY, REFUSED_ROWS, ROWS, Intake, refusal_of
+from spotify_graph.lake.removal import WITHHELD
 from spotify_graph.lake.verdicts import Finding, Verdict
 from spotify_graph.lake.versions import Content, MadeFrom, Record, Version
 from spotify_graph.parts import scratch
@@ -124,8 +126,14 @@ def _taken_in(
             return lake.write_nothing(f"{ROWS[table.name]}/{file}", Record(content=taken.content)), findings, None
         findings.append(gate.columns_known(unknown_columns(taken.copy, table)))
         started = monotonic()
-        version = lake.write_stream(f"{name}/{file}", read_landed(taken.copy, table), Record(content=taken.content))
-        return version, findings, pages.made(name, version.path, {**vars(taken.content), **shown(version, started)})
+        forgotten = people.read(lake.root) if table is USER_EVENTS else people.People()
+        records = people.Withheld(read_landed(taken.copy, table), forgotten)
+        version = lake.write_stream(f"{name}/{file}", records.reader(), Record(content=taken.content))
+        withheld = {WITHHELD: records.rows} if records.rows else {}
+        if withheld:
+            version = version.but(counts=withheld)
+        page = {**vars(taken.content), **withheld, **shown(version, started)}
+        return version, findings, pages.made(name, version.path, page)
 
 
 def _columns_known_before(intake: Intake, file: str) -> Finding:

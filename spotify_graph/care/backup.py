@@ -14,13 +14,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from spotify_graph.care import archive
+from spotify_graph.care import archive, backups, forgetting
 from spotify_graph.care.archive import Content
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import RECOMMENDER, TABLES
 from spotify_graph.imports.door import root as imports
-from spotify_graph.lake import manifest, reach
+from spotify_graph.lake import manifest, people, reach
 from spotify_graph.lake.lake import Lake
+from spotify_graph.lake.people import Leaving
 from spotify_graph.local import jars, locks, replacement
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import ledger, models, verification
@@ -68,6 +69,7 @@ def back_up(settings: Settings, file: Path, say: Callable[[str], None]) -> Backu
     """
     server = _local(settings, f"`neo4j-admin database dump` there, and a copy of {settings.lake} while nothing runs")
     with locks.alone(settings, "`spotify-graph backup`", say):
+        forgetting.must_not_be_under_way(settings)
         lake = Lake(settings.lake).pin()
         if not lake.manifest.entries or not server.has_database():
             raise UserError(f"there is nothing to back up in {settings.home}: `spotify-graph materialize` first")
@@ -96,6 +98,7 @@ def back_up(settings: Settings, file: Path, say: Callable[[str], None]) -> Backu
                 for name, folder in _beside(settings).items():
                     for path in sorted(it for it in folder.rglob("*") if it.is_file() and it.name != ".lock"):
                         writer.add(f"{name}/{path.relative_to(folder)}", path)
+        backups.remember(settings, file)
     return Backup(file, content)
 
 
@@ -120,6 +123,7 @@ def restore(settings: Settings, file: Path, say: Callable[[str], None], *, repla
             say(f"Checking and unpacking {file}")
             content = archive.unpack(file, new)
             _must_belong_together(file, content, new / _LAKE)
+            people.carry_over(settings.lake, new / _LAKE)
             dump = new / "dump" / f"{settings.neo4j_database}.dump"
             dump.parent.mkdir()
             (new / _DUMP).rename(dump)
@@ -139,7 +143,19 @@ def restore(settings: Settings, file: Path, say: Callable[[str], None], *, repla
                     replacement.put_back(settings.home)
                 raise
             replacement.done(settings.home)
+        _have_forgotten_again(settings, say)
     return Backup(file, content)
+
+
+def _have_forgotten_again(settings: Settings, say: Callable[[str], None]) -> None:
+    """Has the next run take out people who were forgotten since the backup was made."""
+    lake = Lake(settings.lake)
+    returned = forgetting.returned(lake)
+    models = lake.find("recommendation_evaluation") is not None
+    for user_id in returned:
+        people.begin(lake.root, Leaving(user_id, utc(datetime.now(UTC), "seconds"), models))
+    if returned:
+        say(f"{len(returned)} who were forgotten are in this backup: `spotify-graph materialize` takes them out again")
 
 
 def _local(settings: Settings, instead: str) -> LocalNeo4j:

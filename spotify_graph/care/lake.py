@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from spotify_graph.care.diagnosis import Diagnosis, ok, problem, reason, warning
 from spotify_graph.errors import UserError
-from spotify_graph.lake import cleaning, manifest
+from spotify_graph.lake import cleaning, manifest, people
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.manifest import Manifest
 from spotify_graph.lake.versions import Version
@@ -80,6 +80,8 @@ def examine(settings: Settings) -> Iterator[Diagnosis]:
         yield problem("lake", f"{it.entry}, version {it.path.name}: {it.why}", it.mend)
     if len(broken) > _NAMED:
         yield problem("lake", f"{len(broken) - _NAMED:,} more versions are not whole", "as of those above")
+    if people.leaving(root):
+        yield warning("lake", "somebody is being forgotten, which was interrupted", "spotify-graph materialize")
     if cleaning.is_due(Lake(root), datetime.now(UTC)):
         yield warning("lake", "old versions were not removed for more than a day", "spotify-graph materialize")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from spotify_graph.checks import gates as gate
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import RECOMMENDATIONS
+from spotify_graph.lake import people
 from spotify_graph.lake.intake import KINDS, Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.verdicts import Finding
@@ -51,7 +52,7 @@ def no_drop(table: NodeType, snapshot: Snapshot, before: Publication | None, lak
         return gate.no_drop(what, snapshot.rows, None, gates)
     forgotten = _last_forgotten(lake)
     is_explained = forgotten is not None and forgotten > before.finished_at
-    excuse = "a file was forgotten on purpose since" if is_explained else None
+    excuse = "a file or a person was forgotten on purpose since" if is_explained else None
     finding = gate.no_drop(what, snapshot.rows, before.rows, gates, excuse)
     return gate.with_advice(finding, snapshot.version) if finding.refuses else finding
 
@@ -132,5 +133,5 @@ def untouched(table: GraphTable, changes: Sequence[Changes], entry: Publication 
 
 
 def _last_forgotten(lake: Lake) -> datetime | None:
-    times = [Intake(lake, table).last_forgotten() for table in KINDS]
+    times = [*(Intake(lake, table).last_forgotten() for table in KINDS), people.read(lake.root).last()]
     return max((time for time in times if time), default=None)

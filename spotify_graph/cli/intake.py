@@ -19,6 +19,7 @@ from spotify_graph.errors import UsageError, UserError
 from spotify_graph.settings import Settings
 
 if TYPE_CHECKING:
+    from spotify_graph.care.forgetting import Forgotten
     from spotify_graph.queries import Rows
     from spotify_graph.runs import RunReport
 
@@ -170,13 +171,32 @@ def evaluate(as_json: bool) -> None:
     console.say("Intervals, coverage and diversity are shown where a line has room for them, and with --json.")
 
 
-@click.command(epilog=examples("forget user_events-2026-01.csv"))
-@click.argument("file")
+@click.command(epilog=examples("forget user_events-2026-01.csv", "forget --user 4uLU6hMCjMI75M1A2tKUQC"))
+@click.argument("file", required=False)
+@click.option("--user", "user_id", metavar="USER_ID", help="Forget a person instead: see SECURITY.md.")
+@click.option("--undo", is_flag=True, help="With --user: what lands of this person is taken in again from now on.")
+@click.option(
+    "--discard-additions", is_flag=True, help="With --user: what others have added to the local database goes, too."
+)
 @as_json
-def forget(file: str, as_json: bool) -> None:
-    """Take a FILE's contribution out of lake and graph, on purpose."""
+def forget(file: str | None, user_id: str | None, undo: bool, discard_additions: bool, as_json: bool) -> None:
+    """Take a FILE's contribution, or a person, out of lake and graph, on purpose."""
+    if (file is None) == (user_id is None):
+        raise UsageError("forget a FILE, or --user USER_ID: one of them")
+    if user_id is None and (undo or discard_additions):
+        raise UsageError("--undo and --discard-additions belong to --user")
+    if file is not None:
+        _forget_file(file, as_json)
+    elif user_id is not None and undo:
+        _let_back(user_id, as_json)
+    elif user_id is not None:
+        _forget_user(user_id, discard_additions, as_json)
+
+
+def _forget_file(file: str, as_json: bool) -> None:
     from spotify_graph import runs
 
+    complete_forgetting()
     with console.work("assets") as work:
         entry, report = runs.forget(Settings.load(), file, console.say, work.on, work.progress)
     good, rejected = entry.in_graph or 0, entry.counts.get("rejected", 0)
@@ -189,6 +209,68 @@ def forget(file: str, as_json: bool) -> None:
     _tell_problems(report)
     if not report.complete:  # the graph still holds what the file gave it
         sys.exit(1)
+
+
+def _forget_user(user_id: str, discard_additions: bool, as_json: bool) -> None:
+    from spotify_graph.care import forgetting
+
+    with console.work("assets") as work:
+        done = forgetting.forget(
+            Settings.load(), user_id, console.say, work.on, work.progress, discard_additions=discard_additions
+        )
+    if as_json:
+        told = {name: value for name, value in asdict(done).items() if name != "run"}
+        console.document({"user_id": user_id, **told, **_document(done.run), "complete": done.complete})
+    _tell_forgotten(done)
+    if not done.complete:
+        sys.exit(1)
+
+
+def _tell_forgotten(done: "Forgotten") -> None:
+    _tell_problems(done.run)
+    if not done.run.complete:
+        console.say("spotify-graph: the person is not forgotten yet: the next `spotify-graph materialize` completes it")
+        return
+    console.say(f"{done.events:,} events are out of lake, graph and models, and the id out of history and logs.")
+    for file in done.left:
+        console.say(f"spotify-graph: the id still stands in {file}")
+    if done.rebuilt:
+        console.say("The local database was built anew: none of its files was written with the id.")
+    elif done.additions:
+        console.say(
+            "spotify-graph: the local database was not built anew, so what was deleted may be read from its files until"
+            f" they are written over: {done.additions}"
+        )
+    else:
+        console.say("The server at NEO4J_URI may keep what was deleted in store files, logs and backups of its own.")
+    for file in done.sources:
+        console.say(f"It stands in {file}, which stays as it is; its rows of this person are not taken in.")
+    for file in done.backups:
+        console.say(f"It may stand in the backup {file}: remove it, and make another one.")
+
+
+def _let_back(user_id: str, as_json: bool) -> None:
+    from spotify_graph.care import forgetting
+
+    files = forgetting.let_back(Settings.load(), user_id, console.say)
+    if as_json:
+        console.document({"user_id": user_id, "files": files})
+    console.say(
+        f"What lands of {user_id} is taken in from now on"
+        + (f"; the next materialize reads again: {', '.join(files)}" if files else "")
+    )
+
+
+def complete_forgetting() -> None:
+    """Completes what an interrupted `forget --user` began."""
+    from spotify_graph.care import forgetting
+    from spotify_graph.lake import people
+
+    settings = Settings.load()
+    if people.leaving(settings.lake):
+        with console.work("assets") as work:
+            for done in forgetting.complete(settings, console.say, work.on, work.progress):
+                _tell_forgotten(done)
 
 
 @click.command(epilog=examples("accept user_events.csv --because 'half of it is a test'"))
@@ -249,6 +331,7 @@ def _show_demo(settings: Settings, counts: list[dict[str, Any]], answers: "list[
 def _materialize(settings: Settings, selection: str, **how: bool) -> "RunReport":
     from spotify_graph import runs
 
+    complete_forgetting()
     with console.work("assets") as work:
         report = runs.materialize(settings, selection, console.say, work.on, work.progress, **how)
     _tell_problems(report)

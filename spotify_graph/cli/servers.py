@@ -22,6 +22,7 @@ def up(port: int | None) -> None:
     from spotify_graph import runs
     from spotify_graph.api import server as api
     from spotify_graph.automation import failures
+    from spotify_graph.cli.intake import complete_forgetting
     from spotify_graph.lake.migration import migrate
     from spotify_graph.local import dagster, locks, neo4j_of_up
     from spotify_graph.local.ports import chosen
@@ -45,6 +46,7 @@ def up(port: int | None) -> None:
             stack.enter_context(neo4j_of_up.ended(settings, stop, console.say))
         with connect(settings, console.say):
             console.say("Starting the Dagster webserver and daemon, and the HTTP service")
+        complete_forgetting()
         server, failed_runs = neo4j_of_up.ServerWatch(settings), failures.News(settings)
 
         def ready(url: str) -> None:

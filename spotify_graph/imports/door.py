@@ -17,9 +17,11 @@ from spotify_graph.imports.naming import check_name, is_of_a_service, own_name
 from spotify_graph.imports.opening import BadExport, Counted, Member, Unopened
 from spotify_graph.imports.pieces import About, Gathered, Store
 from spotify_graph.imports.report import FileReport, Report, UserReport
+from spotify_graph.lake import people
 from spotify_graph.settings import Settings
 
 Say = Callable[[str], None]
+_FORGOTTEN = "this person was forgotten on purpose: `spotify-graph forget --user NAME --undo` lets them back"
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def take(
     for export in exports:
         check_name(export.name, settings.placeholders)
     settings.make_home()
+    forgotten = people.read(settings.lake)
     store = Store(root(settings))
     store.root.mkdir(parents=True, exist_ok=True)
     files: list[FileReport] = []
@@ -102,6 +105,10 @@ def take(
         for export in exports:
             say(f"Reading {opening.without_account(export.path.name)}")
             mark = mark_of(export.path)
+            if forgotten.has(export.name):
+                marks.append((export.path, mark))
+                files.append(FileReport(export.name, opening.without_account(export.path.name), refused=_FORGOTTEN))
+                continue
             found, other = _taken(store, export, by, incognito=settings.incognito == "take")
             marks.append((export.path, mark))
             files += found

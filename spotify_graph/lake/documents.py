@@ -8,9 +8,9 @@ from typing import Any
 from uuid import uuid4
 
 
-def write(file: Path, value: object) -> None:
-    """Writes a document in place of the one that is there, if any."""
-    new = _written_beside(file, value)
+def write(file: Path, value: object, *, private: bool = False) -> None:
+    """Writes a document in place of the one that is there, if any; a private one is readable by its owner only."""
+    new = _written_beside(file, value, 0o600 if private else 0o666)
     new.replace(file)
 
 
@@ -41,8 +41,9 @@ def read(file: Path) -> Any:
         return None
 
 
-def _written_beside(file: Path, value: object) -> Path:
+def _written_beside(file: Path, value: object, mode: int = 0o666) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_name(f".{file.name}.{uuid4().hex[:8]}.new")
-    new.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as opened:
+        opened.write(json.dumps(value, indent=1, ensure_ascii=False))
     return new

@@ -237,6 +237,13 @@ class Intake:
         self._failure_file(file).unlink(missing_ok=True)
         return entry
 
+    def unknow(self, file: str) -> None:
+        """Drops what is remembered of a file that was forgotten, its name among it."""
+        key = self._key(file)
+        self.lake.change(
+            lambda now: replace(now, forgotten={name: it for name, it in now.forgotten.items() if name != key})
+        )
+
     def _key(self, file: str) -> str:
         return f"{self.table.name}/{file}"
 

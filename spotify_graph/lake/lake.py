@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
+from spotify_graph.errors import UserError
 from spotify_graph.lake import keyed, manifest
 from spotify_graph.lake.manifest import Manifest
 from spotify_graph.lake.versions import Record, Version
@@ -108,7 +109,7 @@ class Lake:
 
     @contextmanager
     def _new_version(self, name: str) -> Iterator[Path]:
-        folder = self.root / name / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{uuid4().hex[:8]}"
+        folder = self._folder(name) / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{uuid4().hex[:8]}"
         folder.mkdir(parents=True)
         try:
             yield folder
@@ -141,7 +142,13 @@ class Lake:
         Raises:
             FileNotFoundError: it is not there.
         """
-        return Version.load(self.root / name / version)
+        return Version.load(self._folder(name) / version)
+
+    def _folder(self, name: str) -> Path:
+        # Whoever names a file or a partition names an entry, too.
+        if any(part in {"", ".", ".."} for part in name.split("/")):
+            raise UserError(f"{name!r} is no entry of the lake: it would lie outside")
+        return self.root / name
 
     def latest(self, name: str) -> Version:
         """The version of an entry that was written last.

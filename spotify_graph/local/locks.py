@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from spotify_graph.errors import UserError
-from spotify_graph.local import replacement
+from spotify_graph.local import people, replacement
 from spotify_graph.local.files import write_private
 from spotify_graph.settings import Settings
 from spotify_graph.times import utc
@@ -28,14 +28,22 @@ class Holder:
         who: what it is, in words.
         pid: its process.
         since: since when.
+        user: whose process it is.
+        path: the checkout that it runs from.
+        code: changes with the code that it runs.
     """
 
     who: str
     pid: int
     since: str
+    user: str = ""
+    path: str = ""
+    code: str = ""
 
     def __str__(self) -> str:
-        return f"{self.who} (process {self.pid}, since {self.since})"
+        whose = f" of {self.user}" if self.user not in {"", people.me()} else ""
+        where = f", from {self.path}" if self.path not in {"", people.code().path} else ""
+        return f"{self.who} (process {self.pid}{whose}, since {self.since}{where})"
 
 
 @contextmanager
@@ -45,7 +53,10 @@ def turn(settings: Settings, who: str, say: Callable[[str], None]) -> Iterator[N
     Args:
         settings: the installation's settings.
         who: what is going to work, in words, for those who wait meanwhile.
-        say: told whom this waits for, if it has to.
+        say: told whom this waits for, if it has to, and where other code works on the same home.
+
+    Raises:
+        UserError: the home, or a file of it, is another user's.
     """
     settings.make_home()
     lock = FileLock(settings.home / "runs.lock", timeout=0)
@@ -57,6 +68,7 @@ def turn(settings: Settings, who: str, say: Callable[[str], None]) -> Iterator[N
             say(f"Waiting for {holder or 'another run'}")
         time.sleep(_LOOK_S)
     with _held(lock, who):
+        _tell_of_other_code(settings, say)
         _put_back(settings, say)
         yield
 
@@ -115,9 +127,12 @@ def _holder(file: Path) -> Holder | None:
     if not file.exists():
         return None
     lock = FileLock(file, timeout=0)
-    if _acquired(lock):
-        lock.release()
-        return None
+    try:
+        if _acquired(lock):
+            lock.release()
+            return None
+    except UserError:  # it is another user's, whose note says whether anybody holds it
+        return _note(lock)
     return _note(lock) or Holder("another process", 0, "just now")
 
 
@@ -132,11 +147,37 @@ def _put_back(settings: Settings, say: Callable[[str], None]) -> None:
         replacement.put_back(settings.home)
 
 
+def _tell_of_other_code(settings: Settings, say: Callable[[str], None]) -> None:
+    """Tells where another checkout, whose code differs from this one's, works on the home as well."""
+    ours, file = people.code(), settings.home / "code.json"
+    running = running_up(settings)
+    if running and running.code not in {"", ours.digest}:
+        say(
+            f"warning: {running.who} runs from {running.path} with other code than {ours.path}: each takes in again"
+            " what the other judged otherwise; end it, or work from there"
+        )
+        return
+    try:
+        before = people.Code(**json.loads(file.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        before = ours
+    if before.path != ours.path and before.digest != ours.digest and Path(before.path).is_dir():
+        say(
+            f"warning: {settings.home} was used from {before.path} before, with other code than {ours.path}: what it"
+            " judged otherwise is taken in again; give each checkout a SPOTIFY_GRAPH_HOME of its own, or update one"
+        )
+    if before != ours or not file.exists():
+        write_private(file, json.dumps(asdict(ours)))
+
+
 def _acquired(lock: FileLock) -> bool:
     try:
         lock.acquire()
     except Timeout:
         return False
+    except PermissionError:
+        file = Path(lock.lock_file)
+        raise people.denied(file, file.parent) from None
     return True
 
 
@@ -145,7 +186,9 @@ def _held(lock: FileLock, who: str) -> Iterator[None]:
     """Says within the block who holds the lock, and then releases it."""
     note = Path(lock.lock_file).with_suffix(".json")
     try:
-        write_private(note, json.dumps(asdict(Holder(who, os.getpid(), utc(datetime.now(UTC), "seconds")))))
+        code, since = people.code(), utc(datetime.now(UTC), "seconds")
+        write_private(note, json.dumps(asdict(Holder(who, os.getpid(), since, people.me(), code.path, code.digest))))
+        note.chmod(0o644)  # whoever may look into the home may know whom they wait for
         yield
     finally:
         note.unlink(missing_ok=True)

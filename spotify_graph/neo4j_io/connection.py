@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from spotify_graph.neo4j_io.errors import At, ServerError
 if TYPE_CHECKING:
     from neo4j import Driver
 
+_TOO_OFTEN = "Neo.ClientError.Security.AuthenticationRateLimit"
 _TIMEOUT_S = 30
 """A server under load is slow to answer; one that is not there refuses at once."""
 
@@ -57,10 +59,32 @@ def connect(uri: str, auth: tuple[str, str] | None, database: str, **options: An
             user = f"user {auth[0]!r}" if auth else "a user without a password"
             raise ServerError(At.USER, f"{where} refuses {user}") from None
         except (ServiceUnavailable, DriverError, OSError) as error:
+            if (of_tls := _of_tls(error)) is not None:
+                raise _refused_tls(where, of_tls) from None
             raise ServerError(At.ADDRESS, f"{where} can't be reached ({str(error).splitlines()[0]})") from None
         except ClientError as error:
+            if error.code == _TOO_OFTEN:
+                problem = f"{where} was given wrong passwords too often, and lets nobody in for some seconds"
+                raise ServerError(At.USER, problem) from None
             raise ServerError(At.DATABASE, f"{where}, database {database!r}: {error.message}") from None
         yield driver
+
+
+def _of_tls(error: BaseException) -> ssl.SSLError | None:
+    """The fault of TLS that an error comes from, if any; where several servers were tried, of one of them."""
+    if isinstance(error, ssl.SSLError):
+        return error
+    others = list(error.exceptions) if isinstance(error, BaseExceptionGroup) else []
+    causes = (it for it in (*others, error.__cause__, error.__context__) if it is not None)
+    return next((found for it in causes if (found := _of_tls(it))), None)
+
+
+def _refused_tls(where: str, error: ssl.SSLError) -> ServerError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return ServerError(
+            At.CERTIFICATE, f"{where} has a certificate that is not trusted ({error.verify_message.rstrip('.')})"
+        )
+    return ServerError(At.TLS, f"{where} takes no connection with TLS ({error.reason or error.strerror})")
 
 
 def _without_secrets(text: str) -> str:

@@ -13,6 +13,8 @@ class At(Enum):
     """What of a connection is at fault."""
 
     ADDRESS = auto()
+    TLS = auto()
+    CERTIFICATE = auto()
     USER = auto()
     DATABASE = auto()
 

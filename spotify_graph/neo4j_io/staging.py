@@ -152,6 +152,14 @@ class Snapshot:
         whole.save()
         return whole
 
+    def by_itself(self) -> Self:
+        """The same snapshot, with files that hold all rows, and without those of what it differs from."""
+        whole = replace(self.written_whole(), base=None, differs={})
+        whole.save()
+        for file in set(whole.path.glob("*.parquet")) - set(whole.paths()):
+            file.unlink()
+        return whole
+
     def _revised(self, before: pa.Table, bucket: int | None, of: int, columns: pa.Schema) -> pa.Table:
         """The rows of the base as they are now."""
         import numpy as np

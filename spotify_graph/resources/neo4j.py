@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 _ADVICE = {
     At.ADDRESS: "check NEO4J_URI, or unset it to use a local server",
+    At.TLS: "check NEO4J_URI: neo4j:// and bolt:// are without TLS",
+    At.CERTIFICATE: "name the file with the authority that signed it in SSL_CERT_FILE; neo4j+ssc:// and bolt+ssc://"
+    " take any certificate",
     At.USER: "check NEO4J_USERNAME and NEO4J_PASSWORD",
     At.DATABASE: "check NEO4J_DATABASE",
 }
