@@ -47,7 +47,10 @@ _MISSING_BYTES = 2 << 30
 _FAULT_S = 45
 """How long a disk is full, memory is short, and the clock is an hour ahead."""
 _JUMP_S = 3600
+_NOTICED_S = 5
+"""After so long it shows that a process has ended."""
 _NO_MODELS = "not (group:evaluation or group:recommendations)"
+_QUIET: dict[str, Any] = {"notifications_min_severity": "OFF"}
 _GROUPS = Path("/sys/fs/cgroup/memory")
 
 
@@ -56,6 +59,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=10, help="how long files land and things go wrong")
     parser.add_argument("--every", type=float, default=5, help="seconds between two files")
+    parser.add_argument("--faults", default="", help="only those whose names match this pattern")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", action="store_true", help="leave the folder in the end")
     asked = parser.parse_args()
@@ -294,7 +298,7 @@ class _Soak:
             started = time.monotonic()
             try:
                 auth = ("neo4j", local.password().get_secret_value())
-                with GraphDatabase.driver(local.status().uri, auth=auth, connection_timeout=5) as driver:
+                with GraphDatabase.driver(local.status().uri, auth=auth, connection_timeout=5, **_QUIET) as driver:
                     twice = driver.session().run(
                         "MATCH (u:User)-[r]->(t:Track) WHERE r.model IS NULL WITH u, t, type(r) AS type, count(*) AS n"
                         " WHERE n > 1 RETURN count(*) AS n"
@@ -329,15 +333,15 @@ class _Soak:
         with suppress(requests.RequestException, IndexError, OSError):
             text = (self._root / "up.log").read_text()
             urls = [re.findall(rf"{what} +(\S+)", text)[-1] for what in ("Dagster UI", "HTTP API")]
-            paths = [f"{urls[0]}/server_info", f"{urls[1]}/health/ready"]
-            return all(requests.get(path, timeout=5).status_code < 500 for path in paths)
+            paths = [f"{urls[0]}/server_info", f"{urls[1]}/ready"]
+            return all(requests.get(path, timeout=5).ok for path in paths)
         return False
 
     # Faults
 
     def _break_things(self) -> None:
         faults: dict[str, Callable[[], str | None]] = {
-            "run worker killed": lambda: self._killed(r"execute_(run|step)"),
+            "run worker killed": self._kill_run,
             "code server killed": lambda: self._killed(r"dagster.*(api grpc|code-server)"),
             "Neo4j killed": lambda: self._killed("Neo4jCommunity"),
             "webserver killed": lambda: self._killed(r"-m dagster_webserver"),
@@ -349,6 +353,7 @@ class _Soak:
             "2 GiB of memory less": self._squeeze,
             "`up` killed": self._kill_up,
         }
+        faults = {name: inflict for name, inflict in faults.items() if re.search(self._asked.faults, name)}
         begun, share = time.monotonic(), self._asked.minutes * 60 / (len(faults) + 1)
         for number, (name, inflict) in enumerate(faults.items(), 1):
             self._over.wait(max(0.0, begun + number * share - time.monotonic()))
@@ -359,6 +364,7 @@ class _Soak:
             except Exception as error:  # noqa: BLE001 the rest goes on
                 found = f"could not be inflicted: {type(error).__name__}: {error}"
             inflicted = time.monotonic()
+            self._over.wait(_NOTICED_S)
             back = _until(self._answers, 300)
             self._faults.append(
                 {
@@ -386,10 +392,24 @@ class _Soak:
         found[0].kill()
         return f"process {found[0].pid}"
 
+    def _kill_run(self) -> str:
+        """Kills the process whose turn it is to work on lake and graph."""
+        note, found = self._home / "runs.json", dict[str, Any]()
+
+        def there() -> bool:
+            with suppress(OSError, ValueError):
+                found.update(json.loads(note.read_text()))
+            return bool(found)
+
+        if not _until(there, 60, often=0.02):
+            return "none was seen for a minute"
+        psutil.Process(found["pid"]).kill()
+        return f"{found['who']}, process {found['pid']}"
+
     def _kill_spark(self) -> str:
         note = self._home / "spark" / "jvm.json"
-        if not note.exists():
-            return "none was kept"
+        if not _until(note.exists, 60):
+            return "none was kept for a minute"
         pid = int(json.loads(note.read_text())["process"].split(":")[0])
         psutil.Process(pid).kill()
         return f"process {pid}"
@@ -447,7 +467,7 @@ class _Soak:
             done = self._command("status", "--json")
             if done.returncode:
                 return False
-            states = Counter(file["state"] for file in json.loads(done.stdout)["files"])
+            states = Counter(file["state"] for file in json.loads(done.stdout)["landed"])
             return not states.keys() & {"new", "changed", "failed", "stale", "waiting", "being written"}
 
         there = _until(drained, 300, often=2)

@@ -28,7 +28,8 @@ _VARYING = (
     (re.compile(r"[0-9a-f]{32}"), "<id>"),
     (re.compile(r"\b\d{12}\b"), "<number>"),
     (re.compile(r"\.[0-9a-f]{8}\.new$"), ".new"),
-    (re.compile(r"(?<=restore-|.import-)[0-9a-f]{8}"), "<id>"),
+    (re.compile(r"\b(restore|import)-[0-9a-f]{8}"), r"\1-<id>"),
+    (re.compile(r"\.[0-9a-f]{8}\.part$"), ".part"),
     (re.compile(r"\btmp\w{8}\b"), "<scratch>"),
     (re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}"), "<run>"),
 )
