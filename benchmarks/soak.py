@@ -17,6 +17,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,8 @@ _MISSING_BYTES = 2 << 30
 _FAULT_S = 45
 """How long a disk is full, memory is short, and the clock is an hour ahead."""
 _JUMP_S = 3600
+_AWAY = 503
+"""What the HTTP service answers while Neo4j is away."""
 _NOTICED_S = 5
 """After so long it shows that a process has ended."""
 _NO_MODELS = "not (group:evaluation or group:recommendations)"
@@ -65,6 +68,7 @@ def main() -> None:
     asked = parser.parse_args()
     for name in [name for name in os.environ if name.startswith(("SPOTIFY_GRAPH_", "NEO4J_", "DAGSTER_"))]:
         del os.environ[name]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     root = Path(tempfile.mkdtemp(prefix="soak-"))
     try:
         with ExitStack() as stack:
@@ -137,6 +141,12 @@ class _Soak:
         started = time.monotonic()
         try:
             self._land_catalogue(0)
+            for number in range(5):
+                self._land_events(f"user_events_before_{number}.csv", "before")
+            first = self._command("materialize")
+            if first.returncode:
+                sys.exit(first.stderr)
+            _say("the graph has models: `up` begins")
             self._watch_up()
             _until(self._answers, 300)
             readers = [threading.Thread(target=it) for it in (self._read_bolt, self._read_http)]
@@ -202,7 +212,7 @@ class _Soak:
 
     def _land_events(self, name: str, kind: str) -> None:
         rows = [self._event() for _ in range(_ROWS)]
-        bad = ["no event"] if self._chance.random() < 0.5 else []
+        bad = ["no event"] if self._chance.choice([True, False]) else []
         self._land(name, [_HEADER, *rows, *bad], kind)
 
     def _land_bad(self, number: int) -> None:
@@ -324,7 +334,7 @@ class _Soak:
                 self._http.answered(time.monotonic() - started)
             else:
                 self._http.refusals[str(answer.status_code)] += 1
-                if answer.status_code != 503:
+                if answer.status_code != _AWAY:
                     self._wrong.append(f"HTTP {answer.status_code}: {answer.text[:300]}")
 
     def _answers(self) -> bool:

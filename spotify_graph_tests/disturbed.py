@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -48,10 +48,8 @@ def forget(steps: Steps | None = None) -> None:
     from spotify_graph.errors import UserError
 
     _small()
-    try:
+    with suppress(UserError):  # it was taken out already
         runs.forget(Settings.load(), "user_events_2.csv", _unheard, _placing(steps))
-    except UserError:  # it was taken out already
-        pass
     materialize(steps)
 
 
@@ -61,10 +59,8 @@ def accept(steps: Steps | None = None) -> None:
     from spotify_graph.errors import UserError
 
     _small()
-    try:
+    with suppress(UserError):  # it was accepted already
         runs.accept(Settings.load(), "user_events_bad.csv", "it is right", _unheard)
-    except UserError:  # it was accepted already
-        pass
     materialize(steps)
 
 
@@ -93,12 +89,11 @@ def tick(steps: Steps | None = None) -> None:
             context = dg.build_sensor_context(
                 instance, cursor=cursor, instance_ref=instance.get_ref(), definitions=defs
             )
-            found = new_log_files(context)
-            assert isinstance(found, dg.SensorResult)
-            cursor = found.cursor
-        for asked in found.dynamic_partitions_requests or []:
+            seen: Any = new_log_files(context)
+            cursor = seen.cursor
+        for asked in seen.dynamic_partitions_requests or []:
             instance.add_dynamic_partitions(str(asked.partitions_def_name), list(asked.partition_keys))
-        for request in sorted(found.run_requests or [], key=lambda it: str(it.run_key)):
+        for request in sorted(seen.run_requests or [], key=lambda it: str(it.run_key)):
             if steps:
                 steps.place = f"run of {request.partition_key}"
             job = defs.resolve_job_def(str(request.job_name))
@@ -148,14 +143,14 @@ class Installation:
         _restore(self.platform.driver, *self._graph)
 
     def outcome(self) -> dict[str, Any]:
-        """Everything that the lake and the graph hold, property by property and row by row, and what the ledger says."""
+        """All that lake and graph hold, row by row and property by property, and what the ledger says."""
         return {**_graph(self.platform.driver), **_lake(Lake(self.platform.home / "lake").pin())}
 
 
 @contextmanager
 def before_the_day(folder: Path, server: LocalNeo4j, driver: Driver) -> Iterator[Installation]:
     """An installation with a history, and with files that landed since: new, replaced, refused, of the catalogue."""
-    lenient = {"stale_warn_hours": 1e9, "drop_error": 1.0, "rejected_error": 0.2}
+    lenient: dict[str, Any] = {"stale_warn_hours": 1e9, "drop_error": 1.0, "rejected_error": 0.2}
     with installed(folder / "home", server, driver, **lenient) as platform:
         tracks = [f"t{i},Ann {i % 2},First,180000,jazz" for i in range(8)]
         platform.land("tracks.csv", _CATALOGUE, *tracks)

@@ -12,8 +12,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
-from functools import partial, wraps
-from multiprocessing.context import ForkServerContext
+from functools import wraps
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -108,18 +107,21 @@ def took(home: Path, work: Work, environment: Mapping[str, str], *, until: str |
     return steps
 
 
-def done(work: Work, environment: Mapping[str, str], *, apart: bool = False) -> Any:
-    """Has a child do some work that is not watched, and waits for its end; with `apart`, gives it as it begins."""
-    child = _FORKSERVER.Process(target=_unwatched, args=(work, dict(environment)))
+def begun(work: Callable[[], object], environment: Mapping[str, str]) -> Any:
+    """Has a child do some work that nobody watches; it is to be joined."""
+    child = _FORKSERVER.Process(target=_unwatched, args=(work, {**os.environ, **environment}))
     child.start()
-    if apart:
-        return child
+    return child
+
+
+def done(work: Callable[[], object], environment: Mapping[str, str]) -> None:
+    """Has a child do some work that nobody watches, to its end."""
+    child = begun(work, environment)
     child.join(_SECONDS)
     assert child.exitcode == 0
-    return None
 
 
-def _unwatched(work: Work, environment: Mapping[str, str]) -> None:
+def _unwatched(work: Callable[[], object], environment: Mapping[str, str]) -> None:
     os.environ |= environment
     work()
 
@@ -137,7 +139,8 @@ def _watch_neo4j(steps: Steps) -> None:
     """Transactions: before each begins, and when its work is done and is not committed."""
     import neo4j
 
-    begin, run = neo4j.Session.execute_write, neo4j.Session.run
+    session: Any = neo4j.Session
+    begin, run = session.execute_write, session.run
 
     @wraps(begin)
     def execute_write(self: neo4j.Session, work: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -159,8 +162,7 @@ def _watch_neo4j(steps: Steps) -> None:
             steps.take(f"Neo4j: run {first}")
         return run(self, query, *args, **kwargs)
 
-    neo4j.Session.execute_write = execute_write  # type: ignore[method-assign]
-    neo4j.Session.run = run_apart  # type: ignore[method-assign]
+    session.execute_write, session.run = execute_write, run_apart
 
 
 def _watch_parquet(steps: Steps) -> None:

@@ -1,6 +1,5 @@
 """Work that is killed, with SIGKILL, at each of its steps: what it leaves is as before or as it should be."""
 
-import os
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -9,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from neo4j import Driver
 
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import Record
@@ -113,8 +111,10 @@ def test_a_model_that_is_killed_at_any_step_of_its_switch_is_the_old_one_or_the_
         models.remove_others(graph.driver, DATABASE, ALIKE, MODEL)
 
     def said() -> list[tuple[str, str, float]]:
-        read = "MATCH (m:_Model) WITH m.version AS v MATCH (a)-[r:ALIKE]->(b) WHERE r.model = v RETURN a.name, b.name, r.score"
-        return sorted((one, other, score) for one, other, score in graph.ask(read))
+        active = "MATCH (m:_Model) WITH m.version AS active MATCH (a)-[r:ALIKE]->(b) WHERE r.model = active"
+        return sorted(
+            (one, other, score) for one, other, score in graph.ask(f"{active} RETURN a.name, b.name, r.score")
+        )
 
     def holds() -> None:
         assert said() in [sorted(it) for it in MODELS.values()]
@@ -240,7 +240,7 @@ def test_an_import_that_is_killed_at_any_step_of_its_installation_leaves_the_old
         assert which() in [{"former"}, {"new"}]
         work.install(root)
         assert which() == {"new"}
-        assert os.listdir(root) == ["data"]
+        assert [path.name for path in root.iterdir()] == ["data"]
 
     assert killed_at_each(subtests, root, partial(work.install, root), begin, holds) > 10
 
