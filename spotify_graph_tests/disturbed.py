@@ -28,6 +28,7 @@ from spotify_graph_tests.platform import Platform, installed
 
 SELECTION = "+key:played_edges or +key:by_edges"
 """Each kind of asset: by file, of all files, nodes, relationships of events and of the catalogue."""
+_FILES = "raw_tracks or raw_user_events or cleaned_events"
 _SELECTED = {"artist_nodes", "track_nodes", "user_nodes", "by_edges", "played_edges"}
 _CATALOGUE = "track_id,artist,album,duration_ms,genre"
 _OURS = ("SPOTIFY_GRAPH_", "NEO4J_", "DAGSTER_", "SPARK_")
@@ -133,13 +134,14 @@ class Installation:
 
     platform: Platform
     environment: dict[str, str]
-    _kept: Path
+    _landed: Path
+    _taken_in: Path
     _graph: tuple[list[Any], list[Any]]
 
-    def put_back(self) -> None:
-        """Puts everything back."""
+    def put_back(self, *, taken_in: bool = False) -> None:
+        """Puts everything back, to where the day's files have landed, or are taken in and not in the graph yet."""
         shutil.rmtree(self.platform.home)
-        shutil.copytree(self._kept, self.platform.home)
+        shutil.copytree(self._taken_in if taken_in else self._landed, self.platform.home)
         _restore(self.platform.driver, *self._graph)
 
     def outcome(self) -> dict[str, Any]:
@@ -173,9 +175,12 @@ def before_the_day(folder: Path, server: LocalNeo4j, driver: Driver) -> Iterator
             "user_events_bad.csv", HEADER, event("u6", "t1", "play"), event("u6", "t4", "play"), "no", "never"
         )
         environment = {name: value for name, value in os.environ.items() if name.startswith(_OURS)}
-        kept = folder / "kept"
-        shutil.copytree(platform.home, kept)
-        yield Installation(platform, environment, kept, _dumped(driver))
+        landed = shutil.copytree(platform.home, folder / "landed")
+        platform.run("materialize", "--select", _FILES)
+        taken_in = shutil.copytree(platform.home, folder / "taken_in")
+        installation = Installation(platform, environment, landed, taken_in, _dumped(driver))
+        installation.put_back()
+        yield installation
 
 
 def _dumped(driver: Driver) -> tuple[list[Any], list[Any]]:
@@ -259,5 +264,12 @@ def _sorted(rows: pa.Table) -> list[str]:
     return sorted(map(_text, rows.to_pylist()))
 
 
-WORK = {"materialize": materialize, "forget": forget, "accept": accept, "clean": clean, "tick": tick}
+WORK = {
+    "materialize": materialize,
+    "refresh": materialize,
+    "forget": forget,
+    "accept": accept,
+    "clean": clean,
+    "tick": tick,
+}
 """What is killed, by its name."""

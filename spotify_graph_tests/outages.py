@@ -7,10 +7,17 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import GraphTable
+from spotify_graph.settings import Settings
 from spotify_graph_tests.disturbed import SELECTION
 
 _KEEPER = """
@@ -75,7 +82,6 @@ def _fill(folder: Path, room: int) -> None:
 def materialize_where_there_is_no_room() -> None:
     """A run that fails, and says why."""
     from spotify_graph import runs
-    from spotify_graph.settings import Settings
 
     if limit := os.environ.get(_LIMIT):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -110,7 +116,6 @@ def materialize_and_kill(jvm: int) -> None:
     """A run that borrows a JVM, which is killed once tasks are to be run in it."""
     from spotify_graph import runs
     from spotify_graph.resources import spark
-    from spotify_graph.settings import Settings
 
     work = spark._in_tasks
 
@@ -122,3 +127,23 @@ def materialize_and_kill(jvm: int) -> None:
     report = runs.materialize(Settings.load(), SELECTION, lambda _: None, lambda _: None)
     assert report.failures
     assert all("Spark's JVM has ended" in line for line in report.failures), report.failures
+
+
+def build_database(table: GraphTable, path: Path, *, die: bool = False) -> None:
+    """Builds the local database of one snapshot; or is killed as soon as neo4j-admin has begun to write it."""
+    from spotify_graph.neo4j_io import bulk
+
+    settings = Settings.load()
+    if die:
+        threading.Thread(
+            target=_die_once, args=(settings.home / "neo4j", "import-*/data/databases/*/*"), daemon=True
+        ).start()
+    with TemporaryDirectory() as folder:
+        arguments = bulk.write_input([(table, Snapshot.load(path))], Path(folder))
+        LocalNeo4j(settings, heap="512m").import_database(arguments, lambda _: None)
+
+
+def _die_once(folder: Path, there: str) -> None:
+    while not any(folder.glob(there)):
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -32,32 +32,30 @@ POINTS = {
     "between two files of one run": ("materialize", ".*: write lake/_spool/<scratch>/user_events_3.csv"),
     "while a refused file is recorded": ("materialize", f"clean_events: {_PUT} #3"),
     "between the catalogue's file and the logs": ("materialize", "raw_tracks: remove lake/_failed/.*"),
-    # The tables of all files.
-    "while the change of the interactions is written": ("materialize", "interactions: end lake/interactions/.*"),
-    "while changes are folded into a new base": ("materialize", "interactions: end lake/interactions/.* #2"),
+    # The tables of all files, once the files are in.
+    "while the change of the interactions is written": ("refresh", "interactions: end lake/interactions/.*"),
+    "while changes are folded into a new base": ("refresh", "interactions: end lake/interactions/.* #2"),
     "with the change written, before its gates": (
         "materialize",
         f"interactions: rename to lake/interactions/{_VERSION}",
     ),
-    "with the gates passed, before the manifest": ("materialize", f"interactions: {_PUT}"),
-    "with the manifest put, before the graph": ("materialize", ".*: rename to lake/graph/track_nodes/<version>/.*"),
+    "with the gates passed, before the manifest": ("refresh", f"interactions: {_PUT}"),
+    "with the manifest put, before the graph": ("refresh", ".*: rename to lake/graph/track_nodes/<version>/.*"),
     # The graph.
-    "after staging, before the gates of a table": (
-        *("materialize", f".*: rename to lake/graph/user_nodes/{_VERSION}"),
-    ),
-    "with a table's gates passed, before the manifest": ("materialize", f"user_nodes.*: {_PUT}"),
-    "between staging and the claim": ("materialize", "played_edges.*: Neo4j: begin take"),
-    "in the claim": ("materialize", "played_edges.*: Neo4j: commit take"),
-    "with the claim, before the difference": ("materialize", "played_edges.*: make folder .*/_publication"),
-    "in a batch of deletions": ("materialize", "by_edges.*: Neo4j: commit delete.write"),
-    "in a batch of nodes": ("materialize", "user_nodes.*: Neo4j: commit create.write"),
-    "in a batch of changed nodes": ("materialize", "track_nodes.*: Neo4j: commit _upserting.write"),
-    "in a batch of relationships": ("materialize", "played_edges.*: Neo4j: commit create.write"),
-    "between two batches": ("materialize", "played_edges.*: Neo4j: begin create.write #2"),
-    "after the last batch, before the ledger": ("materialize", "played_edges.*: Neo4j: begin _end.record"),
-    "in the transaction of the ledger": ("materialize", "played_edges.*: Neo4j: commit _end.record"),
-    "with the ledger written, before it is verified": ("materialize", "played_edges.*: Neo4j: begin verify.record"),
-    "with everything done, before the turn is given back": ("materialize", ".*remove runs.json"),
+    "after staging, before the gates of a table": (*("refresh", f".*: rename to lake/graph/user_nodes/{_VERSION}"),),
+    "with a table's gates passed, before the manifest": ("refresh", f"user_nodes.*: {_PUT}"),
+    "between staging and the claim": ("refresh", "played_edges.*: Neo4j: begin take"),
+    "in the claim": ("refresh", "played_edges.*: Neo4j: commit take"),
+    "with the claim, before the difference": ("refresh", "played_edges.*: make folder .*/_publication"),
+    "in a batch of deletions": ("refresh", "by_edges.*: Neo4j: commit delete.write"),
+    "in a batch of nodes": ("refresh", "user_nodes.*: Neo4j: commit create.write"),
+    "in a batch of changed nodes": ("refresh", "track_nodes.*: Neo4j: commit _upserting.write"),
+    "in a batch of relationships": ("refresh", "played_edges.*: Neo4j: commit create.write"),
+    "between two batches": ("refresh", "played_edges.*: Neo4j: begin create.write #2"),
+    "after the last batch, before the ledger": ("refresh", "played_edges.*: Neo4j: begin _end.record"),
+    "in the transaction of the ledger": ("refresh", "played_edges.*: Neo4j: commit _end.record"),
+    "with the ledger written, before it is verified": ("refresh", "played_edges.*: Neo4j: begin verify.record"),
+    "with everything done, before the turn is given back": ("refresh", ".*remove runs.json"),
     # What else changes lake and graph.
     "before a file is forgotten": ("forget", _PUT),
     "between the lake and the graph of a forgotten file": (
@@ -99,12 +97,15 @@ class _Days:
         self.installation = installation
         self.undisturbed = cache(self._undisturbed)
 
+    def put_back(self, name: str) -> None:
+        self.installation.put_back(taken_in=name == "refresh")
+
     def work(self, name: str, until: str | None = None) -> list[str]:
         it = self.installation
         return killing.took(it.platform.home, WORK[name], it.environment, until=until)
 
     def _undisturbed(self, name: str) -> Undisturbed:
-        self.installation.put_back()
+        self.put_back(name)
         return Undisturbed(self.work(name), self.installation.outcome())
 
 
@@ -120,7 +121,7 @@ def test_the_next_run_brings_everything_to_what_an_undisturbed_run_gives(days: _
     undisturbed = days.undisturbed(name)
     deadly = next((step for step in undisturbed.steps if re.fullmatch(pattern, step)), None)
     assert deadly, f"no step is called {pattern}"
-    days.installation.put_back()
+    days.put_back(name)
     days.work(name, until=deadly)
     days.work(name)
     found = days.installation.outcome()

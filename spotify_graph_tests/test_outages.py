@@ -1,6 +1,7 @@
 """What the platform needs and loses while it works: Neo4j, room on the disk, Spark's JVM. The next run completes it."""
 
 import contextlib
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -97,6 +98,27 @@ def test_neo4j_that_is_away_for_longer_than_the_retries_fails_the_publication_an
         graph.publish_snapshot(PERSON, staged)
         assert graph.people() == as_properties(*CHANGED)
         assert verify_published(driver, DATABASE, PERSON, tmp_path).holds
+
+
+def test_an_import_whose_process_is_killed_in_its_middle_leaves_the_database_and_the_next_one_builds_it(
+    server: LocalNeo4j, tmp_path: Path
+) -> None:
+    with driver_of(server) as driver:
+        graph = Graph(driver, tmp_path)
+        graph.publish(PERSON, *PEOPLE)
+        staged = graph.stage(PERSON, *CHANGED)
+    home = str(server.password_file.parent.parent)
+    work = partial(outages.build_database, PERSON, staged.path)
+    child = killing.begun(partial(work, die=True), {"SPOTIFY_GRAPH_HOME": home})
+    child.join()
+    assert child.exitcode == -signal.SIGKILL
+    server.start()
+    with driver_of(server) as driver:
+        assert Graph(driver, tmp_path).people() == as_properties(*PEOPLE)
+    killing.done(work, {"SPOTIFY_GRAPH_HOME": home})
+    with driver_of(server) as driver:
+        assert Graph(driver, tmp_path).people() == as_properties(*CHANGED)
+    assert not list((server.password_file.parent).glob("import-*"))
 
 
 def test_two_publications_of_an_asset_at_once_by_two_processes_do_no_damage(
