@@ -115,6 +115,15 @@ def days(tmp_path_factory: pytest.TempPathFactory, local_neo4j: LocalNeo4j, neo4
         yield _Days(installation)
 
 
+def test_to_forget_a_file_again_after_a_kill_says_what_is_left_to_do(days: _Days) -> None:
+    days.put_back("forget")
+    name, before_the_graph = POINTS["between the lake and the graph of a forgotten file"]
+    days.work(name, until=before_the_graph)
+    again = days.installation.platform.run("forget", "user_events_2.csv")
+    assert again.exit_code == 1
+    assert "taken out already: `spotify-graph materialize`" in again.stderr
+
+
 @pytest.mark.parametrize("point", POINTS)
 def test_the_next_run_brings_everything_to_what_an_undisturbed_run_gives(days: _Days, point: str) -> None:
     name, pattern = POINTS[point]
