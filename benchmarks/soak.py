@@ -75,6 +75,8 @@ def main() -> None:
     try:
         with ExitStack() as stack:
             soak = _Soak(root, asked, stack)
+            # Whoever started it last, it is this home's.
+            stack.callback(lambda: LocalNeo4j(Settings.load()).stop())
             figures = soak.run()
     finally:
         if not asked.keep:
@@ -167,7 +169,6 @@ class _Soak:
             self._over.set()
             self._end_up()
         settle = self._settle()
-        LocalNeo4j(Settings.load()).stop()
         return {
             "minutes": round((time.monotonic() - started) / 60, 1),
             "files": dict(self._landed),

@@ -25,8 +25,8 @@ from spotify_graph_tests.emptied import DATABASE
 from spotify_graph_tests.graphs import Graph, as_properties
 from spotify_graph_tests.people import PERSON, person
 
-PEOPLE = [person(f"p{i:03}", score=float(i)) for i in range(40)]
-CHANGED = [person(f"p{i:03}", score=float(i) + 1) for i in range(0, 40, 3)]
+PEOPLE = [person(f"p{i:03}", tags=("x",), score=float(i)) for i in range(40)]
+CHANGED = [person(f"p{i:03}", tags=("x",), score=float(i) + 1) for i in range(0, 40, 3)]
 
 
 @pytest.fixture(scope="module")
