@@ -136,6 +136,7 @@ class _Soak:
         self._wrong: list[str] = []
         self._up: psutil.Popen | None = None
         self._starts = 0
+        self._held = False
         self._over = threading.Event()
         self._bolt, self._http = _Asked(), _Asked()
         self._most_bytes = 0
@@ -257,7 +258,7 @@ class _Soak:
 
     def _watch_up(self) -> None:
         """Starts `up` where it does not run."""
-        if self._over.is_set() or (self._up is not None and self._up.poll() is None):
+        if self._over.is_set() or self._held or (self._up is not None and self._up.poll() is None):
             return
         with (self._root / "up.log").open("ab") as log:
             environment = os.environ | (self._clock.environment if self._clock else {})
@@ -467,8 +468,14 @@ class _Soak:
             return "left out: no control group could be made"
         limit, wants = self._group / "memory.limit_in_bytes", self._memory()
         allowed = max(wants - _MISSING_BYTES, 1 << 30)
-        limit.write_text(str(allowed))
-        self._over.wait(_FAULT_S)
+        # Memory that is in use can't be taken away: `up` begins anew with less.
+        self._held = True
+        try:
+            self._end_up()
+            limit.write_text(str(allowed))
+        finally:
+            self._held = False
+        self._over.wait(_PATIENCE_S + _FAULT_S)
         limit.write_text("-1")
         return f"{allowed / 1e6:,.0f} MB for processes that had {wants / 1e6:,.0f} MB"
 
