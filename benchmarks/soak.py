@@ -377,6 +377,7 @@ class _Soak:
                 found = inflict()
             except Exception as error:  # noqa: BLE001 the rest goes on
                 found = f"could not be inflicted: {type(error).__name__}: {error}"
+                self._wrong.append(f"{name} {found}")
             inflicted = time.monotonic()
             self._over.wait(_NOTICED_S)
             back = _until(self._answers, _PATIENCE_S)
