@@ -4,7 +4,7 @@ INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
 .PHONY: help demo test up drift docs reference guarantees lint setup lock clean
-.PHONY: bench bench-incremental bench-serving bench-http bench-recommendations
+.PHONY: soak bench bench-incremental bench-serving bench-http bench-recommendations
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 24
@@ -44,6 +44,9 @@ bench-http: $(INSTALLED) ## what the HTTP service does a second, also while its 
 
 bench-recommendations: $(INSTALLED) ## how good the models are, what each term is worth, how training grows
 	@.venv/bin/python -m benchmarks.recommendations $(ARGS)
+
+soak: $(INSTALLED) ## a long run under kills, a full disk, short memory and a jumping clock; ARGS="--minutes 10"
+	@.venv/bin/python -m benchmarks.soak $(ARGS)
 
 guarantees: $(INSTALLED) ## the table of hostile files in docs/guarantees.md anew, from the cases that are tested
 	@.venv/bin/python -m spotify_graph_tests.guarantees

@@ -261,6 +261,8 @@ def forget(
     migrate(settings.lake, say)
     found = [it for it in look(settings) if it.name == file and it.entry]
     if not found:
+        if any(file in Intake(Lake(settings.lake), table).forgotten() for table in KINDS):
+            raise UserError(f"{file} is taken out already: `spotify-graph materialize` takes it out of the graph, too")
         known = ", ".join(it.name for it in look(settings) if it.entry) or "none"
         raise UserError(f"{file} is not in the lake; there: {known}")
     with connect(settings, say):

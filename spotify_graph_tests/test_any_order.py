@@ -25,8 +25,8 @@ from spotify_graph.parts import Part, save
 from spotify_graph.tasks import interactions as of
 from spotify_graph.transforms import interactions as counting
 from spotify_graph.transforms import popularity
-from spotify_graph_tests import oracle
-from spotify_graph_tests.platform import Platform, installed
+from spotify_graph_tests import oracle, promised
+from spotify_graph_tests.platform import installed
 
 TRACKS = ("track_id,artist,album,duration_ms,genre", "t1,Ann,First,180000,jazz", "t2,Bob,Second,200000,rock")
 HEADER = "user_id,track_id,event_type,event_ts,session_id,device"
@@ -37,8 +37,6 @@ SCHEMA = arrow_schema(
 
 Event = tuple[str, str, str, str, str, str]
 Logs = dict[str, list[Event]]
-Contents = tuple[list[dict[str, Any]], list[dict[str, Any]]]
-"""The nodes and the relationships of a graph."""
 
 events = st.tuples(
     st.sampled_from(["u1", "u2"]),
@@ -144,19 +142,6 @@ def is_exact(changes: pa.Table, before: pa.Table, keys: list[str]) -> bool:
     return True
 
 
-def contents_of(platform: Platform) -> Contents:
-    """Every node and every relationship with all their properties, but for what a model says."""
-    nodes = platform.ask(
-        "MATCH (n) WHERE NOT (n:_Publication OR n:_Model) RETURN labels(n) AS labels, properties(n) AS properties"
-        " ORDER BY labels, coalesce(n.user_id, n.track_id, n.name)"
-    )
-    relationships = platform.ask(
-        "MATCH (a)-[r]->(b) WHERE r.model IS NULL RETURN coalesce(a.user_id, a.track_id) AS start, type(r) AS type,"
-        " coalesce(b.track_id, b.name) AS end, properties(r) AS properties ORDER BY start, type, end"
-    )
-    return nodes, relationships
-
-
 PLAY: Event = ("u1", "t1", "play", "2026-01-02 10:00:00", "s1", "tv")
 EARLIER_PLAY: Event = ("u1", "t1", "play", "2025-06-01 00:00:00", "s1", "tv")
 THE_SAME_PLAY: Event = (" u1", "t1\u3000", "PLAY", "2026-01-02T11:00:00+01:00", "s1", "tv")
@@ -207,41 +192,13 @@ def test_the_graph_after_any_history_is_the_one_that_a_rebuild_from_scratch_make
             logs[file] = content
             platform.land(file, HEADER, *map(",".join, content))
             assert platform.refresh().exit_code == 0
-        by_history = contents_of(platform)
+        by_history = promised.contents(platform.driver)
     with installed(tmp_path_factory.mktemp("scratch"), local_neo4j, neo4j_driver, **lenient) as platform:
         platform.land("tracks.csv", *TRACKS)
         everything = [event for content in reversed(logs.values()) for event in content]
         platform.land("user_events_all.csv", HEADER, *map(",".join, reversed(everything)))
         assert platform.refresh().exit_code == 0
-        assert contents_of(platform) == by_history
+        assert promised.contents(platform.driver) == by_history
     files = {"tracks.csv": TRACKS, **{file: (HEADER, *map(",".join, content)) for file, content in logs.items()}}
     landed = {file: "\n".join(lines).encode() for file, lines in files.items()}
-    is_promised(by_history, oracle.expected(landed, datetime.now(UTC)))
-
-
-def is_promised(contents: Contents, promised: oracle.Expected) -> None:
-    """Makes sure that a graph is the promised one, but for how popular its tracks are."""
-    nodes, relationships = contents
-    found: dict[str, list[dict[str, Any]]] = {label: [] for label in ("User", "Track", "Artist", "Genre")}
-    for node in nodes:
-        [label] = node["labels"]
-        values = {name: native(value) for name, value in node["properties"].items() if name != "popularity"}
-        found[label].append(values)
-    assert {user["user_id"]: user for user in found["User"]} == promised.users
-    assert {track["track_id"]: track for track in found["Track"]} == promised.tracks
-    assert {artist["name"] for artist in found["Artist"]} == promised.artists
-    assert {genre["name"] for genre in found["Genre"]} == promised.genres
-    edges = {
-        (it["start"], it["type"], it["end"]): {name: native(value) for name, value in it["properties"].items()}
-        for it in relationships
-    }
-    of_catalogue = {"BY": promised.by, "IN_GENRE": promised.in_genre}
-    named: dict[oracle.Edge, dict[str, Any]] = {
-        (track, type_, name): {} for type_, pairs in of_catalogue.items() for track, name in pairs
-    }
-    assert edges == promised.events | named
-    assert len(edges) == len(relationships)
-
-
-def native(value: Any) -> Any:
-    return value.to_native() if hasattr(value, "to_native") else value
+    promised.is_promised(by_history, oracle.expected(landed, datetime.now(UTC)))

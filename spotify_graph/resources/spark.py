@@ -1,19 +1,26 @@
 """The Spark session of a run."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, ClassVar, Self, TypeVar
 
 import dagster as dg
 from dagster_pyspark import PySparkResource
+from py4j.protocol import Py4JError, Py4JJavaError
 from pydantic import Field, PrivateAttr
 from pyspark.sql import SparkSession
 
+from spotify_graph.errors import UserError
 from spotify_graph.local.spark import MEMORY
 from spotify_graph.neo4j_io.running import Runner, in_process
 from spotify_graph.resources import session
 from spotify_graph.settings import IN_PROCESS_ROWS, Settings
+
+_ENDED = (
+    "Spark's JVM has ended, as when the machine has no memory left for it: run it again, and what is not done yet is"
+    " done then"
+)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -50,15 +57,17 @@ class SparkResource(PySparkResource):
     def teardown_after_execution(self, context: dg.InitResourceContext) -> None:
         """Stops the session if this resource started it."""
         if self._session and self._owns_session:
-            self._session.stop()
+            _stop(self._session)
             self._session = None
 
     @property
     def spark_session(self) -> SparkSession:
         """The run's session, started if this process has none."""
         if self._session is None:
-            self._owns_session = not self._held and SparkSession.getActiveSession() is None
-            self._session = session.build(Settings.load(), self._properties)
+            # A process has one JVM for good.
+            with _jvm_lives():
+                self._owns_session = not self._held and SparkSession.getActiveSession() is None
+                self._session = session.build(Settings.load(), self._properties)
         return self._session
 
     def over(self, rows: int) -> Runner:
@@ -78,8 +87,9 @@ class SparkResource(PySparkResource):
             yield
         finally:
             type(self)._held = False
-            if held := SparkSession.getActiveSession():
-                held.stop()
+            with suppress(ConnectionError, Py4JError):  # its JVM may have died
+                if held := SparkSession.getActiveSession():
+                    _stop(held)
 
     @property
     def _properties(self) -> dict[str, str]:
@@ -90,8 +100,26 @@ class SparkResource(PySparkResource):
         }
 
 
+def _stop(spark: SparkSession) -> None:
+    """Stops a session. One whose JVM has died is stopped: the run has failed by that, and says so."""
+    with suppress(ConnectionError, Py4JError):
+        spark.stop()
+
+
 def _in_tasks(spark: SparkSession, task: Callable[[T], R], parts: Sequence[T]) -> list[R]:
     """Runs one of Spark's tasks for each part."""
     if not parts:
         return []
-    return spark.sparkContext.parallelize(list(parts), len(parts)).map(task).collect()
+    with _jvm_lives():
+        return spark.sparkContext.parallelize(list(parts), len(parts)).map(task).collect()
+
+
+@contextmanager
+def _jvm_lives() -> Iterator[None]:
+    """Says in one line that the JVM has ended, where that is why something fails."""
+    try:
+        yield
+    except Py4JJavaError:  # it answers
+        raise
+    except (ConnectionError, Py4JError):
+        raise UserError(_ENDED) from None
