@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from spotify_graph.assets import cleaned, edges, evaluation, interactions, nodes, raw, recommendations
+from spotify_graph.assets import cleaned, edges, evaluation, interactions, nodes, published_graph, raw, recommendations
 from spotify_graph.assets.held_back_files import HELD_BACK_FILES
 from spotify_graph.automation.accept import accept
 from spotify_graph.automation.cleaning import clean_lake
@@ -47,7 +47,9 @@ def build_defs(**overrides: Any) -> dg.Definitions:
     }
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([raw, cleaned, interactions, nodes, edges, recommendations, evaluation]),
+            *dg.load_assets_from_modules(
+                [raw, cleaned, interactions, nodes, edges, published_graph, recommendations, evaluation]
+            ),
             HELD_BACK_FILES,
         ],
         resources=resources | overrides,

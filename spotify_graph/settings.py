@@ -50,6 +50,8 @@ class Settings(BaseSettings):
         neo4j_username: `NEO4J_USERNAME`.
         neo4j_password: `NEO4J_PASSWORD`.
         neo4j_database: `NEO4J_DATABASE`.
+        neo4j_browser: `SPOTIFY_GRAPH_NEO4J_BROWSER`, the address of the Neo4j Browser of a server of one's own: assets
+            link to it.
         spark_master: `SPARK_MASTER`.
         in_process_rows: `SPOTIFY_GRAPH_IN_PROCESS_ROWS`, up to how many rows are worked on without Spark; 0: none. The
             models are Spark's, whatever their size.
@@ -83,6 +85,7 @@ class Settings(BaseSettings):
     neo4j_username: str = Field("neo4j", validation_alias="NEO4J_USERNAME")
     neo4j_password: SecretStr | None = Field(None, validation_alias="NEO4J_PASSWORD")
     neo4j_database: str = Field("neo4j", validation_alias="NEO4J_DATABASE")
+    neo4j_browser: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_NEO4J_BROWSER")
     spark_master: str = Field("local[*]", validation_alias="SPARK_MASTER")
     in_process_rows: int = Field(IN_PROCESS_ROWS, ge=0, validation_alias="SPOTIFY_GRAPH_IN_PROCESS_ROWS")
     java_home: Path | None = Field(None, validation_alias="SPOTIFY_GRAPH_JAVA_HOME")

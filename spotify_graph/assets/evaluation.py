@@ -6,11 +6,11 @@ from typing import Any
 
 import dagster as dg
 
+from spotify_graph.assets import interactions, published_graph
 from spotify_graph.assets.schema import OWNERS, arrow, columns
 from spotify_graph.automation.conditions import FIRST_TIME
 from spotify_graph.checks import gates as gate
 from spotify_graph.code_versions import code_of
-from spotify_graph.graph_model import FACTS
 from spotify_graph.io_managers.pages import as_it_was
 from spotify_graph.io_managers.parquet import NewRows
 from spotify_graph.lake.verdicts import Finding
@@ -43,8 +43,8 @@ _MEASURES = code_of("spotify_graph.assets.held_out")
     group_name="evaluation",
     kinds={"parquet", "spark"},
     owners=OWNERS,
-    # What is served is measured on the graph: it is published before.
-    deps=[table.asset for table in FACTS],
+    # What is served is measured on the whole graph: it is published before.
+    deps=[published_graph.NAME],
     metadata=columns(*_COLUMNS),
     code_version=_MEASURES,
     automation_condition=FIRST_TIME,
@@ -59,7 +59,6 @@ def recommendation_evaluation(
     landing: LandingFolder,
     cleaned_events: LakeTable,
     cleaned_tracks: LakeTable,
-    interactions: LakeTable,
 ) -> Iterator[dg.Output[Any] | dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """How good the recommendations are on days that the models have not seen, and the parameters that are best.
 
@@ -68,7 +67,8 @@ def recommendation_evaluation(
     """
     started = monotonic()
     store = lake.lake
-    inputs = inputs_of((cleaned_events, cleaned_tracks, interactions))
+    interactions.must_go_on(store)
+    inputs = inputs_of((cleaned_events, cleaned_tracks))
     made_from = MadeFrom(_MEASURES, inputs, {"recommender": recommender.overrides})
     before = store.find("recommendation_evaluation")
     if before and before.record.made_from == made_from:

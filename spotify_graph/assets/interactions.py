@@ -247,6 +247,16 @@ def _events_now_and_before(
     return now, sum(count for file, count in before.record.details[_KEPT].items() if file in entries)
 
 
+def must_go_on(lake: Lake) -> None:
+    """Makes sure that the gates let the events of all files together go on, for what reads these and not their counts.
+
+    Raises:
+        FileNotFoundError: they were never counted.
+        UserError: a gate refused the latest count.
+    """
+    must_hold("interactions", lake.latest("interactions"))
+
+
 def read(lake: Lake) -> dict[str, LakeTable]:
     """What the graph is computed from, as its assets are given it: the rows that the gates let through, by asset.
 
