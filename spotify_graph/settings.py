@@ -66,6 +66,10 @@ class Settings(BaseSettings):
         genre_separator: `SPOTIFY_GRAPH_GENRE_SEPARATOR`, what stands between the genres of a field; None means that a
             field is one genre.
         failure_webhook: `SPOTIFY_GRAPH_FAILURE_WEBHOOK`, an address that is sent a JSON record of each failed run.
+        mail_to: `SPOTIFY_GRAPH_MAIL_TO`, a JSON list of addresses that get mail about each failed run.
+        mail_from: `SPOTIFY_GRAPH_MAIL_FROM`, the sender; None means the first of them.
+        mail_server: `SPOTIFY_GRAPH_MAIL_SERVER`, the server as smtp://USER@HOST:PORT (STARTTLS) or smtps://USER@HOST:PORT.
+        mail_password: `SPOTIFY_GRAPH_MAIL_PASSWORD`, that user's password there.
         serve_host: `SPOTIFY_GRAPH_SERVE_HOST`, the address that `serve` listens on.
         serve_port: `SPOTIFY_GRAPH_SERVE_PORT`, its port; None is the usual one, or a free one.
         serve_token_file: `SPOTIFY_GRAPH_SERVE_TOKEN_FILE`, the file with the token that requests must show, or None.
@@ -95,6 +99,12 @@ class Settings(BaseSettings):
     placeholders: tuple[str, ...] = Field(PLACEHOLDERS, validation_alias="SPOTIFY_GRAPH_PLACEHOLDERS")
     genre_separator: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_GENRE_SEPARATOR")
     failure_webhook: SecretStr | None = Field(None, validation_alias="SPOTIFY_GRAPH_FAILURE_WEBHOOK")
+    mail_to: tuple[str, ...] = Field((), validation_alias="SPOTIFY_GRAPH_MAIL_TO")
+    mail_from: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_MAIL_FROM")
+    mail_server: str | None = Field(
+        None, pattern=r"^smtps?://[^/@]*@?[^/@]+$", validation_alias="SPOTIFY_GRAPH_MAIL_SERVER"
+    )
+    mail_password: SecretStr | None = Field(None, validation_alias="SPOTIFY_GRAPH_MAIL_PASSWORD")
     serve_host: str = Field("127.0.0.1", validation_alias="SPOTIFY_GRAPH_SERVE_HOST")
     serve_port: int | None = Field(None, ge=1, le=65535, validation_alias="SPOTIFY_GRAPH_SERVE_PORT")
     serve_token_file: Path | None = Field(None, validation_alias="SPOTIFY_GRAPH_SERVE_TOKEN_FILE")
@@ -180,7 +190,7 @@ class Settings(BaseSettings):
         except SettingsError as error:
             # It names the field that could not be parsed, and not its value.
             name = next(name for name in cls.model_fields if f'"{name}"' in str(error))
-            what = "list" if name == "placeholders" else "object"
+            what = "list" if name in {"placeholders", "mail_to"} else "object"
             raise UserError(f"{cls.model_fields[name].validation_alias}: not a JSON {what}") from None
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]

@@ -19,6 +19,7 @@ GROUPS = {
         *("played_edges", "liked_edges", "skipped_edges", "paused_edges", "seeked_edges"),
         *("by_edges", "in_genre_edges"),
     },
+    "health": {"platform_health"},
     "graph": {"published_graph"},
     "recommendations": {"similar_track_edges", "similar_user_edges", "recommended_edges"},
     "evaluation": {"recommendation_evaluation"},

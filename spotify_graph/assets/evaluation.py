@@ -1,6 +1,7 @@
 """The group evaluation: how good the models are on held-out days, and with which parameters."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
@@ -20,6 +21,7 @@ from spotify_graph.resources.lake import LakeResource, LandingFolder
 from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.recommender import Recommender
 from spotify_graph.resources.spark import SparkResource
+from spotify_graph.times import utc
 
 _COLUMNS = (
     (
@@ -36,6 +38,11 @@ _COLUMNS = (
     ("users", "int", "How many users were asked."),
     ("share_of_oracle", "double", "The share of the oracle's value, for never-heard tracks of sample data."),
 )
+HISTORY = "history"
+"""The quality of this evaluation and of those before it: a detail of its versions."""
+_KEPT = 100
+_TOLD = ("parameters", "combination", "test_window", "evidence", "judged_by", "judged_evidence", "searched_before")
+"""The details that its page shows."""
 _MEASURES = code_of("spotify_graph.assets.held_out")
 
 
@@ -87,11 +94,25 @@ def recommendation_evaluation(
         found = held_out.measured(context.log, recommender, neo4j, store, before, made_from, logs, truth)
     records = held_out.as_records(found.rows)
     lines = report.table(records)
-    shown = {"picture": dg.MetadataValue.md(report.picture(found.rows))} if found.rows else {}
+    history = [*(before.record.details.get(HISTORY, ()) if before else ())]
+    if found.rows:
+        history.append(report.quality(found.rows, utc(datetime.now(UTC), "seconds")))
+    history = history[-_KEPT:]
+    shown: dict[str, Any] = {}
+    if found.rows:
+        picture = f"{report.picture(found.rows)}\n\n{report.standing(found.rows)}"
+        shown |= {"picture": dg.MetadataValue.md(picture)}
+        shown |= {
+            f"{name} of {ranker}": values[0]
+            for ranker, of_ranker in history[-1]["quality"].items()
+            for name, values in of_ranker.items()
+        }
+    if over_time := report.over_time(history):
+        shown |= {"quality over retrains": dg.MetadataValue.md(over_time)}
     shown |= {"report": dg.MetadataValue.md(report.markdown(lines))} if found.rows else {}
     shown |= {"search": dg.MetadataValue.md(report.markdown(report.search(found.trials)))} if found.trials else {}
     table = pa.Table.from_pylist(records, arrow(*_COLUMNS))
-    details = {**found.about, "not_worse": vars(found.not_worse)}
+    details = {**found.about, "not_worse": vars(found.not_worse), HISTORY: history}
     new = NewRows(table, Record(made_from=made_from, details=details), started)
-    yield dg.Output(new, metadata={**shown, **details})
+    yield dg.Output(new, metadata={**shown, **{name: details[name] for name in _TOLD if details.get(name)}})
     yield gate.result(found.not_worse, "recommendation_evaluation")

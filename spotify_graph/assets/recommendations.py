@@ -114,7 +114,7 @@ def _train(
 ) -> Iterator[_Result]:
     """Trains, stages, loads, switches and verifies, unless what is published is made from the same."""
     # Imported where they are used: with NumPy and pandas they take a second, and definitions are loaded often.
-    from spotify_graph.assets import listening
+    from spotify_graph.assets import listening, report
     from spotify_graph.training import tables
     from spotify_graph.training.logs import start_of
     from spotify_graph.training.prepared import Prepared
@@ -164,8 +164,10 @@ def _train(
                 raise
             yield gate.result(gate.keys_unique(None), table.asset)
             staged[table.asset] = GraphSnapshot(snapshot, monotonic() - started, version, changes[table.asset])
+        over_time = report.over_time(evaluation.record.details.get("history", ()))
+        quality = {"quality over retrains": dg.MetadataValue.md(over_time)} if over_time else {}
         for asset, to_load in staged.items():
-            yield dg.Output(to_load, asset, metadata={"model": version})
+            yield dg.Output(to_load, asset, metadata={"model": version, **quality})
     about = {
         "until": until,
         "made_from": _digest(made_from),
