@@ -174,9 +174,11 @@ def of_rankers(title: str, unit: str, bars: Sequence[tuple[Point, str]], kinds: 
         axes.margins(x=0.14)
         there = {kind for _, kind in bars}
         patches = [Patch(color=colour_of[kind], label=words) for kind, words in kinds.items() if kind in there]
-        axes.legend(handles=patches, fontsize=8, frameon=False, loc="lower right")
+        axes.legend(
+            handles=patches, fontsize=8, frameon=False, loc="upper center", bbox_to_anchor=(0.45, -0.13), ncols=2
+        )
 
-    return _picture(title, draw, height=0.26 * len(bars) + 1.1)
+    return _picture(title, draw, height=0.26 * len(bars) + 1.7)
 
 
 def days_table(by_series: Mapping[str, Mapping[str, int]]) -> str:

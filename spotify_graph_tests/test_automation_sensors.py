@@ -128,13 +128,16 @@ def files(requests: Sequence[dg.RunRequest]) -> list[str | None]:
 
 
 def test_every_sensor_runs_from_the_start_and_looks_every_few_seconds() -> None:
-    assert [sensor.name for sensor in SENSORS] == ["new_log_files", "new_exports", "graph_automation", "run_failure"]
+    assert [sensor.name for sensor in SENSORS] == [
+        *("new_log_files", "new_exports", "graph_automation", "run_failure", "platform_health")
+    ]
     assert {sensor.default_status for sensor in SENSORS} == {dg.DefaultSensorStatus.RUNNING}
     assert {sensor.name: sensor.minimum_interval_seconds for sensor in SENSORS} == {
         "new_log_files": 5,
         "new_exports": 15,
         "graph_automation": 5,
         "run_failure": 15,
+        "platform_health": 30,
     }
 
 

@@ -46,7 +46,8 @@ def test_every_asset_says_what_it_is_whose_it_is_and_what_columns_it_has(specs: 
         assert spec.description, name
         assert spec.owners == ["team:data-platform"], name
         assert spec.kinds, name
-        assert spec.metadata["dagster/column_schema"].columns, name
+        # The page of the platform's health has no rows, and is what is to be seen first.
+        assert name == "platform_health" or spec.metadata["dagster/column_schema"].columns, name
 
 
 def test_the_columns_of_an_asset_of_the_graph_are_those_of_the_model(specs: dict[str, dg.AssetSpec]) -> None:

@@ -146,7 +146,7 @@ def over_time(history: Sequence[Mapping[str, Any]]) -> str | None:
     whole = {name: points for name, points in by_series.items() if points and len(points) == len(known)}
     if not whole:
         return None
-    return charts.of_time("Quality over retrains", "recall@100, never heard", whole)
+    return charts.of_time("Quality over retrains: recall of never-heard tracks, 95 % intervals", "recall@100", whole)
 
 
 def _of(rows: Sequence[Row], scope: Scope, metric: str, k: int) -> list[Row]:

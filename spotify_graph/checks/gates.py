@@ -451,4 +451,5 @@ def _duration(time: timedelta) -> str:
     """A time in the unit that people would use."""
     hours = time / timedelta(hours=1)
     value, unit = (hours / 24, "day") if hours > 2 * 24 else (hours, "hour") if hours >= 1 else (hours * 60, "minute")
-    return f"{value:.3g} {unit}{'' if round(value, 2) == 1 else 's'}"
+    text = f"{value:.0f}" if unit == "minute" else f"{value:,.1f}".removesuffix(".0")
+    return f"{text} {unit}{'' if text == '1' else 's'}"

@@ -33,18 +33,27 @@ def preview(asset: str, version: Path) -> str | None:
     """
     import pyarrow.parquet as pq
 
+    hidden = LEFT_OUT | (_IN_EVENT_FILES if asset in _OF_EVENT_FILES else frozenset())
+    names = _names(version)
     for file in _files(version):
         known = pq.ParquetFile(file)
-        hidden = LEFT_OUT | (_IN_EVENT_FILES if asset in _OF_EVENT_FILES else frozenset())
-        columns = [it for it in known.schema_arrow.names if it not in hidden and not it.startswith("old_")]
+        there = {it: names.get(it, it) for it in known.schema_arrow.names if not it.startswith("old_")}
+        columns = [it for it, name in there.items() if name not in hidden]
         found = next(known.iter_batches(ROWS, columns=columns), None) if columns else None
         if found is None or not found.num_rows:
             continue
         rows = found.slice(0, ROWS).to_pylist()
-        left_out = [it for it in known.schema_arrow.names if it in hidden]
+        left_out = [name for name in there.values() if name in hidden]
         note = f"\n\nLeft out, because it may tell who somebody is: {', '.join(left_out)}" if left_out else ""
-        return markdown.table(columns, [[_cell(value) for value in row.values()] for row in rows]) + note
+        heads = [there[it] for it in columns]
+        return markdown.table(heads, [[_cell(row[it]) for it in columns] for row in rows]) + note
     return None
+
+
+def _names(version: Path) -> dict[str, str]:
+    """What a snapshot's columns are called, which its files have by their numbers alone."""
+    snapshot = documents.read(version / "_snapshot.json")
+    return {f"c{number}": name for number, name in enumerate(snapshot["columns"])} if snapshot else {}
 
 
 def _cell(value: Any) -> str:
