@@ -3,7 +3,7 @@
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test up drift guarantees lint setup lock clean
+.PHONY: help demo test test-ui pictures up drift guarantees lint setup lock clean
 .PHONY: bench bench-incremental bench-serving bench-http bench-recommendations
 
 help: ## this list
@@ -15,6 +15,12 @@ demo: $(INSTALLED) ## from sample logs to a populated graph and the answers of t
 test: $(INSTALLED) ## the test suite
 	@.venv/bin/python -m pytest
 
+test-ui: $(INSTALLED) ## a browser clicks through the UI; needs Chromium (apt-get install chromium)
+	@.venv/bin/python -m pytest -n 0 spotify_graph_ui_tests
+
+pictures: $(INSTALLED) ## the pictures in docs/pictures anew, taken by these tests
+	@SPOTIFY_GRAPH_PICTURES=docs/pictures .venv/bin/python -m pytest -n 0 spotify_graph_ui_tests
+
 up: $(INSTALLED) ## the local Neo4j, the Dagster UI and its daemon, until Ctrl-C
 	@.venv/bin/spotify-graph up
 
@@ -24,7 +30,13 @@ drift: $(INSTALLED) ## the suite on the newest versions that fit, deprecations b
 lint: $(INSTALLED) ## what CI checks besides the tests
 	@.ci/run checks
 
-setup: $(INSTALLED) ## the Python environment in .venv
+settest-ui: $(INSTALLED) ## a browser clicks through the UI; needs Chromium (apt-get install chromium)
+	@.venv/bin/python -m pytest -n 0 spotify_graph_ui_tests
+
+pictures: $(INSTALLED) ## the pictures in docs/pictures anew, taken by these tests
+	@SPOTIFY_GRAPH_PICTURES=docs/pictures .venv/bin/python -m pytest -n 0 spotify_graph_ui_tests
+
+up: $(INSTALLED) ## the Python environment in .venv
 
 lock: $(INSTALLED) ## requirements.lock anew from pyproject.toml; UPGRADE=1 takes the newest versions that fit
 	@.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
