@@ -37,7 +37,7 @@ def page(settings: Settings, instance: dg.DagsterInstance) -> dict[str, Any]:
     quality = _quality(lake)
     limit = timedelta(hours=Gates.from_settings(settings).stale_warn_hours)
     faults = [
-        f"{len(refused)} files are held back" if refused else "",
+        f"{len(refused)} {'file is' if len(refused) == 1 else 'files are'} held back" if refused else "",
         f"the newest event is older than {limit / timedelta(hours=1):g} hours" if _is_old(newest, limit) else "",
         "nothing is published yet" if published is None else "",
     ]
