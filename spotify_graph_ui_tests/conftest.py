@@ -47,6 +47,15 @@ class Platform:
         found = self.ask(f'{{ assetNodeOrError(assetKey: {{path: ["{asset}"]}}) {{ ... on AssetNode {_LATEST} }} }}')
         return bool(found["assetNodeOrError"]["assetMaterializations"])
 
+    def runs(self) -> dict[str, set[str]]:
+        """The latest runs, and the assets that each is of."""
+        of_run = "{ runId assetSelection { path } assets { key { path } } }"
+        query = f"{{ runsOrError(limit: 20) {{ ... on Runs {{ results {of_run} }} }} }}"
+        return {
+            run["runId"]: {key["path"][0] for key in run["assetSelection"] or [it["key"] for it in run["assets"]]}
+            for run in self.ask(query)["runsOrError"]["results"]
+        }
+
     def is_idle(self) -> bool:
         found = self.ask("{ runsOrError(filter: {statuses: [QUEUED, STARTING, STARTED]}) { ... on Runs { count } } }")
         return not found["runsOrError"]["count"]

@@ -5,36 +5,44 @@ from pathlib import Path
 
 from playwright.sync_api import BrowserContext, Page, expect
 
-from spotify_graph_ui_tests.conftest import Platform, picture, until
+from spotify_graph.graph_model import FACTS
+from spotify_graph_ui_tests.conftest import SECONDS, Platform, picture, until
 
 _HEADER = "user_id,track_id,event_type,event_ts,session_id,device"
 
 
-def succeeded(page: Page, platform: Platform) -> None:
-    """Follows the link to the run that was just launched, and waits until that has succeeded."""
-    page.get_by_role("link", name=re.compile("View")).or_(page.get_by_text("View run")).first.click()
-    page.wait_for_url(re.compile(r"/runs/[0-9a-f-]{36}"))
-    expect(page.get_by_text("Success", exact=True).first).to_be_visible(timeout=120_000)
+def succeeds(page: Page, platform: Platform, button: str, assets: set[str]) -> None:
+    """Clicks a button that launches a run of these assets, opens the run's page, and waits until it has succeeded."""
+    before = set(platform.runs())
+    page.get_by_role("button", name=button).first.click()
+    launched: list[str] = []
+
+    def find() -> bool:
+        launched[:] = [run for run, of in platform.runs().items() if run not in before and of >= assets]
+        return bool(launched)
+
+    until(find, "no run was launched")
+    page.goto(f"{platform.ui}/runs/{launched[0]}")
+    expect(page.get_by_text("Success", exact=True).first).to_be_visible(timeout=1000 * SECONDS)
 
 
 def test_the_lineage_shows_the_flow_from_files_to_recommendations(page: Page, platform: Platform) -> None:
+    # The lineage fits itself into the window.
+    page.set_viewport_size({"width": 1400, "height": 560})
     page.goto(f"{platform.ui}/asset-groups")
     for group in ("raw", "cleaned", "nodes", "edges", "graph", "evaluation", "recommendations", "health"):
         expect(page.get_by_text(group, exact=True).last).to_be_visible()
-    page.get_by_text("recommendations", exact=True).last.hover()
-    picture(page, "lineage", 640)
+    picture(page, "lineage", 560)
 
 
 def test_one_asset_is_materialized_by_a_click(page: Page, platform: Platform) -> None:
     page.goto(f"{platform.ui}/assets/genre_nodes?view=overview")
-    page.get_by_role("button", name="Materialize").first.click()
-    succeeded(page, platform)
+    succeeds(page, platform, "Materialize", {"genre_nodes"})
 
 
 def test_the_whole_graph_is_materialized_by_a_click(page: Page, platform: Platform) -> None:
     page.goto(f"{platform.ui}/locations/spotify_graph/jobs/refresh_graph")
-    page.get_by_role("button", name="Materialize all").first.click()
-    succeeded(page, platform)
+    succeeds(page, platform, "Materialize all", {table.asset for table in FACTS})
     picture(page, "run")
 
 
