@@ -3,7 +3,7 @@
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test up drift docs reference guarantees lint setup lock clean
+.PHONY: help demo test test-ui pictures up drift docs reference guarantees lint setup lock clean
 .PHONY: soak bench bench-incremental bench-serving bench-http bench-recommendations
 
 help: ## this list
@@ -14,6 +14,12 @@ demo: $(INSTALLED) ## from sample logs to a populated graph and the answers of t
 
 test: $(INSTALLED) ## the test suite
 	@.venv/bin/python -m pytest
+
+test-ui: $(INSTALLED) ## a browser clicks through the UI; needs Chromium (apt-get install chromium)
+	@.venv/bin/python -m pytest -n 0 spotify_graph_ui_tests
+
+pictures: $(INSTALLED) ## the pictures in docs/pictures anew, taken by these tests
+	@SPOTIFY_GRAPH_PICTURES=docs/pictures .venv/bin/python -m pytest -n 0 spotify_graph_ui_tests
 
 up: $(INSTALLED) ## the local Neo4j, the Dagster UI and its daemon, until Ctrl-C
 	@.venv/bin/spotify-graph up

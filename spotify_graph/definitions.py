@@ -4,15 +4,17 @@ from typing import Any
 
 import dagster as dg
 
-from spotify_graph.assets import cleaned, edges, evaluation, interactions, nodes, raw, recommendations
+from spotify_graph.assets import cleaned, edges, evaluation, interactions, nodes, published_graph, raw, recommendations
 from spotify_graph.assets.held_back_files import HELD_BACK_FILES
+from spotify_graph.assets.platform_health import PLATFORM_HEALTH
+from spotify_graph.automation import mail
 from spotify_graph.automation.accept import accept
 from spotify_graph.automation.cleaning import clean_lake
 from spotify_graph.automation.executor import in_turn
 from spotify_graph.automation.exports import import_listening_histories
 from spotify_graph.automation.jobs import JOBS
 from spotify_graph.automation.schedules import SCHEDULES
-from spotify_graph.automation.sensors import SENSORS
+from spotify_graph.automation.sensors import SENSORS, record_of_failure
 from spotify_graph.first_load import first_load
 from spotify_graph.io_managers.neo4j import PlatformIOManager
 from spotify_graph.io_managers.parquet import ParquetIOManager
@@ -47,13 +49,16 @@ def build_defs(**overrides: Any) -> dg.Definitions:
     }
     return dg.Definitions(
         assets=[
-            *dg.load_assets_from_modules([raw, cleaned, interactions, nodes, edges, recommendations, evaluation]),
+            *dg.load_assets_from_modules(
+                [raw, cleaned, interactions, nodes, edges, published_graph, recommendations, evaluation]
+            ),
             HELD_BACK_FILES,
+            PLATFORM_HEALTH,
         ],
         resources=resources | overrides,
         jobs=[*JOBS, accept, clean_lake, first_load, import_listening_histories],
         schedules=SCHEDULES,
-        sensors=SENSORS,
+        sensors=[*SENSORS, *mail.sensors(settings, record_of_failure)],
         # One process and one Spark session for a run; nothing passes between assets except through their IO managers.
         executor=in_turn,
     )

@@ -17,7 +17,7 @@ import dagster as dg
 from dagster import DagsterEventType, EventLogEntry
 
 from spotify_graph import first_load
-from spotify_graph.automation import held_back, orphans
+from spotify_graph.automation import health, held_back, orphans
 from spotify_graph.automation.exports import take_lying
 from spotify_graph.automation.failures import cause_of
 from spotify_graph.automation.ingest import Ingest
@@ -207,6 +207,7 @@ def _materialize(
             if needs_neo4j and cleaning.is_due(Lake(settings.lake), datetime.now(UTC)):
                 job = defs.resolve_job_def("clean_lake")
                 job.execute_in_process(instance=dagster, run_config=_SILENT, raise_on_error=False)
+            health.report(settings, dagster)
     return watcher.report()
 
 

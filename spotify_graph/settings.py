@@ -51,6 +51,8 @@ class Settings(BaseSettings):
         neo4j_username: `NEO4J_USERNAME`, who connects to it.
         neo4j_password: `NEO4J_PASSWORD`, that user's password; the local server has one of its own.
         neo4j_database: `NEO4J_DATABASE`, the database that holds the graph.
+        neo4j_browser: `SPOTIFY_GRAPH_NEO4J_BROWSER`, the address of the Neo4j Browser of a server of one's own: assets
+            link to it.
         spark_master: `SPARK_MASTER`, the Spark cluster.
         in_process_rows: `SPOTIFY_GRAPH_IN_PROCESS_ROWS`, up to how many rows are worked on without Spark; 0: none.
         java_home: `SPOTIFY_GRAPH_JAVA_HOME`, a JVM to use in place of the one in the Python environment.
@@ -64,6 +66,10 @@ class Settings(BaseSettings):
         genre_separator: `SPOTIFY_GRAPH_GENRE_SEPARATOR`, what stands between the genres of a field; unset, a field
             is one genre.
         failure_webhook: `SPOTIFY_GRAPH_FAILURE_WEBHOOK`, an address that is sent a JSON record of each failed run.
+        mail_to: `SPOTIFY_GRAPH_MAIL_TO`, a JSON list of addresses that get mail about each failed run.
+        mail_from: `SPOTIFY_GRAPH_MAIL_FROM`, the sender; None means the first of them.
+        mail_server: `SPOTIFY_GRAPH_MAIL_SERVER`, the server as smtp://USER@HOST:PORT (STARTTLS) or smtps://USER@HOST:PORT.
+        mail_password: `SPOTIFY_GRAPH_MAIL_PASSWORD`, that user's password there.
         serve_host: `SPOTIFY_GRAPH_SERVE_HOST`, the address that `serve` listens on.
         serve_port: `SPOTIFY_GRAPH_SERVE_PORT`, its port; unset, 8000 or a free one.
         serve_token_file: `SPOTIFY_GRAPH_SERVE_TOKEN_FILE`, the file with the token that requests must show.
@@ -83,6 +89,7 @@ class Settings(BaseSettings):
     neo4j_username: str = Field("neo4j", validation_alias="NEO4J_USERNAME")
     neo4j_password: SecretStr | None = Field(None, validation_alias="NEO4J_PASSWORD")
     neo4j_database: str = Field("neo4j", validation_alias="NEO4J_DATABASE")
+    neo4j_browser: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_NEO4J_BROWSER")
     spark_master: str = Field("local[*]", validation_alias="SPARK_MASTER")
     in_process_rows: int = Field(IN_PROCESS_ROWS, ge=0, validation_alias="SPOTIFY_GRAPH_IN_PROCESS_ROWS")
     java_home: Path | None = Field(None, validation_alias="SPOTIFY_GRAPH_JAVA_HOME")
@@ -92,6 +99,12 @@ class Settings(BaseSettings):
     placeholders: tuple[str, ...] = Field(PLACEHOLDERS, validation_alias="SPOTIFY_GRAPH_PLACEHOLDERS")
     genre_separator: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_GENRE_SEPARATOR")
     failure_webhook: SecretStr | None = Field(None, validation_alias="SPOTIFY_GRAPH_FAILURE_WEBHOOK")
+    mail_to: tuple[str, ...] = Field((), validation_alias="SPOTIFY_GRAPH_MAIL_TO")
+    mail_from: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_MAIL_FROM")
+    mail_server: str | None = Field(
+        None, pattern=r"^smtps?://[^/@]*@?[^/@]+$", validation_alias="SPOTIFY_GRAPH_MAIL_SERVER"
+    )
+    mail_password: SecretStr | None = Field(None, validation_alias="SPOTIFY_GRAPH_MAIL_PASSWORD")
     serve_host: str = Field("127.0.0.1", validation_alias="SPOTIFY_GRAPH_SERVE_HOST")
     serve_port: int | None = Field(None, ge=1, le=65535, validation_alias="SPOTIFY_GRAPH_SERVE_PORT")
     serve_token_file: Path | None = Field(None, validation_alias="SPOTIFY_GRAPH_SERVE_TOKEN_FILE")
@@ -180,7 +193,7 @@ class Settings(BaseSettings):
         except SettingsError as error:
             # It names the field that could not be parsed, and not its value.
             name = next(name for name in cls.model_fields if f'"{name}"' in str(error))
-            what = "list" if name == "placeholders" else "object"
+            what = "list" if name in {"placeholders", "mail_to"} else "object"
             raise UserError(f"{cls.model_fields[name].validation_alias}: not a JSON {what}") from None
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]

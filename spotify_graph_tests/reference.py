@@ -247,7 +247,7 @@ PAGES: dict[str, tuple[str, Callable[[], Iterator[str]]]] = {
 }
 """The pages, by their files' names: the title, and what gives the lines below it."""
 
-_ORDER = ("raw", "cleaned", "nodes", "edges", "evaluation", "recommendations")
+_ORDER = ("raw", "cleaned", "nodes", "edges", "graph", "evaluation", "recommendations", "health")
 
 
 def page(name: str) -> str:

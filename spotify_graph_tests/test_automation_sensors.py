@@ -128,13 +128,16 @@ def files(requests: Sequence[dg.RunRequest]) -> list[str | None]:
 
 
 def test_every_sensor_runs_from_the_start_and_looks_every_few_seconds() -> None:
-    assert [sensor.name for sensor in SENSORS] == ["new_log_files", "new_exports", "graph_automation", "run_failure"]
+    assert [sensor.name for sensor in SENSORS] == [
+        *("new_log_files", "new_exports", "graph_automation", "run_failure", "platform_health")
+    ]
     assert {sensor.default_status for sensor in SENSORS} == {dg.DefaultSensorStatus.RUNNING}
     assert {sensor.name: sensor.minimum_interval_seconds for sensor in SENSORS} == {
         "new_log_files": 5,
         "new_exports": 15,
         "graph_automation": 5,
         "run_failure": 15,
+        "platform_health": 30,
     }
 
 
@@ -157,7 +160,7 @@ def test_a_stable_file_of_each_kind_is_asked_for_once(watch: Watch) -> None:
         f"{FILE}@{digest(events)[:16]}/{watch.code}#0",
     ]
     assert requests[1].tags["spotify_graph/file"] == FILE
-    assert requests[1].tags["spotify_graph/digest"] == digest(events)
+    assert requests[1].tags[DIGEST_TAG] == digest(events)
     assert watch.instance.get_dynamic_partitions("log_files") == [FILE]
     assert watch.instance.get_dynamic_partitions("catalogue_files") == ["tracks.csv.gz"]
     for request in requests:
@@ -192,7 +195,7 @@ def test_a_replaced_file_is_found_by_its_content_whatever_its_times_say(watch: W
     file.write_text("two")
     os.utime(file, ns=times)
     (request,) = watch.settle()
-    assert request.tags["spotify_graph/digest"] == digest(file)
+    assert request.tags[DIGEST_TAG] == digest(file)
     watch.take_in(request)
     file.write_text("one")
     os.utime(file, ns=(0, 0))
@@ -256,7 +259,7 @@ def test_a_run_in_flight_is_waited_for_when_its_file_is_replaced(watch: Watch) -
     assert watch.settle() == []
     watch.instance.report_run_canceled(run)
     (second,) = watch.tick()
-    assert second.tags["spotify_graph/digest"] == digest(watch.landing / FILE)
+    assert second.tags[DIGEST_TAG] == digest(watch.landing / FILE)
 
 
 @pytest.mark.parametrize(
@@ -345,7 +348,7 @@ def test_a_changed_rule_has_known_files_taken_in_again_also_those_that_left_and_
     edit("spotify_graph.transforms.cleaning")
     requests = watch.tick()
     assert files(requests) == names
-    assert {request.tags["spotify_graph/code"] for request in requests} == {watch.code}
+    assert {request.tags[CODE_TAG] for request in requests} == {watch.code}
     assert all(str(request.run_key).endswith(f"/{watch.code}#0") for request in requests)
     watch.run(requests[0], dg.DagsterRunStatus.QUEUED)
     left.write_text(left.name)
@@ -488,7 +491,7 @@ def test_a_file_that_is_written_to_while_it_is_read_waits(watch: Watch, monkeypa
     monkeypatch.setattr("spotify_graph.automation.digests.digest", grows)
     assert watch.tick() == []
     (request,) = watch.settle()
-    assert request.tags["spotify_graph/digest"] == digest(file)
+    assert request.tags[DIGEST_TAG] == digest(file)
 
 
 def test_more_than_can_be_hashed_at_one_look_is_left_to_the_next(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ def test_the_ui_shows_the_asset_graph_the_terminal_a_refused_file_and_signals_le
     output = tmp_path / "output"
     nodes = {node["assetKey"]["path"][0]: node for node in ask(url, _ASSETS)["assetNodes"]}
     assert {node["groupName"] for node in nodes.values()} == {
-        *("raw", "cleaned", "nodes", "edges", "recommendations", "evaluation")
+        *("raw", "cleaned", "nodes", "edges", "graph", "health", "recommendations", "evaluation")
     }
     for name in TABLES:
         assert nodes[name]["isMaterializable"]

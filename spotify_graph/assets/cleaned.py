@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from spotify_graph import charts, markdown
 from spotify_graph.assets.schema import OWNERS, arrow, columns, table_columns
 from spotify_graph.automation import held_back
 from spotify_graph.automation.conditions import COMBINES_FILES
@@ -33,6 +34,10 @@ from spotify_graph.tasks import events as of_events
 from spotify_graph.transforms import cleaning
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, raw_schema
 
+BY_DAY = "events by day"
+"""The name under which the page of an asset shows them."""
+DAYS = "days"
+"""How many events a version of cleaned events has of each type by day: a detail of it."""
 _COMMON: dict[str, Any] = {"group_name": "cleaned", "kinds": {"parquet", "pyarrow", "spark"}, "owners": OWNERS}
 
 IDS = ("user_id", "string", "The user's id, trimmed."), ("track_id", "string", "The track's id, trimmed.")
@@ -126,7 +131,9 @@ def clean_events(
     counts = _added(*(it.counts for it in judged), *(it.counts for it in cleaned))
     by_reason = {reason: counts[reason] for reason in cleaning.EVENT_REASONS}
     found = {"rows_read": counts["rows_read"], "rejected": counts["rejected"], **by_reason}
-    yield made("rejected_events", bad_rows.path, {**found, **shown(bad_rows, started)})
+    told = {**found, **_reasons(f"Rejected rows of {file}", by_reason), **shown(bad_rows, started)}
+    yield made("rejected_events", bad_rows.path, told)
+    days = cleaning.added_days(it.days for it in cleaned)
     examples = {reason: example for it in reversed(judged) for reason, example in it.examples.items()}
     findings = [
         gate.schema(_columns_of(version), table_columns(EVENTS)),
@@ -151,10 +158,12 @@ def clean_events(
     version = version.but(
         verdict=Verdict(tuple(findings)),
         counts={**found, "cleaned": counts["kept"], "duplicates": counts["duplicates"]},
+        details={DAYS: days},
     )
     if version.record.holds:
         told = {name: counts[name] for name in ("rows_read", "kept", "duplicates", "rejected")}
-        yield made("cleaned_events", version.path, {"raw_version": raw.name, **shown(version, started, **told)})
+        told |= events_by_day(f"Events of {file}", days, version.rows)
+        yield made("cleaned_events", version.path, {"raw_version": raw.name, **shown(version, started), **told})
     intake = Intake(store, USER_EVENTS)
     held_back.record(context.instance, landing.folder, intake, file, version, ("rejected_events", bad_rows))
     yield from (gate.of_file(finding, "cleaned_events", file, version.name) for finding in findings)
@@ -216,7 +225,8 @@ def clean_tracks(
     of_latest = cleaning.judge_tracks(together(latest.values()).read(raw_schema(TRACKS)), **rule)
     bad_rows = store.write_table("rejected_tracks", cleaning.rejected(of_latest), Record(made_from=made_from))
     by_reason = _sum(entries.values(), cleaning.TRACK_REASONS)
-    yield made("rejected_tracks", bad_rows.path, {**by_reason, **shown(bad_rows, started)})
+    told = {**by_reason, **_reasons("Rejected rows of the catalogue", by_reason), **shown(bad_rows, started)}
+    yield made("rejected_tracks", bad_rows.path, told)
     findings = [
         gate.schema(_columns_of(version), table_columns(CATALOGUE)),
         gate.rows_add_up(
@@ -229,6 +239,27 @@ def clean_tracks(
     yield from (gate.of_version(finding, "cleaned_tracks", version.name) for finding in findings)
 
 
+def events_by_day(title: str, days: Mapping[str, Mapping[str, int]], events: int) -> dict[str, Any]:
+    """What is shown of `cleaning.days`: a picture, or a table where the events are few."""
+    if not events:
+        return {}
+    ranked = dict(sorted(days.items(), key=lambda it: -sum(it[1].values())))
+    shown = charts.of_days(title, "events", ranked) if events > charts.FEW else charts.days_table(ranked)
+    return {BY_DAY: dg.MetadataValue.md(shown)}
+
+
+def _reasons(title: str, by_reason: Mapping[str, int]) -> dict[str, Any]:
+    """What is shown of the reasons for which rows were rejected: a picture, or a table where they are few."""
+    there = {name: count for name, count in by_reason.items() if count and name not in {"rows_read", "rejected"}}
+    if not there:
+        return {}
+    if sum(there.values()) > charts.FEW:
+        shown = charts.of_reasons(title, "rows; one may have several reasons", there)
+    else:
+        shown = markdown.table(["reason", "rows"], [[name, f"{count:,}"] for name, count in there.items()])
+    return {"rejected by reason": dg.MetadataValue.md(shown)}
+
+
 def _columns_of(version: Version) -> Any:
     """The columns that a version has, as they are in its files."""
     import pyarrow.parquet as pq
@@ -237,8 +268,9 @@ def _columns_of(version: Version) -> Any:
 
 
 def _some(version: Version) -> list[object]:
-    """A few rows of a version."""
-    parts = (Part((str(file),)).read(arrow(*_REJECTED)).slice(0, gate.SAMPLE) for file in version.files)
+    """A few rejected rows of a version, without their text: it names users, and Dagster would keep it."""
+    shown = [name for name, *_ in _REJECTED if name != "raw"]
+    parts = (Part((str(file),)).read(arrow(*_REJECTED), shown).slice(0, gate.SAMPLE) for file in version.files)
     return [row for part in parts for row in part.to_pylist()][: gate.SAMPLE]
 
 

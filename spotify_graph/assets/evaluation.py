@@ -1,16 +1,17 @@
 """The group evaluation: how good the models are on held-out days, and with which parameters."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
 import dagster as dg
 
+from spotify_graph.assets import interactions, published_graph
 from spotify_graph.assets.schema import OWNERS, arrow, columns
 from spotify_graph.automation.conditions import FIRST_TIME
 from spotify_graph.checks import gates as gate
 from spotify_graph.code_versions import code_of
-from spotify_graph.graph_model import FACTS
 from spotify_graph.io_managers.pages import as_it_was
 from spotify_graph.io_managers.parquet import NewRows
 from spotify_graph.lake.verdicts import Finding
@@ -20,6 +21,7 @@ from spotify_graph.resources.lake import LakeResource, LandingFolder
 from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.recommender import Recommender
 from spotify_graph.resources.spark import SparkResource
+from spotify_graph.times import utc
 
 _COLUMNS = (
     (
@@ -36,6 +38,11 @@ _COLUMNS = (
     ("users", "int", "How many users were asked."),
     ("share_of_oracle", "double", "The share of the oracle's value, for never-heard tracks of sample data."),
 )
+HISTORY = "history"
+"""The quality of this evaluation and of those before it: a detail of its versions."""
+_KEPT = 100
+_TOLD = ("parameters", "combination", "test_window", "evidence", "judged_by", "judged_evidence", "searched_before")
+"""The details that its page shows."""
 _MEASURES = code_of("spotify_graph.assets.held_out")
 
 
@@ -43,8 +50,8 @@ _MEASURES = code_of("spotify_graph.assets.held_out")
     group_name="evaluation",
     kinds={"parquet", "spark"},
     owners=OWNERS,
-    # What is served is measured on the graph: it is published before.
-    deps=[table.asset for table in FACTS],
+    # What is served is measured on the whole graph: it is published before.
+    deps=[published_graph.NAME],
     metadata=columns(*_COLUMNS),
     code_version=_MEASURES,
     automation_condition=FIRST_TIME,
@@ -59,7 +66,6 @@ def recommendation_evaluation(
     landing: LandingFolder,
     cleaned_events: LakeTable,
     cleaned_tracks: LakeTable,
-    interactions: LakeTable,
 ) -> Iterator[dg.Output[Any] | dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """How good the recommendations are on days that the models have not seen, and the parameters that are best.
 
@@ -68,7 +74,8 @@ def recommendation_evaluation(
     """
     started = monotonic()
     store = lake.lake
-    inputs = inputs_of((cleaned_events, cleaned_tracks, interactions))
+    interactions.must_go_on(store)
+    inputs = inputs_of((cleaned_events, cleaned_tracks))
     made_from = MadeFrom(_MEASURES, inputs, {"recommender": recommender.overrides})
     before = store.find("recommendation_evaluation")
     if before and before.record.made_from == made_from:
@@ -87,11 +94,25 @@ def recommendation_evaluation(
         found = held_out.measured(context.log, recommender, neo4j, store, before, made_from, logs, truth)
     records = held_out.as_records(found.rows)
     lines = report.table(records)
-    shown = {"picture": dg.MetadataValue.md(report.picture(found.rows))} if found.rows else {}
+    history = [*(before.record.details.get(HISTORY, ()) if before else ())]
+    if found.rows:
+        history.append(report.quality(found.rows, utc(datetime.now(UTC), "seconds")))
+    history = history[-_KEPT:]
+    shown: dict[str, Any] = {}
+    if found.rows:
+        picture = f"{report.picture(found.rows)}\n\n{report.standing(found.rows)}"
+        shown |= {"picture": dg.MetadataValue.md(picture)}
+        shown |= {
+            f"{name} of {ranker}": values[0]
+            for ranker, of_ranker in history[-1]["quality"].items()
+            for name, values in of_ranker.items()
+        }
+    if over_time := report.over_time(history):
+        shown |= {"quality over retrains": dg.MetadataValue.md(over_time)}
     shown |= {"report": dg.MetadataValue.md(report.markdown(lines))} if found.rows else {}
     shown |= {"search": dg.MetadataValue.md(report.markdown(report.search(found.trials)))} if found.trials else {}
     table = pa.Table.from_pylist(records, arrow(*_COLUMNS))
-    details = {**found.about, "not_worse": vars(found.not_worse)}
+    details = {**found.about, "not_worse": vars(found.not_worse), HISTORY: history}
     new = NewRows(table, Record(made_from=made_from, details=details), started)
-    yield dg.Output(new, metadata={**shown, **details})
+    yield dg.Output(new, metadata={**shown, **{name: details[name] for name in _TOLD if details.get(name)}})
     yield gate.result(found.not_worse, "recommendation_evaluation")

@@ -10,13 +10,15 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from spotify_graph.assets.cleaned import CATALOGUE, EVENTS, IDS, names, sources, up_to_date
+from spotify_graph.assets.cleaned import BY_DAY as _BY_DAY
+from spotify_graph.assets.cleaned import CATALOGUE, DAYS, EVENTS, IDS, events_by_day, names, sources, up_to_date
 from spotify_graph.assets.schema import OWNERS, arrow, columns, ddl, table_columns
 from spotify_graph.automation.conditions import COMBINES_FILES
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
 from spotify_graph.code_versions import code_of
 from spotify_graph.graph_model import EVENT_NAMES
+from spotify_graph.io_managers.degrees import is_due
 from spotify_graph.io_managers.pages import as_it_was, made
 from spotify_graph.io_managers.parquet import GATED, must_hold, shown
 from spotify_graph.lake import keyed
@@ -30,7 +32,7 @@ from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.tasks import interactions as counting
-from spotify_graph.transforms import popularity
+from spotify_graph.transforms import cleaning, popularity
 from spotify_graph.transforms.landing import USER_EVENTS
 
 _INTERACTIONS = (
@@ -61,6 +63,8 @@ _OTHERS = (counting.DEVICES, counting.POPULARITY)
 _ROW_GATES = tuple(it.name for it in rules.of_interactions())
 _SHARE = 0.5
 """Where more of the events come and go, all are counted."""
+_DRAWN = "drawn"
+"""The chart that is shown, and what it is of: a detail of their versions."""
 _KEPT = "kept"
 """How many events of each landed file the interactions are of: a detail of their versions."""
 
@@ -106,10 +110,11 @@ def interactions(
     else:
         done = _revised(store, spark, before, turnover, Record(made_from=made_from))
         how = f"{len(turnover.came) + len(turnover.went)} versions of files"
+    chart = _chart(active.values(), before, done.events, now)
     yield made(
         "interactions",
         done.version.path,
-        {**sources(entries), "counted": how, **shown(done.version, started, events=done.events)},
+        {**sources(entries), **chart, "counted": how, **shown(done.version, started, events=done.events)},
     )
     kept = {file: entry.in_graph for file, entry in entries.items() if entry.in_graph is not None}
     newest = None if done.newest is None else datetime.fromtimestamp(done.newest / 1e6, UTC)
@@ -120,10 +125,32 @@ def interactions(
         gate.freshness(newest, now, gates),
     ]
     version = done.version.but(
-        verdict=Verdict(tuple(findings)), counts={_EVENTS: done.events}, details={_KEPT: kept, _NEWEST: done.newest}
+        verdict=Verdict(tuple(findings)),
+        counts={_EVENTS: done.events},
+        details={_KEPT: kept, _NEWEST: done.newest, **_drawn(chart, before, done.events, now)},
     )
     store.put({"interactions": version})
     yield from (gate.of_version(finding, "interactions", version.name) for finding in findings)
+
+
+def _chart(active: Iterable[Version], before: Version | None, events: int, now: datetime) -> dict[str, Any]:
+    """The events of all files by day, from the sums that are kept with each; drawn anew only where that is due."""
+    kept = before.record.details.get(_DRAWN) if before else None
+    if kept and not is_due(events, kept["events"], datetime.fromisoformat(kept["at"]), now):
+        return {_BY_DAY: dg.MetadataValue.md(kept["shown"])}
+    # A file that an earlier version of this project cleaned has none until it is cleaned anew.
+    days = [it.record.details[DAYS] for it in active if DAYS in it.record.details]
+    return events_by_day(f"Events of all files, {now:%Y-%m-%d}", cleaning.added_days(days), events if days else 0)
+
+
+def _drawn(chart: Mapping[str, Any], before: Version | None, events: int, now: datetime) -> dict[str, Any]:
+    """What is kept of a chart, so that the next version need not draw it."""
+    if not chart:
+        return {}
+    kept, shown = before.record.details.get(_DRAWN) if before else None, chart[_BY_DAY].value
+    if kept and kept["shown"] == shown:
+        return {_DRAWN: kept}
+    return {_DRAWN: {"events": events, "at": now.isoformat(), "shown": shown}}
 
 
 @dataclass(frozen=True)
@@ -246,6 +273,16 @@ def _events_now_and_before(
     if before is None:
         return now, None
     return now, sum(count for file, count in before.record.details[_KEPT].items() if file in entries)
+
+
+def must_go_on(lake: Lake) -> None:
+    """Makes sure that the gates let the events of all files together go on, for what reads these and not their counts.
+
+    Raises:
+        FileNotFoundError: they were never counted.
+        UserError: a gate refused the latest count.
+    """
+    must_hold("interactions", lake.latest("interactions"))
 
 
 def read(lake: Lake) -> dict[str, LakeTable]:

@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from spotify_graph.assets import interactions
 from spotify_graph.assets.graph import STAGED_BY, mended_rows
 from spotify_graph.assets.schema import OWNERS
 from spotify_graph.automation.conditions import FIRST_TIME
@@ -66,8 +67,9 @@ class TrainingConfig(dg.Config):
         )
         for table in RECOMMENDATIONS
     },
-    ins={name: dg.AssetIn() for name in ("cleaned_events", "cleaned_tracks", "interactions")},
-    deps=["recommendation_evaluation", *dict.fromkeys(table.end.node.asset for table in RECOMMENDATIONS)],
+    ins={name: dg.AssetIn() for name in ("cleaned_events", "cleaned_tracks")},
+    # The evaluation is of the published graph, whose nodes the relationships need.
+    deps=["recommendation_evaluation"],
     check_specs=[
         it.spec(table.asset)
         for table in RECOMMENDATIONS
@@ -82,13 +84,13 @@ def recommender_model(
     lake: LakeResource,
     cleaned_events: LakeTable,
     cleaned_tracks: LakeTable,
-    interactions: LakeTable,
 ) -> Iterator[_Result]:
     """Trains the models on all events with the parameters that the evaluation found, and publishes what they say.
 
     The three tables are loaded beside the published ones, and switched to in one transaction.
     """
-    inputs, store = inputs_of((cleaned_events, cleaned_tracks, interactions)), lake.lake
+    inputs, store = inputs_of((cleaned_events, cleaned_tracks)), lake.lake
+    interactions.must_go_on(store)
     evaluation = store.latest("recommendation_evaluation")
     if evaluation.record.made_from.inputs != inputs:
         context.log.warning("the parameters are of an evaluation of other logs: materialize recommendation_evaluation")
@@ -112,7 +114,7 @@ def _train(
 ) -> Iterator[_Result]:
     """Trains, stages, loads, switches and verifies, unless what is published is made from the same."""
     # Imported where they are used: with NumPy and pandas they take a second, and definitions are loaded often.
-    from spotify_graph.assets import listening
+    from spotify_graph.assets import listening, report
     from spotify_graph.training import tables
     from spotify_graph.training.logs import start_of
     from spotify_graph.training.prepared import Prepared
@@ -162,8 +164,10 @@ def _train(
                 raise
             yield gate.result(gate.keys_unique(None), table.asset)
             staged[table.asset] = GraphSnapshot(snapshot, monotonic() - started, version, changes[table.asset])
+        over_time = report.over_time(evaluation.record.details.get("history", ()))
+        quality = {"quality over retrains": dg.MetadataValue.md(over_time)} if over_time else {}
         for asset, to_load in staged.items():
-            yield dg.Output(to_load, asset, metadata={"model": version})
+            yield dg.Output(to_load, asset, metadata={"model": version, **quality})
     about = {
         "until": until,
         "made_from": _digest(made_from),

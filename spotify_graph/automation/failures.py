@@ -175,7 +175,7 @@ def _one_line(text: str | None) -> str:
 def _without_secrets(text: str, settings: Settings) -> str:
     from spotify_graph.local.neo4j import LocalNeo4j
 
-    known = [settings.neo4j_password, settings.failure_webhook]
+    known = [settings.neo4j_password, settings.failure_webhook, settings.mail_password]
     with suppress(UserError):  # there is no local server
         known.append(LocalNeo4j(settings).password())
     secrets = [secret.get_secret_value() for secret in known if secret]

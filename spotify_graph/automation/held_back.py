@@ -1,12 +1,12 @@
 """The landed files that stay out of the graph, in one place of Dagster's UI: what the asset `held_back_files` shows."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 import dagster as dg
 
+from spotify_graph import markdown
 from spotify_graph.errors import UserError
 from spotify_graph.lake.intake import KINDS, Intake
 from spotify_graph.lake.lake import Lake
@@ -15,9 +15,6 @@ from spotify_graph.transforms.landing import landed_files, name_fault, shown_nam
 
 ASSET = "held_back_files"
 """The asset's key. No run computes it: whoever refuses a file or lets one in reports it."""
-
-_MARKUP = re.compile(r"[&<>|\\`*~\[\]!$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
-"""What means something in Markdown or in HTML, within a line."""
 
 
 @dataclass(frozen=True)
@@ -109,11 +106,5 @@ def report(instance: dg.DagsterInstance, folder: Path, lake: Lake) -> None:
 def _table(files: list[HeldBack]) -> str:
     if not files:
         return "No file is held back."
-    head = [field.name for field in fields(HeldBack)]
-    rows = [head, ["---"] * len(head), *(map(_cell, astuple(file)) for file in files)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-
-
-def _cell(text: str) -> str:
-    # What a file holds is quoted in the reason: it is no markup, and has no line of the table to itself.
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", " ".join(text.splitlines()))
+    # What a file holds is quoted in the reason: it is no markup.
+    return markdown.table([field.name for field in fields(HeldBack)], [astuple(file) for file in files])

@@ -5,7 +5,7 @@ import dagster as dg
 from spotify_graph.graph_model import FACTS
 
 _COMBINED = dg.AssetSelection.assets("cleaned_tracks", "rejected_tracks", "interactions")
-_GRAPH = _COMBINED | dg.AssetSelection.groups("nodes", "edges")
+_GRAPH = _COMBINED | dg.AssetSelection.groups("nodes", "edges", "graph")
 
 ingest_events = dg.define_asset_job(
     "ingest_events",

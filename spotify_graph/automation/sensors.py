@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from itertools import takewhile
+from typing import Any
 
 import dagster as dg
 
 from spotify_graph.automation import failures, held_back, orphans
 from spotify_graph.automation.exports import new_exports
+from spotify_graph.automation.health import platform_health
 from spotify_graph.automation.ingest import Attempts, Decision, Ingest, decide
 from spotify_graph.automation.jobs import ingest_catalogue, ingest_events
 from spotify_graph.automation.landed import LandedFile, Listing, files_of, listed, release
@@ -137,21 +139,26 @@ graph_automation = dg.AutomationConditionSensorDefinition(
 )
 def run_failure(context: dg.RunFailureSensorContext) -> None:
     """Records a failed run in `failures` in the home."""
-    settings = Settings.load()
+    settings, run = Settings.load(), context.dagster_run
+    record = record_of_failure(context)
+    file = failures.keep(record, settings)
+    context.log.info(f"{file}: {record['job']} failed")
+    if fault := failures.send(record, settings):
+        context.log.warning(f"The webhook did not take the record of run {run.run_id} ({fault}); it is in {file}")
+
+
+def record_of_failure(context: dg.RunFailureSensorContext) -> dict[str, Any]:
+    """What went wrong in the run that a sensor is told of, from `failures.record_of`."""
     run = context.dagster_run
     stored = context.instance.get_run_record_by_id(run.run_id)
-    record = failures.record_of(
+    return failures.record_of(
         run,
         None if stored is None else stored.end_time,
         context.failure_event,
         context.get_step_failure_events(),
         _checks(context.instance, run.run_id),
-        settings,
+        Settings.load(),
     )
-    file = failures.keep(record, settings)
-    context.log.info(f"{file}: {record['job']} failed")
-    if fault := failures.send(record, settings):
-        context.log.warning(f"The webhook did not take the record of run {run.run_id} ({fault}); it is in {file}")
 
 
 def _checks(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetCheckEvaluation]:
@@ -160,5 +167,5 @@ def _checks(instance: dg.DagsterInstance, run_id: str) -> list[dg.AssetCheckEval
     return [event.asset_check_evaluation_data for event in events]
 
 
-SENSORS: list[dg.SensorDefinition] = [new_log_files, new_exports, graph_automation, run_failure]
+SENSORS: list[dg.SensorDefinition] = [new_log_files, new_exports, graph_automation, run_failure, platform_health]
 """Every sensor."""

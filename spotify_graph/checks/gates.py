@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from spotify_graph import markdown
+from spotify_graph.io_managers.previews import LEFT_OUT
 from spotify_graph.lake.intake import way_on
 from spotify_graph.lake.verdicts import Acceptance, Finding, Verdict
 from spotify_graph.neo4j_io.errors import StagingError
@@ -95,6 +97,17 @@ NOT_WORSE = Gate(
 )
 
 
+_DESCRIPTIONS = {it.name: it.description for it in vars().copy().values() if isinstance(it, Gate)}
+_AT_MOST = {
+    REJECTED_SHARE.name: "of the rows rejected",
+    DUPLICATE_SHARE.name: "of the rows duplicates",
+    NO_DROP.name: "fewer than at the last publication",
+    UNCATALOGUED_SHARE.name: "of the events on tracks that the catalogue lacks",
+}
+"""What the limits of these gates are of."""
+_LIMITS = ("error_over", "warn_over", "warn_over_hours")
+
+
 def of_file(finding: Finding, asset: str, file: str, version: str | None) -> dg.AssetCheckResult:
     """A finding about a landed file as the result of an asset's check, which names the file."""
     return of_version(replace(finding, description=f"{file}: {finding.description}"), asset, version)
@@ -123,8 +136,31 @@ def result(finding: Finding, asset: str, accepted: Acceptance | None = None) -> 
         passed=finding.passed,
         severity=dg.AssetCheckSeverity.ERROR if finding.blocking else dg.AssetCheckSeverity.WARN,
         description=finding.description,
-        metadata=dict(finding.details),
+        metadata={"found": finding.description, "expected": _expected(finding), **_in_words(finding.details)},
     )
+
+
+def _expected(finding: Finding) -> str:
+    """What would be all right, in words, with the limits that it was held against."""
+    limits = {name: finding.details.get(name) for name in ("error_over", "warn_over")}
+    words = {name: _percent(value) for name, value in limits.items() if value is not None}
+    what = _AT_MOST.get(finding.check)
+    if what and words:
+        parts = [f"at most {words['error_over']} {what}: more is refused"] if "error_over" in words else []
+        parts += [f"at most {words['warn_over']} {what}: more is a warning"] if "warn_over" in words else []
+        return "; ".join(parts)
+    if hours := finding.details.get("warn_over_hours"):
+        return f"at most {_duration(timedelta(hours=hours))} old: older is a warning"
+    return _DESCRIPTIONS.get(finding.check, "")
+
+
+def _in_words(details: Mapping[str, Any]) -> dict[str, Any]:
+    """The details of a finding for people: limits are in what was expected, and examples are a list."""
+    shown_ones = {name: it for name, it in details.items() if name not in {*_LIMITS, "sample"} and it is not None}
+    sample = details.get("sample")
+    if sample:
+        shown_ones["examples"] = dg.MetadataValue.md("\n".join(f"- {markdown.escaped(each)}" for each in sample))
+    return shown_ones
 
 
 def results(verdict: Verdict, asset: str) -> list[dg.AssetCheckResult]:
@@ -214,8 +250,9 @@ def placeholders(read: int, held: int, sample: Sample) -> Finding:
 
 def none_broken(gate: Gate, broken: int, sample: Sample) -> Finding:
     """Whether no row breaks a rule; the threshold is 0."""
-    found = f"{broken:,} rows break the rule" if broken else "no row breaks the rule"
-    return _finding(gate, broken == 0, found, {"broken": broken, "error_over": 0}, sample)
+    rule = gate.description[0].lower() + gate.description[1:].removesuffix(".")
+    found = f"{broken:,} rows break the rule that {rule}" if broken else f"no row breaks the rule that {rule}"
+    return _finding(gate, broken == 0, found, {"broken": broken}, sample)
 
 
 def no_drop(what: str, now: int, before: int | None, gates: Gates, excuse: str | None = None) -> Finding:
@@ -258,8 +295,14 @@ def freshness(newest: datetime | None, now: datetime, gates: Gates) -> Finding:
         return _finding(FRESHNESS, True, "no events")
     limit = timedelta(hours=gates.stale_warn_hours)
     found = f"the newest event is of {newest:%Y-%m-%d %H:%M:%S}Z"
-    details = {"newest": newest.isoformat(), "warn_over_hours": gates.stale_warn_hours}
-    return _finding(FRESHNESS, now - newest <= limit, found, details)
+    age = now - newest
+    old = f"{_duration(age)} old" if age > timedelta() else f"{_duration(-age)} ahead"
+    details = {
+        "newest": newest.isoformat(),
+        "age_hours": round(age / timedelta(hours=1), 2),
+        "warn_over_hours": gates.stale_warn_hours,
+    }
+    return _finding(FRESHNESS, age <= limit, f"{found}: {old}, and the limit is {_duration(limit)}", details)
 
 
 def aged(verdict: Verdict, now: datetime, gates: Gates) -> Verdict:
@@ -371,7 +414,8 @@ def shown(value: object) -> str:
         case str():
             text = repr(value)[1:-1]
         case Mapping():
-            text = ", ".join(f"{name}={it!r}" for name, it in value.items())
+            # Dagster keeps what it is shown, also of a person who is forgotten.
+            text = ", ".join(f"{name}={it!r}" for name, it in value.items() if name not in LEFT_OUT)
         case _:
             text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
@@ -401,3 +445,11 @@ def _share(part: int, whole: int) -> float:
 
 def _percent(share: float) -> str:
     return f"{share:.2%}"
+
+
+def _duration(time: timedelta) -> str:
+    """A time in the unit that people would use."""
+    hours = time / timedelta(hours=1)
+    value, unit = (hours / 24, "day") if hours > 2 * 24 else (hours, "hour") if hours >= 1 else (hours * 60, "minute")
+    text = f"{value:.0f}" if unit == "minute" else f"{value:,.1f}".removesuffix(".0")
+    return f"{text} {unit}{'' if text == '1' else 's'}"

@@ -8,6 +8,7 @@ import dagster as dg
 
 from spotify_graph.graph_model import RECOMMENDER, TABLES
 from spotify_graph.io_managers import pages
+from spotify_graph.io_managers.degrees import degrees
 from spotify_graph.neo4j_dagster.io_manager import Neo4jIOManager, Progress
 from spotify_graph.neo4j_dagster.metadata import publication_metadata
 from spotify_graph.neo4j_dagster.retries import transient_errors_retried
@@ -55,7 +56,11 @@ class PlatformIOManager(Neo4jIOManager):
                 result = self._load(context, table, obj.snapshot, obj.model)
         shown = publication_metadata(result, obj.staging_seconds + monotonic() - started)
         context.add_output_metadata({**shown, "staging_seconds": round(obj.staging_seconds, 2)})
-        pages.finish(context, Path(self.root) / table.asset / result.version)
+        # Where its content is published already, the version that has it stays.
+        version = Path(self.root) / table.asset / result.version
+        if isinstance(table, RelationshipType) and (drawn := degrees(table, version)):
+            context.add_output_metadata({"degrees": dg.MetadataValue.md(drawn)})
+        pages.finish(context, version)
 
     def _load(self, context: dg.OutputContext, table: GraphTable, snapshot: Snapshot, model: str) -> PublicationResult:
         assert isinstance(table, RelationshipType)  # noqa: S101 a model has no nodes

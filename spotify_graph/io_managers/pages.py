@@ -7,8 +7,12 @@ from typing import Any
 
 import dagster as dg
 
+from spotify_graph.browser_links import link_of
+from spotify_graph.io_managers.column_lineage import lineage_of
+from spotify_graph.io_managers.previews import preview
 from spotify_graph.lake import documents
 from spotify_graph.lake.versions import Version
+from spotify_graph.settings import Settings
 
 _FILE = "_page.json"
 
@@ -20,12 +24,15 @@ def finish(context: dg.OutputContext, version: Path) -> None:
     written once.
     """
     context.step_context.set_data_version(context.asset_key, dg.DataVersion(version.name))
+    asset = context.asset_key.to_user_string()
+    context.add_output_metadata({**_of_asset(asset), **_of_version(asset, version)})
     if not (version / _FILE).exists():
         _write(version, {**context.output_metadata, **context.get_logged_metadata()})
 
 
 def made(asset: str, version: Path, metadata: Mapping[str, Any]) -> dg.MaterializeResult[Any]:
     """The materialization of an asset whose version is in the lake already, with what its page says."""
+    metadata = {**metadata, **_of_asset(asset), **_of_version(asset, version)}
     _write(version, dg.AssetMaterialization(asset, metadata=metadata).metadata)
     return dg.MaterializeResult(asset, metadata=metadata, data_version=dg.DataVersion(version.name))
 
@@ -38,15 +45,31 @@ def unchanged(asset: str, version: Path, **now: Any) -> dg.MaterializeResult[Any
         version: the version's folder.
         now: metadata in place of what the page says.
     """
-    now |= {"version": version.name, "seconds": 0.0}
+    now |= {"version": version.name, "seconds": 0.0, **_of_asset(asset)}
     page = documents.read(version / _FILE)
     if page:
         kept = {name: dg.deserialize_value(value) for name, value in page["metadata"].items()}
         now = kept | now | {"unchanged since": dg.MetadataValue.timestamp(page["at"])}
     elif version.is_dir():
+        now |= _of_version(asset, version)
         # What came about in another way, as by a database's import, has its first page now.
         _write(version, dg.AssetMaterialization(asset, metadata=now).metadata)
     return dg.MaterializeResult(asset, metadata=now, data_version=dg.DataVersion(version.name))
+
+
+def _of_asset(asset: str) -> dict[str, Any]:
+    """What an asset's page shows whichever its version is: the way into Neo4j Browser, and whence its columns are."""
+    link, lineage = link_of(asset, Settings.load()), lineage_of(asset)
+    return {
+        **({"in Neo4j Browser": dg.MetadataValue.url(link)} if link else {}),
+        **({"dagster/column_lineage": lineage} if lineage else {}),
+    }
+
+
+def _of_version(asset: str, version: Path) -> dict[str, Any]:
+    """What an asset's page shows of a version's rows."""
+    rows = preview(asset, version)
+    return {"preview": dg.MetadataValue.md(rows)} if rows else {}
 
 
 def _write(version: Path, metadata: Mapping[str, Any]) -> None:

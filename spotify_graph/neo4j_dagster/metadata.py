@@ -12,7 +12,7 @@ def table_metadata(table: GraphTable) -> dict[str, Any]:
     """Metadata for an asset's definition: how Cypher writes the table, and its columns."""
     keys = {key.name for key in table.keys}
     schema = dg.TableSchema(columns=[_column(column, column.name in keys) for column in table.columns])
-    return {"dagster/table_name": _pattern(table), "dagster/column_schema": schema}
+    return {"dagster/table_name": pattern(table), "dagster/column_schema": schema}
 
 
 def publication_metadata(result: PublicationResult, seconds: float) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def _column(column: Property, is_key: bool) -> dg.TableColumn:
     return dg.TableColumn(column.name, column.type.value, column.description, constraints)
 
 
-def _pattern(table: GraphTable) -> str:
+def pattern(table: GraphTable) -> str:
     """The table as Cypher writes it."""
     if isinstance(table, NodeType):
         return f"(:{table.label} {{{table.key.name}}})"

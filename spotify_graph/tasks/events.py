@@ -65,10 +65,12 @@ class Cleaned:
     Attributes:
         counts: from `cleaning.kept_counts`.
         broken: from `rules.broken`.
+        days: from `cleaning.days`.
     """
 
     counts: Mapping[str, int]
     broken: Mapping[str, rules.Broken]
+    days: Mapping[str, Mapping[str, int]]
 
 
 def clean(now: datetime, schema: pa.Schema, part: Part) -> tuple[pa.Table, Cleaned]:
@@ -82,7 +84,7 @@ def clean(now: datetime, schema: pa.Schema, part: Part) -> tuple[pa.Table, Clean
     rows = cleaning.clean_events(part.read(schema))
     counts = cleaning.kept_counts(rows)
     cleaned = rows.drop_columns([cleaning.COPIES])
-    return cleaned, Cleaned(counts, rules.broken(rules.of_events(now), cleaned))
+    return cleaned, Cleaned(counts, rules.broken(rules.of_events(now), cleaned), cleaning.days(cleaned))
 
 
 def as_it_is(schema: pa.Schema, file: str) -> tuple[pa.Table, None]:

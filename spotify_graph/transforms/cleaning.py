@@ -56,6 +56,7 @@ _ID_BYTES = 512
 _NAME_BYTES = 4096
 _EARLIEST = "2000-01-01 00:00:00"
 _BATCH_ROWS = 100_000
+_MONTH, _MOST_DAYS = len("YYYY-MM"), 366
 
 
 def judge_events(raw: pa.Table, now: datetime, placeholders: Sequence[str] = ()) -> pa.Table:
@@ -194,6 +195,39 @@ def rejected(judged: pa.Table) -> pa.Table:
     import pyarrow.compute as pc
 
     return judged.select(["file", "line", "raw", "reasons"]).filter(pc.invert(_is_good(judged)))
+
+
+def days(events: pa.Table) -> dict[str, dict[str, int]]:
+    """How many events of each type there are by day (UTC), or by month where there are more than a year's days.
+
+    Args:
+        events: event_type and event_ts.
+
+    Returns:
+        For each type the counts by YYYY-MM-DD, or by YYYY-MM.
+    """
+    import pyarrow as pa
+
+    day = pa.table({"type": events["event_type"], "day": events["event_ts"].cast(pa.timestamp("us")).cast(pa.date32())})
+    counted = day.group_by(["type", "day"]).aggregate([([], "count_all")])
+    found: dict[str, dict[str, int]] = {}
+    for type_, when, count in zip(*(column.to_pylist() for column in counted.columns), strict=True):
+        found.setdefault(type_, {})[str(when)] = count
+    return added_days([found])
+
+
+def added_days(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
+    """What `days` found in several parts, added up."""
+    parts = list(parts)
+    when = {day for part in parts for counts in part.values() for day in counts}
+    length = _MONTH if len(when) > _MOST_DAYS or any(len(it) == _MONTH for it in when) else None
+    total: dict[str, dict[str, int]] = {}
+    for part in parts:
+        for type_, counts in part.items():
+            of_type = total.setdefault(type_, {})
+            for day, count in counts.items():
+                of_type[day[:length]] = of_type.get(day[:length], 0) + count
+    return total
 
 
 def with_placeholders(judged: pa.Table) -> pa.Table:

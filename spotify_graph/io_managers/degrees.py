@@ -1,0 +1,59 @@
+"""How many nodes have how many relationships of a type, as Dagster shows it.
+
+All relationships are read for it: it is done anew only where their number has changed by a twentieth, or after a day,
+and what was shown last is shown until then.
+"""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from spotify_graph import charts
+from spotify_graph.lake import documents
+from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.neo4j_io.vocabulary import RelationshipType
+
+SHARE, DAYS = 0.05, 1
+"""What is drawn stays until this share of the rows has changed, or so many days have passed."""
+_FILE = "_degrees.json"
+
+
+def is_due(rows: int, rows_then: int, at: datetime, now: datetime) -> bool:
+    """Whether a picture is to be drawn anew.
+
+    Args:
+        rows: how many rows it is of now.
+        rows_then: how many it was of.
+        at: when it was drawn.
+        now: the present.
+    """
+    return abs(rows - rows_then) > SHARE * rows_then or now - at > timedelta(days=DAYS)
+
+
+def degrees(table: RelationshipType, version: Path) -> str | None:
+    """The distribution of degrees at both ends, as a picture in Markdown, or a table where they are few.
+
+    Args:
+        table: the relationships.
+        version: the folder of the snapshot that is published. What is drawn is kept beside it.
+
+    Returns:
+        The Markdown; None without a row.
+    """
+    now, snapshot = datetime.now(UTC), Snapshot.load(version)
+    kept = documents.read(version.parent / _FILE)
+    if kept and not is_due(snapshot.rows, kept["rows"], datetime.fromisoformat(kept["at"]), now):
+        return str(kept["shown"])
+    if not snapshot.rows:
+        return None
+    rows = snapshot.read(width=2)
+    ends = (
+        (f"{table.start.node.label}, outgoing", table.start.column),
+        (f"{table.end.node.label}, incoming", table.end.column),
+    )
+    by_end = {
+        name: rows.group_by(column).aggregate([([], "count_all")])["count_all"].to_pylist() for name, column in ends
+    }
+    title = f"Degrees of [:{table.type}], {snapshot.rows:,} relationships, {now:%Y-%m-%d}"
+    shown = charts.of_degrees(title, by_end) if snapshot.rows > charts.FEW else charts.degrees_table(by_end)
+    documents.write(version.parent / _FILE, {"rows": snapshot.rows, "at": now.isoformat(), "shown": shown})
+    return shown
