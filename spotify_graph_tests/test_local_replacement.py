@@ -94,7 +94,7 @@ def test_a_replacement_that_dies_is_put_back_by_the_next_run_also_where_that_die
     said: list[str] = []
     with locks.turn(settings, "the next run", said.append):
         assert held(home) == ["former", "", "former"]
-    ours = {"runs.lock", "neo4j/lock", "up.lock", ".restoring.json.new"}
+    ours = {"runs.lock", "neo4j/lock", "up.lock", "code.json", ".restoring.json.new"}
     assert everything(home) - ours == before
     assert not list(home.glob("restore-*")) or not said
 

@@ -102,11 +102,7 @@ def recommendation_evaluation(
     if found.rows:
         picture = f"{report.picture(found.rows)}\n\n{report.standing(found.rows)}"
         shown |= {"picture": dg.MetadataValue.md(picture)}
-        shown |= {
-            f"{name} of {ranker}": values[0]
-            for ranker, of_ranker in history[-1]["quality"].items()
-            for name, values in of_ranker.items()
-        }
+        shown |= {f"{it['metric']}@{it['k']} of {it['ranked_by']}": it["interval"][0] for it in history[-1]["quality"]}
     if over_time := report.over_time(history):
         shown |= {"quality over retrains": dg.MetadataValue.md(over_time)}
     shown |= {"report": dg.MetadataValue.md(report.markdown(lines))} if found.rows else {}

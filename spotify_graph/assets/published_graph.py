@@ -52,7 +52,7 @@ def published_graph(context: dg.AssetExecutionContext, neo4j: PlatformNeo4j) -> 
         for it, entry in found
         for times in [(entry.finished_at, entry.verified_at)]
     ]
-    versions = " ".join(entry.version for _, entry in found)
+    version = sha256(" ".join(entry.version for _, entry in found).encode()).hexdigest()[:16]
     link = link_of(NAME, Settings.load())
     return dg.MaterializeResult(
         metadata={
@@ -61,6 +61,16 @@ def published_graph(context: dg.AssetExecutionContext, neo4j: PlatformNeo4j) -> 
             "relationships": sum(entry.rows for it, entry in found if not isinstance(it, NodeType)),
             "tables": dg.MetadataValue.md(table(["table", "rows", "published (UTC)", "verified (UTC)"], rows)),
             **({"in Neo4j Browser": dg.MetadataValue.url(link)} if link else {}),
+            **_unchanged(context.instance.get_latest_materialization_event(dg.AssetKey(NAME)), version),
         },
-        data_version=dg.DataVersion(sha256(versions.encode()).hexdigest()[:16]),
+        data_version=dg.DataVersion(version),
     )
+
+
+def _unchanged(last: dg.EventLogEntry | None, version: str) -> dict[str, dg.MetadataValue[Any]]:
+    """Since when the graph is what it is, where the asset's last materialization was of the same."""
+    if last is None or (told := last.asset_materialization) is None or not told.tags:
+        return {}
+    if told.tags.get("dagster/data_version") != version:
+        return {}
+    return {"unchanged since": told.metadata.get("unchanged since", dg.MetadataValue.timestamp(last.timestamp))}

@@ -120,29 +120,32 @@ def standing(rows: Sequence[Row]) -> str:
 
 def quality(rows: Sequence[Row], at: str) -> dict[str, Any]:
     """What is kept of an evaluation to be compared with later ones: recall and NDCG of those that matter."""
-    found: dict[str, Any] = {}
-    for row in rows:
-        if (
-            row.scope == Scope.NEW
-            and row.ranker in _FOLLOWED
-            and (row.metric, row.k) in {("recall", 100), ("ndcg", 100)}
-        ):
-            values = [row.mean.value, row.mean.low, row.mean.high]
-            found.setdefault(row.ranker, {})[f"{row.metric}@{row.k}"] = values
+    found = [
+        {
+            "ranked_by": row.ranker,
+            "metric": row.metric,
+            "k": row.k,
+            "interval": [row.mean.value, row.mean.low, row.mean.high],
+        }
+        for row in rows
+        if row.scope == Scope.NEW
+        and row.ranker in _FOLLOWED
+        and (row.metric, row.k) in {("recall", 100), ("ndcg", 100)}
+    ]
     return {"at": at, "quality": found}
 
 
 def over_time(history: Sequence[Mapping[str, Any]]) -> str | None:
     """Recall at 100 of never-heard tracks over retrains, as an image in Markdown; None without any."""
-    known = [it for it in history if it["quality"].get(COMBINATION)]
-    by_series = {
-        name: [
-            Point(it["at"][: len("YYYY-MM-DD")], *it["quality"][name]["recall@100"])
-            for it in known
-            if name in it["quality"]
-        ]
-        for name in _FOLLOWED
-    }
+    recalls = [
+        (
+            it["at"][: len("YYYY-MM-DD")],
+            {of["ranked_by"]: of["interval"] for of in it["quality"] if of["metric"] == "recall"},
+        )
+        for it in history
+    ]
+    known = [(day, recall) for day, recall in recalls if COMBINATION in recall]
+    by_series = {name: [Point(day, *recall[name]) for day, recall in known if name in recall] for name in _FOLLOWED}
     whole = {name: points for name, points in by_series.items() if points and len(points) == len(known)}
     if not whole:
         return None

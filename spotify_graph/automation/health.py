@@ -116,11 +116,11 @@ def _quality(lake: Lake) -> str | None:
     history = evaluation.record.details.get("history") if evaluation else None
     if not history:
         return None
-    known = history[-1]["quality"]
     said = [
-        f"{name}: {value:.3f} ({low:.3f} to {high:.3f})"
-        for name, found in known.items()
-        for value, low, high in [found["recall@100"]]
+        f"{it['ranked_by']}: {value:.3f} ({low:.3f} to {high:.3f})"
+        for it in history[-1]["quality"]
+        if it["metric"] == "recall"
+        for value, low, high in [it["interval"]]
     ]
     return f"recall@100 of never-heard tracks, measured {history[-1]['at'][:10]}: {', '.join(said)}"
 

@@ -14,7 +14,8 @@ from spotify_graph.neo4j_io.vocabulary import RelationshipType
 
 SHARE, DAYS = 0.05, 1
 """What is drawn stays until this share of the rows has changed, or so many days have passed."""
-_FILE = "_degrees.json"
+FILE = "_degrees.json"
+"""What an asset's page shows of degrees, beside its snapshots; where it is missing it is made anew."""
 
 
 def is_due(rows: int, rows_then: int, at: datetime, now: datetime) -> bool:
@@ -40,7 +41,7 @@ def degrees(table: RelationshipType, version: Path) -> str | None:
         The Markdown; None without a row.
     """
     now, snapshot = datetime.now(UTC), Snapshot.load(version)
-    kept = documents.read(version.parent / _FILE)
+    kept = documents.read(version.parent / FILE)
     if kept and not is_due(snapshot.rows, kept["rows"], datetime.fromisoformat(kept["at"]), now):
         return str(kept["shown"])
     if not snapshot.rows:
@@ -55,5 +56,5 @@ def degrees(table: RelationshipType, version: Path) -> str | None:
     }
     title = f"Degrees of [:{table.type}], {snapshot.rows:,} relationships, {now:%Y-%m-%d}"
     shown = charts.of_degrees(title, by_end) if snapshot.rows > charts.FEW else charts.degrees_table(by_end)
-    documents.write(version.parent / _FILE, {"rows": snapshot.rows, "at": now.isoformat(), "shown": shown})
+    documents.write(version.parent / FILE, {"rows": snapshot.rows, "at": now.isoformat(), "shown": shown})
     return shown
