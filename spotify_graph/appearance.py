@@ -1,16 +1,16 @@
 """How the graph looks, wherever it is drawn: what people call a node, its colour, and what makes a relationship strong.
 
-All of it follows from the graph model but for the colours, which colour-blind people can tell apart (Okabe and Ito,
-"Color Universal Design", 2008).
+All of it follows from the graph model but for the colours, which are those of charts.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
+from spotify_graph import charts
 from spotify_graph.graph_model import ARTIST, GENRE, NODES, RECOMMENDATIONS, RELATIONSHIPS, TRACK, USER
 from spotify_graph.neo4j_io.vocabulary import NodeType, PropertyType
 
-COLOURS = {USER.label: "#0072B2", TRACK.label: "#E69F00", ARTIST.label: "#009E73", GENRE.label: "#CC79A7"}
+COLOURS = dict(zip((USER.label, TRACK.label, ARTIST.label, GENRE.label), charts.COLOURS, strict=False))
 """The colour of each label."""
 
 OTHER_COLOUR = "#8C8C8C"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F
 """Okabe and Ito's, those first that stand out most beside one another."""
 FEW = 1_000
 """Of so many rows and fewer, a table says as much as a picture."""
+_SHARE, _DAYS = 0.05, 1
+"""What is drawn stays until this share of the rows has changed, or so many days have passed."""
 _PIXELS_PER_INCH = 80
 _LARGEST_LABELS = 9
 
@@ -40,6 +43,18 @@ class Point:
     value: float
     low: float
     high: float
+
+
+def is_due(rows: int, rows_then: int, at: datetime, now: datetime) -> bool:
+    """Whether a picture is to be drawn anew.
+
+    Args:
+        rows: how many rows it is of now.
+        rows_then: how many it was of.
+        at: when it was drawn.
+        now: the present.
+    """
+    return abs(rows - rows_then) > _SHARE * rows_then or now - at > timedelta(days=_DAYS)
 
 
 def of_days(title: str, unit: str, by_series: Mapping[str, Mapping[str, int]]) -> str:

@@ -7,8 +7,7 @@ import pyarrow as pa
 from PIL import Image
 
 from spotify_graph import charts
-from spotify_graph.charts import Point
-from spotify_graph.io_managers.degrees import is_due
+from spotify_graph.charts import Point, is_due
 from spotify_graph.transforms import cleaning
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

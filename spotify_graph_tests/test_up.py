@@ -17,6 +17,7 @@ import pytest
 import requests
 
 from spotify_graph.graph_model import TABLES
+from spotify_graph.local import guard
 from spotify_graph.local.neo4j import LocalNeo4j
 
 _START_S = 180
@@ -97,6 +98,18 @@ def test_the_ui_shows_the_asset_graph_the_terminal_a_refused_file_and_signals_le
     assert process.wait(60) == 0
     assert [relative for relative in family if _runs(relative)] == []
     assert not note.exists()
+
+
+def test_it_ends_and_says_why_where_the_process_is_killed_that_has_the_code(
+    up: tuple[subprocess.Popen[str], str], tmp_path: Path
+) -> None:
+    process, _ = up
+    family = psutil.Process(process.pid).children(recursive=True)
+    [server] = [it for it in family if "grpc" in it.cmdline() and guard.__name__ not in it.cmdline()]
+    server.kill()
+    assert process.wait(60) == 1
+    assert "Dagster's code server ended with code" in (tmp_path / "output").read_text()
+    assert [relative for relative in family if _runs(relative)] == []
 
 
 def _runs(process: psutil.Process) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
+from spotify_graph import charts
 from spotify_graph.assets.cleaned import BY_DAY as _BY_DAY
 from spotify_graph.assets.cleaned import CATALOGUE, DAYS, EVENTS, IDS, events_by_day, names, sources, up_to_date
 from spotify_graph.assets.schema import OWNERS, arrow, columns, ddl, table_columns
@@ -18,7 +19,6 @@ from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
 from spotify_graph.code_versions import code_of
 from spotify_graph.graph_model import EVENT_NAMES
-from spotify_graph.io_managers.degrees import is_due
 from spotify_graph.io_managers.pages import as_it_was, made
 from spotify_graph.io_managers.parquet import GATED, must_hold, shown
 from spotify_graph.lake import keyed
@@ -136,7 +136,7 @@ def interactions(
 def _chart(active: Iterable[Version], before: Version | None, events: int, now: datetime) -> dict[str, Any]:
     """The events of all files by day, from the sums that are kept with each; drawn anew only where that is due."""
     kept = before.record.details.get(_DRAWN) if before else None
-    if kept and not is_due(events, kept["events"], datetime.fromisoformat(kept["at"]), now):
+    if kept and not charts.is_due(events, kept["events"], datetime.fromisoformat(kept["at"]), now):
         return {_BY_DAY: dg.MetadataValue.md(kept["shown"])}
     # A file that an earlier version of this project cleaned has none until it is cleaned anew.
     days = [it.record.details[DAYS] for it in active if DAYS in it.record.details]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from spotify_graph import charts
+from spotify_graph import markdown as as_markdown
 from spotify_graph.charts import Point
 from spotify_graph.training.evaluate import Row
 from spotify_graph.training.search import Trial
@@ -47,9 +48,7 @@ def table(records: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
 
 def markdown(lines: Sequence[dict[str, str]]) -> str:
     """`table`, which has a line, in Markdown."""
-    names = list(lines[0])
-    cells = [names, ["---"] * len(names), *(list(line.values()) for line in lines)]
-    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+    return as_markdown.table(list(lines[0]), [list(line.values()) for line in lines])
 
 
 def search(trials: Sequence[Trial]) -> list[dict[str, str]]:

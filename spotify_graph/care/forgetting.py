@@ -167,6 +167,7 @@ def returned(lake: Lake) -> list[str]:
     known = people.read(lake.root)
     if not known.forgotten:
         return []
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     found = set()
@@ -174,8 +175,8 @@ def returned(lake: Lake) -> list[str]:
         for file, named in lake.manifest.of(asset).items():
             for name in {named.latest, named.active} - {None}:
                 for path in lake.version(f"{asset}/{file}", str(name)).files:
-                    ids = pq.read_table(path, columns=["user_id"])["user_id"].to_pylist()
-                    found |= {user_id.strip() for user_id in set(ids) - {None} if known.has(user_id.strip())}
+                    ids = pc.unique(pq.read_table(path, columns=["user_id"])["user_id"].drop_null()).to_pylist()
+                    found |= {user_id.strip() for user_id in ids if known.has(user_id.strip())}
     return sorted(found)
 
 

@@ -4,7 +4,7 @@ All relationships are read for it: it is done anew only where their number has c
 and what was shown last is shown until then.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from spotify_graph import charts
@@ -12,22 +12,8 @@ from spotify_graph.lake import documents
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.vocabulary import RelationshipType
 
-SHARE, DAYS = 0.05, 1
-"""What is drawn stays until this share of the rows has changed, or so many days have passed."""
 FILE = "_degrees.json"
 """What an asset's page shows of degrees, beside its snapshots; where it is missing it is made anew."""
-
-
-def is_due(rows: int, rows_then: int, at: datetime, now: datetime) -> bool:
-    """Whether a picture is to be drawn anew.
-
-    Args:
-        rows: how many rows it is of now.
-        rows_then: how many it was of.
-        at: when it was drawn.
-        now: the present.
-    """
-    return abs(rows - rows_then) > SHARE * rows_then or now - at > timedelta(days=DAYS)
 
 
 def degrees(table: RelationshipType, version: Path) -> str | None:
@@ -42,7 +28,7 @@ def degrees(table: RelationshipType, version: Path) -> str | None:
     """
     now, snapshot = datetime.now(UTC), Snapshot.load(version)
     kept = documents.read(version.parent / FILE)
-    if kept and not is_due(snapshot.rows, kept["rows"], datetime.fromisoformat(kept["at"]), now):
+    if kept and not charts.is_due(snapshot.rows, kept["rows"], datetime.fromisoformat(kept["at"]), now):
         return str(kept["shown"])
     if not snapshot.rows:
         return None

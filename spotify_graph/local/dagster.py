@@ -101,7 +101,8 @@ def serve(
         workspace.write_text(
             json.dumps({"load_from": [{"grpc_server": {"socket": str(code), "location_name": _LOCATION}}]})
         )
-        server = ["-m", "dagster", "code-server", "start", "-s", str(code), "-m", _DEFINITIONS]
+        # Not `dagster code-server`, which stays when the process dies that has the code, and starts no other.
+        server = ["-m", "dagster", "api", "grpc", "-s", str(code), "-m", _DEFINITIONS]
         commands = {
             _CODE: [*server, "--location-name", _LOCATION, "--use-python-environment-entry-point"],
             "serve": list(beside),

@@ -12,7 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from spotify_graph.errors import UserError
-from spotify_graph.local import people, replacement
+from spotify_graph.local import checkout, replacement, users
 from spotify_graph.local.files import write_private
 from spotify_graph.settings import Settings
 from spotify_graph.times import utc
@@ -41,8 +41,8 @@ class Holder:
     code: str = ""
 
     def __str__(self) -> str:
-        whose = f" of {self.user}" if self.user not in {"", people.me()} else ""
-        where = f", from {self.path}" if self.path not in {"", people.code().path} else ""
+        whose = f" of {self.user}" if self.user not in {"", users.me()} else ""
+        where = f", from {self.path}" if self.path not in {"", checkout.code().path} else ""
         return f"{self.who} (process {self.pid}{whose}, since {self.since}{where})"
 
 
@@ -149,7 +149,7 @@ def _put_back(settings: Settings, say: Callable[[str], None]) -> None:
 
 def _tell_of_other_code(settings: Settings, say: Callable[[str], None]) -> None:
     """Tells where another checkout, whose code differs from this one's, works on the home as well."""
-    ours, file = people.code(), settings.home / "code.json"
+    ours, file = checkout.code(), settings.home / "code.json"
     running = running_up(settings)
     if running and running.code not in {"", ours.digest}:
         say(
@@ -158,7 +158,7 @@ def _tell_of_other_code(settings: Settings, say: Callable[[str], None]) -> None:
         )
         return
     try:
-        before = people.Code(**json.loads(file.read_text(encoding="utf-8")))
+        before = checkout.Code(**json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         before = ours
     if before.path != ours.path and before.digest != ours.digest and Path(before.path).is_dir():
@@ -177,7 +177,7 @@ def _acquired(lock: FileLock) -> bool:
         return False
     except PermissionError:
         file = Path(lock.lock_file)
-        raise people.denied(file, file.parent) from None
+        raise users.denied(file, file.parent) from None
     return True
 
 
@@ -186,8 +186,8 @@ def _held(lock: FileLock, who: str) -> Iterator[None]:
     """Says within the block who holds the lock, and then releases it."""
     note = Path(lock.lock_file).with_suffix(".json")
     try:
-        code, since = people.code(), utc(datetime.now(UTC), "seconds")
-        write_private(note, json.dumps(asdict(Holder(who, os.getpid(), since, people.me(), code.path, code.digest))))
+        code, since = checkout.code(), utc(datetime.now(UTC), "seconds")
+        write_private(note, json.dumps(asdict(Holder(who, os.getpid(), since, users.me(), code.path, code.digest))))
         note.chmod(0o644)  # whoever may look into the home may know whom they wait for
         yield
     finally:

@@ -25,7 +25,7 @@ from pydantic import SecretStr
 
 from spotify_graph import stylesheet
 from spotify_graph.errors import UserError
-from spotify_graph.local import admin, aot, jars, people, store
+from spotify_graph.local import admin, aot, jars, store, users
 from spotify_graph.local.files import write_private
 from spotify_graph.local.java import java_home
 from spotify_graph.local.ports import HOST, answers, free_or_other, is_free, listens
@@ -286,7 +286,7 @@ class LocalNeo4j:
         try:
             return SecretStr(self.password_file.read_text().strip())
         except PermissionError:
-            raise people.denied(self.password_file, self._settings.home) from None
+            raise users.denied(self.password_file, self._settings.home) from None
         except OSError as error:
             raise UserError(
                 f"{self.password_file} cannot be read ({error.strerror}): start the local Neo4j first"
@@ -521,7 +521,7 @@ class LocalNeo4j:
             with FileLock(self._root / "lock"):
                 yield
         except PermissionError:
-            raise people.denied(self._root / "lock", self._settings.home) from None
+            raise users.denied(self._root / "lock", self._settings.home) from None
         except OSError as error:
             raise UserError(
                 f"{self._root} cannot be written ({error.strerror}): set SPOTIFY_GRAPH_HOME to a folder of yours"

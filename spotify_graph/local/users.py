@@ -1,36 +1,10 @@
-"""Who runs this, and from which checkout: what is said where several people, or several checkouts, meet in one home."""
+"""The machine's users: who runs this, and what is said to whoever may not open a file of somebody else's home."""
 
 import os
-from dataclasses import dataclass
-from functools import cache
-from hashlib import sha256
 from pathlib import Path
 
 from spotify_graph.errors import UserError
-from spotify_graph.settings import PACKAGE, name_of
-
-
-@dataclass(frozen=True)
-class Code:
-    """The code that a process runs.
-
-    Attributes:
-        path: the checkout, or where a wheel is installed.
-        digest: changes with every file of it.
-    """
-
-    path: str
-    digest: str
-
-
-@cache
-def code() -> Code:
-    """The code of this process, as it was when this was asked for first."""
-    digest = sha256()
-    for file in sorted(PACKAGE.rglob("*")):
-        if file.suffix in {".py", ".cypher"}:
-            digest.update(str(file.relative_to(PACKAGE)).encode() + b"\0" + file.read_bytes() + b"\0")
-    return Code(str(PACKAGE.parent), digest.hexdigest()[:16])
+from spotify_graph.settings import name_of
 
 
 def me() -> str:
