@@ -77,9 +77,7 @@ class Settings(BaseSettings):
         serve_in_flight: `SPOTIFY_GRAPH_SERVE_IN_FLIGHT`, how many may be under way; one more is refused.
     """
 
-    model_config = SettingsConfigDict(
-        env_file=(PROJECT_ROOT / ".env", ".env"), env_ignore_empty=True, extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     home: Path = Field(Path(), validation_alias="SPOTIFY_GRAPH_HOME")
     landing: Path = Field(Path(), validation_alias="SPOTIFY_GRAPH_LANDING")
@@ -187,7 +185,7 @@ class Settings(BaseSettings):
             UserError: a variable has a value that does not fit; the message names it, and no value but a folder's.
         """
         try:
-            settings = cls()
+            settings = cls(_env_file=[file for file in (PROJECT_ROOT / ".env", Path(".env")) if _is_there(file)])
             if dagster_home := os.environ.get("DAGSTER_HOME"):
                 _fit(Path(dagster_home), _INVALID)
         except SettingsError as error:
@@ -201,6 +199,8 @@ class Settings(BaseSettings):
             raise UserError(f"{'.'.join(map(str, first['loc']))}: {message}") from None
         except ValueError as error:
             raise UserError(f"DAGSTER_HOME: {error}") from None
+        except PermissionError as error:
+            raise UserError(f"{error.filename} can't be read ({error.strerror}): it is another user's") from None
         _settle(settings.home)
         return settings
 
@@ -244,3 +244,11 @@ def _settle(home: Path) -> None:
     if locale.getencoding().lower().replace("-", "") != "utf8":
         # Python takes the C locale for UTF-8, Java for ASCII, which has no name for many a folder.
         os.environ["LC_ALL"] = "C.UTF-8"
+
+
+def _is_there(file: Path) -> bool:
+    """Whether there is a file; in a folder that this user can't look into, such as where `sudo` left them, is none."""
+    try:
+        return file.is_file()
+    except PermissionError:
+        return False

@@ -24,10 +24,11 @@ from spotify_graph.settings import PACKAGE, Settings
 
 _SECONDS = 60
 
-# Another user may not be able to read where Python is: what is needed of it is imported before.
+# Another user may not be able to read where Python and the code are: what is needed of them is read before.
 _AS_ANOTHER = """
 import os, sys
-from spotify_graph.local import locks
+from spotify_graph.local import checkout, locks
+checkout.code()
 if sys.argv[2:]:
     from spotify_graph import runs
     from spotify_graph.care import forgetting
@@ -216,9 +217,10 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def refused_to_another(home: Path, *arguments: str) -> str:
-    """What the command says to another user, in one line."""
+    """What the command says to another user, in one line, who stands in a folder that they can't look into."""
     command = [sys.executable, "-c", _AS_ANOTHER, "", *arguments]
-    done = subprocess.run(command, env=environment(home), capture_output=True, text=True, check=False)
+    with TemporaryDirectory() as folder:
+        done = subprocess.run(command, cwd=folder, env=environment(home), capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     [line] = done.stderr.splitlines()
     return line
