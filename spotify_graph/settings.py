@@ -185,7 +185,9 @@ class Settings(BaseSettings):
             UserError: a variable has a value that does not fit; the message names it, and no value but a folder's.
         """
         try:
-            settings = cls(_env_file=[file for file in (PROJECT_ROOT / ".env", Path(".env")) if _is_there(file)])
+            # In a folder that this user can't look into, such as where `sudo` left them, there is nothing of theirs.
+            there = [file for file in (PROJECT_ROOT / ".env", Path(".env")) if os.access(file, os.F_OK)]
+            settings = cls(_env_file=there)
             if dagster_home := os.environ.get("DAGSTER_HOME"):
                 _fit(Path(dagster_home), _INVALID)
         except SettingsError as error:
@@ -238,17 +240,10 @@ def _fit(path: Path, invalid: Mapping[str, str]) -> Path:
 def _settle(home: Path) -> None:
     """Gives this process, and those that it starts, what they expect of a user: a home folder and an encoding."""
     users = Path(os.path.expanduser("~"))  # noqa: PTH111 pathlib's raises where there is none
-    if not (users.is_absolute() and users.is_dir() and os.access(users, os.W_OK | os.X_OK)):
+    # What lies in a folder that can't be looked into is not asked what it is: that would raise.
+    if not (users.is_absolute() and os.access(users, os.W_OK | os.X_OK) and users.is_dir()):
         # An id without a name, as in a container, or a system that is read only: caches go where all else goes.
         os.environ["HOME"] = str(home)
     if locale.getencoding().lower().replace("-", "") != "utf8":
         # Python takes the C locale for UTF-8, Java for ASCII, which has no name for many a folder.
         os.environ["LC_ALL"] = "C.UTF-8"
-
-
-def _is_there(file: Path) -> bool:
-    """Whether there is a file; in a folder that this user can't look into, such as where `sudo` left them, is none."""
-    try:
-        return file.is_file()
-    except PermissionError:
-        return False

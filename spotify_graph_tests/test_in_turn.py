@@ -177,10 +177,9 @@ def test_every_job_of_the_platform_is_executed_in_turn() -> None:
 
 def test_of_several_who_wait_each_works_alone_and_who_still_waits_says_for_whom_now(settings: Settings) -> None:
     with at_work("`spotify-graph materialize`") as first, at_work("run 1 of job nightly_retrain") as second:
-        at_first = {said(first), said(second)}
-        assert "working" in at_first
-        [waits] = at_first - {"working"}
-        worker, waiter = (first, second) if "materialize" in waits else (second, first)
+        at_first = {process: said(process) for process in (first, second)}
+        [worker] = [process for process, line in at_first.items() if line == "working"]
+        [waiter] = at_first.keys() - {worker}
         with at_work("run 2 of job refresh_graph") as third:
             assert said(third).startswith("Waiting for ")
             assert worker.stdin
@@ -217,10 +216,11 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def refused_to_another(home: Path, *arguments: str) -> str:
-    """What the command says to another user, in one line, who stands in a folder that they can't look into."""
+    """What the command says to another user, in one line, who has somebody else's folder and HOME, as after `sudo`."""
     command = [sys.executable, "-c", _AS_ANOTHER, "", *arguments]
     with TemporaryDirectory() as folder:
-        done = subprocess.run(command, cwd=folder, env=environment(home), capture_output=True, text=True, check=False)
+        others = environment(home) | {"HOME": str(Path(folder) / "home")}
+        done = subprocess.run(command, cwd=folder, env=others, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
     [line] = done.stderr.splitlines()
     return line
