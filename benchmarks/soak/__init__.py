@@ -1,0 +1,1 @@
+"""A long run under everything that goes wrong: `make soak`."""
