@@ -356,7 +356,7 @@ class _Soak:
     def _break_things(self) -> None:
         faults: dict[str, Callable[[], str | None]] = {
             "run worker killed": self._kill_run,
-            "code server killed": lambda: self._killed(r"dagster.*(api grpc|code-server)"),
+            "code server killed": lambda: self._killed(r"-m spotify_graph.code_server"),
             "Neo4j killed": lambda: self._killed("Neo4jCommunity"),
             "webserver killed": lambda: self._killed(r"-m dagster_webserver"),
             "Spark JVM killed": self._kill_spark,
