@@ -4,7 +4,7 @@ INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
 .PHONY: help demo test test-ui pictures up drift docs reference guarantees lint setup lock clean
-.PHONY: soak bench bench-incremental bench-serving bench-http bench-recommendations
+.PHONY: soak bench bench-incremental bench-backlog bench-serving bench-http bench-recommendations
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 24
@@ -41,6 +41,9 @@ bench: $(INSTALLED) ## what loading takes, against Neo4j's Spark connector and b
 
 bench-incremental: $(INSTALLED) ## what one more file costs, against a full rebuild; ARGS="--events 100000"
 	@.venv/bin/python -m benchmarks.incremental $(ARGS)
+
+bench-backlog: $(INSTALLED) ## how long 500 files take that land together, and one that lands alone; ARGS="--files 50"
+	@.venv/bin/python -m benchmarks.backlog $(ARGS)
 
 bench-serving: $(INSTALLED) ## how long a served recommendation takes; ARGS="--requests 5000"
 	@.venv/bin/python -m benchmarks.serving $(ARGS)

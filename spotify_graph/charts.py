@@ -71,12 +71,15 @@ def of_days(title: str, unit: str, by_series: Mapping[str, Mapping[str, int]]) -
     stride = max(1, -(-len(days) // 120))
 
     def draw(axes: Axes) -> None:
-        width = range(0, len(days), stride)
-        bottom = [0] * len(width)
+        starts = range(0, len(days), stride)
+        edges = [start - stride / 2 for start in (*starts, len(starts) * stride)]
+        bottom = [0] * len(starts)
         for (name, counts), colour in zip(by_series.items(), COLOURS, strict=False):
-            heights = [sum(counts.get(day, 0) for day in days[at : at + stride]) for at in width]
-            axes.bar(list(width), heights, stride, bottom, color=colour, label=name)
-            bottom = [low + high for low, high in zip(bottom, heights, strict=True)]
+            heights = [sum(counts.get(day, 0) for day in days[at : at + stride]) for at in starts]
+            top = [low + high for low, high in zip(bottom, heights, strict=True)]
+            # One shape for a series: a shape for each of its bars takes ten times as long.
+            axes.stairs(top, edges, baseline=bottom, fill=True, color=colour, label=name)
+            bottom = top
         shown = range(0, len(days), max(1, len(days) // 6))
         axes.set_xticks(list(shown), [days[at] for at in shown])
         axes.set_ylabel(f"{unit} per {per if stride == 1 else f'{stride} {per}s'}")

@@ -6,6 +6,7 @@ import dagster as dg
 
 from spotify_graph.assets import cleaned, edges, evaluation, interactions, nodes, published_graph, raw, recommendations
 from spotify_graph.assets.held_back_files import HELD_BACK_FILES
+from spotify_graph.assets.many_files import ingest_many
 from spotify_graph.assets.platform_health import PLATFORM_HEALTH
 from spotify_graph.automation import mail
 from spotify_graph.automation.accept import accept
@@ -56,7 +57,7 @@ def build_defs(**overrides: Any) -> dg.Definitions:
             PLATFORM_HEALTH,
         ],
         resources=resources | overrides,
-        jobs=[*JOBS, accept, clean_lake, first_load, import_listening_histories],
+        jobs=[*JOBS, ingest_many, accept, clean_lake, first_load, import_listening_histories],
         schedules=SCHEDULES,
         sensors=[*SENSORS, *mail.sensors(settings, record_of_failure)],
         # One process and one Spark session for a run; nothing passes between assets except through their IO managers.

@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,8 +20,8 @@ from spotify_graph import first_load
 from spotify_graph.automation import health, held_back, orphans
 from spotify_graph.automation.exports import take_lying
 from spotify_graph.automation.failures import cause_of
-from spotify_graph.automation.ingest import Ingest
-from spotify_graph.automation.landed import files_of, listed, look, release
+from spotify_graph.automation.ingest import Ingest, IngestMany, runs_of
+from spotify_graph.automation.landed import LandedFile, files_of, listed, look, release
 from spotify_graph.automation.partitions import FILES
 from spotify_graph.automation.tags import PROCESS_TAG
 from spotify_graph.definitions import build_defs
@@ -197,9 +197,7 @@ def _materialize(
             with connect(settings, say):
                 pass
         with instance(settings) as dagster:
-            for ingest in map(Ingest.of, todo):
-                dagster.add_dynamic_partitions(str(ingest.partitions.name), [ingest.file])
-                _run(defs, dagster, by_file[ingest.table.name], watcher, ingest)
+            _take_in(defs, dagster, todo, by_file, watcher)
             if build:
                 rest = _build(defs, dagster, rest, watcher, rebuild=rebuild)
             if rest:
@@ -318,9 +316,7 @@ def recompute(
     todo = [file for file in look(settings) if file.pending and file.name in take_in]
     watcher = _Watcher(say, working, len(rest) + sum(len(_by_file(file.table)) for file in todo), progress)
     with SparkResource.from_settings(settings).held(), instance(settings) as dagster:
-        for ingest in map(Ingest.of, todo):
-            dagster.add_dynamic_partitions(str(ingest.partitions.name), [ingest.file])
-            _run(defs, dagster, _by_file(ingest.table), watcher, ingest)
+        _take_in(defs, dagster, todo, {table.name: _by_file(table) for table in KINDS}, watcher)
         if rebuild:
             rest = _build(defs, dagster, rest, watcher, rebuild=True)
         if rest:
@@ -428,6 +424,41 @@ def _needs_neo4j(defs: dg.Definitions, keys: set[dg.AssetKey]) -> bool:
     """Whether some of the assets need Neo4j."""
     graph, needed = defs.resolve_asset_graph(), {"neo4j", "neo4j_io_manager"}
     return any(graph.assets_def_for_key(key).required_resource_keys & needed for key in keys)
+
+
+def _take_in(
+    defs: dg.Definitions,
+    dagster: dg.DagsterInstance,
+    files: Iterable[LandedFile],
+    by_file: Mapping[str, set[dg.AssetKey]],
+    watcher: "_Watcher",
+) -> None:
+    """Takes in landed files, by the runs that the sensor would ask for."""
+    ingests = [Ingest.of(file) for file in files]
+    whole = by_file[USER_EVENTS.name] == _by_file(USER_EVENTS)
+    for run in runs_of(ingests) if whole else ingests:
+        for kind in {it.table.name: it.partitions for it in run.files}.values():
+            dagster.add_dynamic_partitions(str(kind.name), [it.file for it in run.files])
+        taken = _run_of_many(defs, dagster, watcher, run) if isinstance(run, IngestMany) else set()
+        for ingest in run.files:
+            if ingest.file not in taken:
+                _run(defs, dagster, by_file[ingest.table.name], watcher, ingest)
+
+
+def _run_of_many(
+    defs: dg.Definitions, dagster: dg.DagsterInstance, watcher: "_Watcher", run: IngestMany
+) -> set[str | None]:
+    """Takes in files by one run; the files that it did not leave out."""
+    run_id, watcher.file = str(uuid4()), None
+    dagster.add_event_listener(run_id, watcher)
+    result = defs.resolve_job_def(run.job).execute_in_process(
+        instance=dagster,
+        run_id=run_id,
+        tags={**orphans.tags_of_this_process(), **run.tags},
+        raise_on_error=False,
+        run_config={**run.run_config, **_SILENT},
+    )
+    return {event.partition for event in result.get_asset_materialization_events()}
 
 
 def _run(

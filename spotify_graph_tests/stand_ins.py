@@ -17,8 +17,11 @@ from spotify_graph.automation.schedules import SCHEDULES
 from spotify_graph.automation.sensors import SENSORS
 from spotify_graph.graph_model import FACTS
 from spotify_graph.neo4j_io.vocabulary import NodeType
-from spotify_graph.resources.lake import LakeResource
+from spotify_graph.resources.gates import Gates
+from spotify_graph.resources.lake import LakeResource, LandingFolder
 from spotify_graph.resources.neo4j import PlatformNeo4j
+from spotify_graph.resources.spark import SparkResource
+from spotify_graph.settings import Settings
 
 INGESTED = ["raw_user_events", "cleaned_events", "rejected_events", "raw_tracks"]
 COMBINED = ["cleaned_tracks", "rejected_tracks", "interactions"]
@@ -128,8 +131,14 @@ def _definitions(fails: Sequence[str], refused: Sequence[str], recommendations: 
         jobs=JOBS,
         sensors=SENSORS,
         schedules=SCHEDULES,
-        # Of the job that no stand-in replaces, and that no test here runs.
-        resources={"lake": LakeResource(root=""), "neo4j": PlatformNeo4j()},
+        # Of the jobs that no stand-in replaces, and that no test here runs.
+        resources={
+            "lake": LakeResource(root=""),
+            "neo4j": PlatformNeo4j(),
+            "gates": Gates(),
+            "landing": LandingFolder.from_settings(Settings.load()),
+            "spark": SparkResource(),
+        },
         executor=dg.in_process_executor,
     )
 
@@ -140,11 +149,16 @@ def requested(
     job: str,
     status: dg.DagsterRunStatus = dg.DagsterRunStatus.QUEUED,
     tags: Mapping[str, str] | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> dg.DagsterRun:
     """A run as the daemon creates it: it has not begun, whatever its status."""
     location = RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("spotify_graph"), "__repository__")
     return instance.create_run_for_job(
-        defs.resolve_job_def(job), status=status, tags=tags, remote_job_origin=RemoteJobOrigin(location, job)
+        defs.resolve_job_def(job),
+        status=status,
+        tags=tags,
+        run_config=config,
+        remote_job_origin=RemoteJobOrigin(location, job),
     )
 
 

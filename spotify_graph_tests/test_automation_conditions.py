@@ -1,6 +1,7 @@
 """When the graph follows the files, over stand-ins for the assets in a real Dagster instance."""
 
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import pytest
@@ -24,11 +25,14 @@ class Automation:
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self.instance = instance
+        self.now = datetime(2026, 1, 1, 10, 0, 5, tzinfo=UTC)
         self._cursor: AssetDaemonCursor | None = None
 
     def tick(self, defs: dg.Definitions | None = None) -> set[str]:
         """The assets that are asked for."""
-        result = dg.evaluate_automation_conditions(defs or definitions(), self.instance, cursor=self._cursor)
+        result = dg.evaluate_automation_conditions(
+            defs or definitions(), self.instance, cursor=self._cursor, evaluation_time=self.now
+        )
         self._cursor = result.cursor
         return {found.key.to_user_string() for found in result.results if not found.true_subset.is_empty}
 
@@ -115,6 +119,22 @@ def test_a_run_that_was_created_and_not_launched_holds_the_refresh_up(automation
     assert automation.tick() == set()
     automation.instance.delete_run(run.run_id)
     assert automation.tick() == FROM_EVENTS
+
+
+def test_where_a_file_is_always_under_way_the_graph_follows_every_two_minutes(automation: Automation) -> None:
+    published(automation)
+    refreshed = []
+    for number in range(30):
+        automation.now += timedelta(seconds=10)
+        automation.ingest(f"user_events_more_{number}.csv")
+        (under_way,) = automation.queue("user_events_next.csv")
+        wanted = automation.tick()
+        if wanted:
+            assert wanted == FROM_EVENTS
+            automation.refresh(wanted)
+            refreshed.append(automation.now)
+        automation.instance.report_run_canceled(under_way)
+    assert [f"{at:%H:%M}" for at in refreshed] == ["10:02", "10:04"]
 
 
 def test_a_catalogue_in_the_queue_holds_up_the_events_too(automation: Automation) -> None:

@@ -89,7 +89,7 @@ class Watch:
         }
         created = status if status not in ends else dg.DagsterRunStatus.QUEUED
         tags = {**request.tags, "dagster/run_key": str(request.run_key), "dagster/sensor_name": "new_log_files"}
-        run = requested(self.instance, self.defs, str(request.job_name), created, tags)
+        run = requested(self.instance, self.defs, str(request.job_name), created, tags, request.run_config)
         if status in ends:
             self.instance.report_dagster_event(dg.DagsterEvent(ends[status].value, run.job_name), run.run_id)
         return run
@@ -391,14 +391,71 @@ def test_an_empty_folder_releases_nothing_because_a_disk_may_not_be_mounted(watc
     assert watch.settle() == []
 
 
-def test_a_large_backlog_is_asked_for_in_batches(watch: Watch) -> None:
-    for number in range(30):
-        watch.land(f"user_events_{number:02}.csv", str(number))
+def land_many(watch: Watch, count: int, first: int = 0) -> list[str]:
+    names = [f"user_events_{number:02}.csv" for number in range(first, first + count)]
+    for name in names:
+        watch.land(name, name)
+    return names
+
+
+def taken_in_by(request: dg.RunRequest) -> list[str]:
+    """The files that a run of many is asked to take in."""
+    assert request.job_name == "ingest_many"
+    names: list[str] = request.run_config["ops"]["take_in_files"]["config"]["files"]
+    return names
+
+
+def test_a_backlog_is_asked_for_by_one_run_and_what_lands_meanwhile_by_the_next(watch: Watch) -> None:
+    first, second = land_many(watch, 30), land_many(watch, 10, first=30)
+    for name in second:
+        (watch.landing / name).rename(watch.settings.home / name)
+    (request,) = watch.settle()
+    assert taken_in_by(request) == first
+    assert watch.instance.get_dynamic_partitions("log_files") == first
+    run = watch.run(request, dg.DagsterRunStatus.QUEUED)
+    for name in second:
+        (watch.settings.home / name).rename(watch.landing / name)
+    assert watch.settle() == []
+    watch.instance.report_run_canceled(run)
+    (request,) = watch.tick()
+    assert taken_in_by(request) == [*first, *second]
+
+
+def test_a_run_of_many_that_is_repeated_before_any_was_made_is_the_same_run(watch: Watch) -> None:
+    land_many(watch, 10)
+    watch.tick()
+    first, second = watch.evaluate().run_requests[0], watch.evaluate().run_requests[0]
+    assert first.run_key == second.run_key
+    watch.run(first, dg.DagsterRunStatus.STARTED)
+    assert watch.tick() == []
+
+
+def test_what_a_run_of_many_left_out_is_asked_for_alone_and_counts_no_failure(watch: Watch) -> None:
+    first, *rest = land_many(watch, 6)
+    (request,) = watch.settle()
+    for name in rest:
+        watch.take_in(dg.RunRequest(run_key=name, job_name="ingest_events", partition_key=name))
+    watch.run(request, dg.DagsterRunStatus.SUCCESS)
+    for attempt in (1, 2, 3):
+        (alone,) = watch.tick()
+        assert (alone.job_name, alone.partition_key) == ("ingest_events", first)
+        assert str(alone.run_key).endswith(f"#{attempt}")
+        watch.run(alone, dg.DagsterRunStatus.FAILURE)
+    assert watch.tick() == []
+
+
+def test_runs_of_many_that_are_cut_short_are_repeated_and_each_file_is_alone_in_the_end(watch: Watch) -> None:
+    names = land_many(watch, 6)
+    keys = set()
     requests = watch.settle()
-    assert files(requests) == [f"user_events_{number:02}.csv" for number in range(25)]
-    for request in requests:
-        watch.run(request, dg.DagsterRunStatus.QUEUED)
-    assert files(watch.tick()) == [f"user_events_{number:02}.csv" for number in range(25, 30)]
+    for status in [dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED, dg.DagsterRunStatus.FAILURE]:
+        (request,) = requests
+        assert taken_in_by(request) == names
+        keys.add(request.run_key)
+        watch.run(request, status)
+        requests = watch.tick()
+    assert len(keys) == 3
+    assert files(requests) == names, "none is given up: each has a run of its own now"
 
 
 @pytest.mark.parametrize("cursor", ["", "{", "1700000000.0", '{"files": {"a": 1}}', "null"])
@@ -421,8 +478,9 @@ def test_the_cursor_does_not_grow_with_the_files_that_are_known(watch: Watch) ->
     for number in range(20):
         watch.land(f"user_events_{number}.csv", str(number))
     watch.land("user_events_new.csv.part")
-    for request in watch.settle():
-        watch.take_in(request)
+    (request,) = watch.settle()
+    for name in taken_in_by(request):
+        watch.take_in(dg.RunRequest(run_key=name, job_name="ingest_events", partition_key=name))
     watch.tick()
     assert list(json.loads(str(watch.cursor))["looks"]) == ["user_events_new.csv.part"]
 

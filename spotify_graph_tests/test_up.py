@@ -107,7 +107,11 @@ def test_it_ends_and_says_why_where_the_process_is_killed_that_has_the_code(
     family = psutil.Process(process.pid).children(recursive=True)
     # What has ended meanwhile has no command any more.
     commands = {it: it.cmdline() for it in family if _runs(it)}
-    [server] = [it for it, command in commands.items() if "grpc" in command and guard.__name__ not in command]
+    [server] = [
+        it
+        for it, command in commands.items()
+        if "spotify_graph.code_server" in command and guard.__name__ not in command
+    ]
     server.kill()
     assert process.wait(60) == 1
     assert "Dagster's code server ended with code" in (tmp_path / "output").read_text()

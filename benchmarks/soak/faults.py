@@ -42,7 +42,7 @@ class Faults:
         """Inflicts all whose names match a pattern, evenly over so many seconds."""
         faults: dict[str, Callable[[], str | None]] = {
             "run worker killed": self._kill_run,
-            "code server killed": lambda: self._killed(r"dagster.*(api grpc|code-server)"),
+            "code server killed": lambda: self._killed(r"-m spotify_graph.code_server"),
             "Neo4j killed": lambda: self._killed("Neo4jCommunity"),
             "webserver killed": lambda: self._killed(r"-m dagster_webserver"),
             "Spark JVM killed": self._kill_spark,

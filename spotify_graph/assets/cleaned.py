@@ -1,7 +1,9 @@
 """Cleaned files: good rows with their types, and bad rows with their reasons."""
 
+import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from time import monotonic
@@ -23,7 +25,7 @@ from spotify_graph.io_managers.pages import as_it_was, made
 from spotify_graph.io_managers.parquet import GATED, shown
 from spotify_graph.lake.intake import JUDGED_BY, Entry, Intake, refusal_of
 from spotify_graph.lake.lake import Lake
-from spotify_graph.lake.verdicts import Verdict
+from spotify_graph.lake.verdicts import Finding, Verdict
 from spotify_graph.lake.versions import MadeFrom, Record, Version, together
 from spotify_graph.neo4j_io import buckets
 from spotify_graph.parts import Part, by_bucket, divided, scratch
@@ -109,9 +111,56 @@ def clean_events(
     The rows of a file that is refused are in the lake, to be looked at and accepted; its cleaned events do not count as
     materialized.
     """
-    file, now, started = context.partition_key, datetime.now(UTC), monotonic()
-    store = lake.lake
-    raw = store.latest(f"raw_user_events/{file}")
+    file, store = context.partition_key, lake.lake
+    it = judge(store, store.latest(f"raw_user_events/{file}"), file, spark, gates, landing)
+    yield from it.pages
+    intake = Intake(store, USER_EVENTS)
+    held_back.record(context.instance, landing.folder, intake, file, it.version, ("rejected_events", it.rejected))
+    yield from (gate.of_file(finding, "cleaned_events", file, it.version.name) for finding in it.findings)
+    if not it.version.record.holds:
+        raise held_back.FileRefused(file, refusal_of(it.version))
+
+
+@dataclass(frozen=True)
+class JudgedFile:
+    """A landed file of events whose rows are judged. Nobody sees it in the lake yet.
+
+    Attributes:
+        version: its cleaned events, with the verdict.
+        rejected: its rejected rows.
+        pages: what Dagster's pages say of both; of the events only where the gates let them through.
+        findings: what the gates found.
+    """
+
+    version: Version
+    rejected: Version
+    pages: Sequence[dg.MaterializeResult[Any]]
+    findings: Sequence[Finding]
+
+
+def judge(
+    store: Lake,
+    raw: Version,
+    file: str,
+    spark: SparkResource,
+    gates: Gates,
+    landing: LandingFolder,
+    *,
+    pictures: bool = True,
+) -> JudgedFile:
+    """Judges and cleans the events of a landed file.
+
+    Args:
+        store: the lake.
+        raw: the file's records.
+        file: its name.
+        spark: what large files are worked on by.
+        gates: the thresholds.
+        landing: what is known of how files are written.
+        pictures: whether its pages have some: to draw one takes longer than all the rest of a small file.
+    """
+    few = charts.FEW if pictures else sys.maxsize
+    now, started = datetime.now(UTC), monotonic()
     run, count = spark.over(raw.rows), buckets.count_for(raw.rows)
     made_from = MadeFrom(landing.code(USER_EVENTS), {f"raw_user_events/{file}": raw.name})
     with scratch(store.root) as folder:
@@ -131,8 +180,8 @@ def clean_events(
     counts = _added(*(it.counts for it in judged), *(it.counts for it in cleaned))
     by_reason = {reason: counts[reason] for reason in cleaning.EVENT_REASONS}
     found = {"rows_read": counts["rows_read"], "rejected": counts["rejected"], **by_reason}
-    told = {**found, **_reasons(f"Rejected rows of {file}", by_reason), **shown(bad_rows, started)}
-    yield made("rejected_events", bad_rows.path, told)
+    told = {**found, **_reasons(f"Rejected rows of {file}", by_reason, few), **shown(bad_rows, started)}
+    pages = [made("rejected_events", bad_rows.path, told)]
     days = cleaning.added_days(it.days for it in cleaned)
     examples = {reason: example for it in reversed(judged) for reason, example in it.examples.items()}
     findings = [
@@ -162,13 +211,9 @@ def clean_events(
     )
     if version.record.holds:
         told = {name: counts[name] for name in ("rows_read", "kept", "duplicates", "rejected")}
-        told |= events_by_day(f"Events of {file}", days, version.rows)
-        yield made("cleaned_events", version.path, {"raw_version": raw.name, **shown(version, started), **told})
-    intake = Intake(store, USER_EVENTS)
-    held_back.record(context.instance, landing.folder, intake, file, version, ("rejected_events", bad_rows))
-    yield from (gate.of_file(finding, "cleaned_events", file, version.name) for finding in findings)
-    if not version.record.holds:
-        raise held_back.FileRefused(file, refusal_of(version))
+        told |= events_by_day(f"Events of {file}", days, version.rows, few)
+        pages.append(made("cleaned_events", version.path, {"raw_version": raw.name, **shown(version, started), **told}))
+    return JudgedFile(version, bad_rows, pages, findings)
 
 
 @dg.multi_asset(
@@ -239,21 +284,23 @@ def clean_tracks(
     yield from (gate.of_version(finding, "cleaned_tracks", version.name) for finding in findings)
 
 
-def events_by_day(title: str, days: Mapping[str, Mapping[str, int]], events: int) -> dict[str, Any]:
+def events_by_day(
+    title: str, days: Mapping[str, Mapping[str, int]], events: int, few: int = charts.FEW
+) -> dict[str, Any]:
     """What is shown of `cleaning.days`: a picture, or a table where the events are few."""
     if not events:
         return {}
     ranked = dict(sorted(days.items(), key=lambda it: -sum(it[1].values())))
-    shown = charts.of_days(title, "events", ranked) if events > charts.FEW else charts.days_table(ranked)
+    shown = charts.of_days(title, "events", ranked) if events > few else charts.days_table(ranked)
     return {BY_DAY: dg.MetadataValue.md(shown)}
 
 
-def _reasons(title: str, by_reason: Mapping[str, int]) -> dict[str, Any]:
+def _reasons(title: str, by_reason: Mapping[str, int], few: int = charts.FEW) -> dict[str, Any]:
     """What is shown of the reasons for which rows were rejected: a picture, or a table where they are few."""
     there = {name: count for name, count in by_reason.items() if count and name not in {"rows_read", "rejected"}}
     if not there:
         return {}
-    if sum(there.values()) > charts.FEW:
+    if sum(there.values()) > few:
         shown = charts.of_reasons(title, "rows; one may have several reasons", there)
     else:
         shown = markdown.table(["reason", "rows"], [[name, f"{count:,}"] for name, count in there.items()])

@@ -83,7 +83,7 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         file = check_name(context.partition_key)
         intake = Intake(lake.lake, table)
-        version, findings, page = _taken_in(intake, landing, file)
+        version, findings, page = take_in(intake, landing, file)
         others: list[tuple[str, Version]] = []
         if version.files and judged:
             found, counts, rejected = _judge_catalogue(version, gates, landing)
@@ -107,7 +107,7 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
     return raw
 
 
-def _taken_in(
+def take_in(
     intake: Intake, landing: LandingFolder, file: str
 ) -> tuple[Version, list[Finding], dg.MaterializeResult[Any] | None]:
     """A landed file's records as a version that is not seen yet, what is found of the file, and the version's page.

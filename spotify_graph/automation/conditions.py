@@ -18,12 +18,20 @@ _SOME_FILE_IS_IN = dg.AutomationCondition.any_deps_match(~dg.AutomationCondition
     "some_file_is_in"
 )
 
+_WAITED_LONG = dg.AutomationCondition.cron_tick_passed("*/2 * * * *").with_label("waited_long")
+
 COMBINES_FILES = (
-    dg.AutomationCondition.eager().without(~dg.AutomationCondition.any_deps_missing())
+    dg.AutomationCondition.eager()
+    .without(~dg.AutomationCondition.any_deps_missing())
+    # It would hold up also what has waited long.
+    .without(~dg.AutomationCondition.any_deps_in_progress())
     & _SOME_FILE_IS_IN
-    & ~_SOME_FILE_IS_UNDER_WAY
+    & (~_SOME_FILE_IS_UNDER_WAY | _WAITED_LONG)
 ).with_label("combines_files")
 """For what is computed from all files at once: after any of them came in, as soon as none is queued or being taken in.
+
+Where files land faster than they are taken in, there is always one: the graph has its turn all the same every two
+minutes, of what has come in until then.
 
 A file that was refused or never came in does not hold it up: the verdict on each file is kept in the lake.
 """

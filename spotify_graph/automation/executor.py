@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.errors import raise_execution_interrupts
 
+from spotify_graph.automation.tags import FILES_TAG
 from spotify_graph.local import locks
 from spotify_graph.settings import Settings
 
@@ -40,6 +41,8 @@ def _described(run: dg.DagsterRun) -> str:
         more = f" and {len(assets) - _SHOWN} more" if len(assets) > _SHOWN else ""
         what = f"{', '.join(assets[:_SHOWN])}{more}"
     file = run.tags.get("dagster/partition")
+    if many := run.tags.get(FILES_TAG):
+        file = f"{many} files"
     return f"run {run.run_id[:8]} of {what}" + (f" for {file}" if file else "")
 
 

@@ -1,6 +1,6 @@
 """The landed files that stay out of the graph, in one place of Dagster's UI: what the asset `held_back_files` shows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
@@ -83,10 +83,32 @@ def record(
         version: the version of its rows, with its verdict.
         others: what else was written of this content: the asset, and its version.
     """
-    before = intake.find(file)
-    was_held_back = file in intake.failures() or (before is not None and before.state == "refused")
+    was_held_back = file in intake.failures() or _is_refused(intake, file)
     after = intake.record(file, version, *others)
     if was_held_back or after.state == "refused":
+        report(instance, folder, intake.lake)
+
+
+def _is_refused(intake: Intake, file: str) -> bool:
+    entry = intake.find(file)
+    return entry is not None and entry.state == "refused"
+
+
+def record_all(
+    instance: dg.DagsterInstance, folder: Path, intake: Intake, files: Mapping[str, Mapping[str, Version]]
+) -> None:
+    """The same for many files that the gates let through, by one change of the lake.
+
+    Args:
+        instance: Dagster's.
+        folder: the landing folder.
+        intake: the files of their kind.
+        files: for each file the versions that were written of its content, by asset.
+    """
+    failures = intake.failures()
+    were_held_back = any(file in failures or _is_refused(intake, file) for file in files)
+    intake.record_all(files)
+    if were_held_back:
         report(instance, folder, intake.lake)
 
 

@@ -88,9 +88,11 @@ class LandedFile:
 
     @property
     def bytes(self) -> int:
-        """How large it is, or was when it was taken in."""
+        """How large it is, or was when it was taken in; 0 where it has gone."""
         if self.path:
-            return self.path.lstat().st_size
+            with suppress(FileNotFoundError):
+                return self.path.lstat().st_size
+            return 0
         content = self.entry.latest.record.content if self.entry else None
         return content.bytes if content else 0
 

@@ -1,19 +1,28 @@
 """The sensors: what makes the platform act by itself."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from typing import Any
 
 import dagster as dg
 
+from spotify_graph.assets.many_files import ingest_many
 from spotify_graph.automation import failures, held_back, orphans
 from spotify_graph.automation.exports import new_exports
 from spotify_graph.automation.health import platform_health
-from spotify_graph.automation.ingest import Attempts, Decision, Ingest, decide
+from spotify_graph.automation.ingest import FAILED_RUNS, Attempts, Decision, Ingest, IngestMany, decide
 from spotify_graph.automation.jobs import ingest_catalogue, ingest_events
 from spotify_graph.automation.landed import LandedFile, Listing, files_of, listed, release
 from spotify_graph.automation.landing_watch import looks_from_json, looks_to_json
-from spotify_graph.automation.tags import ATTEMPT_TAG, CODE_TAG, DIGEST_TAG, FILE_TAG
+from spotify_graph.automation.tags import (
+    ATTEMPT_TAG,
+    CODE_TAG,
+    DIGEST_TAG,
+    FILE_TAG,
+    FILES_TAG,
+    TOGETHER,
+    together,
+)
 from spotify_graph.errors import UserError
 from spotify_graph.lake.lake import Lake
 from spotify_graph.settings import Settings
@@ -36,13 +45,13 @@ _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRu
 
 
 @dg.sensor(
-    jobs=[ingest_catalogue, ingest_events],
+    jobs=[ingest_catalogue, ingest_events, ingest_many],
     minimum_interval_seconds=_INTERVAL_SECONDS,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Looks for new and replaced files in the landing folder, and has each of them taken in.",
+    description="Looks for new and replaced files in the landing folder, and has them taken in.",
 )
 def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Asks for one ingest run for each new content of a file, once it is complete, and for each stale file."""
+    """Asks for runs that take in each new content of a file, once it is complete, and each stale file."""
     settings = Settings.load()
     try:
         listing = listed(settings, looks_from_json(context.cursor))
@@ -50,11 +59,14 @@ def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
         return dg.SkipReason(str(error))
     # The runs before the lake: what a run has found that ends between the two is in the lake already.
     orphans.end(context.instance)
-    in_flight = _in_flight(context.instance)
+    in_flight = context.instance.get_runs(dg.RunsFilter(statuses=_IN_FLIGHT))
     lake = Lake(settings.lake)
     release(listing, lake)
     decision = decide(
-        files_of(listing, settings), in_flight=in_flight, attempts=lambda file: _attempts(context.instance, file)
+        files_of(listing, settings),
+        in_flight=set(_files(in_flight)),
+        many_in_flight=any(FILES_TAG in run.tags for run in in_flight),
+        attempts=lambda file: _attempts(context.instance, file),
     )
     for fault in (*decision.refused, *decision.given_up):
         context.log.warning(f"{fault.file} in {settings.landing} is not taken in: {fault.reason}")
@@ -62,29 +74,50 @@ def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     report = _report(listing, decision)
     context.log.info(report)
     return dg.SensorResult(
-        run_requests=[_run_request(ingest) for ingest in decision.ingest],
-        skip_reason=None if decision.ingest else dg.SkipReason(report),
-        dynamic_partitions_requests=_partitions(decision.ingest),
+        run_requests=[_run_request(run) for run in decision.runs],
+        skip_reason=None if decision.runs else dg.SkipReason(report),
+        dynamic_partitions_requests=_partitions(decision.files),
         cursor=looks_to_json(listing.looks),
     )
 
 
-def _in_flight(instance: dg.DagsterInstance) -> set[str]:
-    runs = instance.get_runs(dg.RunsFilter(statuses=_IN_FLIGHT))
-    return {run.tags[FILE_TAG] for run in runs if FILE_TAG in run.tags}
+def _files(runs: Iterable[dg.DagsterRun]) -> Iterator[str]:
+    """The files that runs take in."""
+    for run in runs:
+        yield from (file for tag, file in run.tags.items() if tag == FILE_TAG or tag.startswith(TOGETHER))
 
 
 def _attempts(instance: dg.DagsterInstance, file: LandedFile) -> Attempts:
     # Newest first.
-    tags = {FILE_TAG: file.name, DIGEST_TAG: str(file.digest), CODE_TAG: file.code}
-    runs = instance.get_runs(dg.RunsFilter(tags=tags, statuses=_ENDED))
-    used = (int(run.tags.get(ATTEMPT_TAG, 0)) for run in runs)
-    since_success = takewhile(lambda run: run.status != dg.DagsterRunStatus.SUCCESS, runs)
-    return Attempts(next=max(used, default=-1) + 1, failed=sum(1 for _ in since_success))
+    digest, code = str(file.digest), file.code
+    of_file = {FILE_TAG: file.name, DIGEST_TAG: digest, CODE_TAG: code}
+    runs, of_many = (
+        instance.get_runs(dg.RunsFilter(tags=tags, statuses=_ENDED))
+        for tags in (of_file, together(file.name, digest, code))
+    )
+    used = (int(run.tags.get(ATTEMPT_TAG, 0)) for run in (*runs, *of_many))
+    cut_short = _since_success(of_many)
+    return Attempts(
+        next=max(used, default=-1) + 1,
+        failed=_since_success(runs),
+        # One that succeeded, and did not take the file in, has left it out.
+        alone=cut_short < len(of_many) or cut_short >= FAILED_RUNS,
+    )
 
 
-def _run_request(ingest: Ingest) -> dg.RunRequest:
-    return dg.RunRequest(run_key=ingest.key, job_name=ingest.job, partition_key=ingest.file, tags=ingest.tags)
+def _since_success(runs: Iterable[dg.DagsterRun]) -> int:
+    """How many runs did not succeed since the last that did."""
+    return sum(1 for _ in takewhile(lambda run: run.status != dg.DagsterRunStatus.SUCCESS, runs))
+
+
+def _run_request(run: Ingest | IngestMany) -> dg.RunRequest:
+    return dg.RunRequest(
+        run_key=run.key,
+        job_name=run.job,
+        partition_key=run.partition_key,
+        run_config=run.run_config,
+        tags=run.tags,
+    )
 
 
 def _partitions(ingests: Sequence[Ingest]) -> list[dg.AddDynamicPartitionsRequest]:
@@ -98,7 +131,7 @@ def _partitions(ingests: Sequence[Ingest]) -> list[dg.AddDynamicPartitionsReques
 def _report(listing: Listing, decision: Decision) -> str:
     """What became of everything in the landing folder, in one line."""
     parts = [
-        _named("to take in now", [ingest.file for ingest in decision.ingest]),
+        _named("to take in now", [ingest.file for ingest in decision.files]),
         decision.waiting and f"{decision.waiting} waiting for the next look",
         _named("queued or being taken in", decision.under_way),
         _named("waiting to become stable", decision.unsettled),

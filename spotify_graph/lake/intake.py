@@ -195,11 +195,20 @@ class Intake:
             version: the version of its rows, with its verdict.
             others: what else was written of this content: the asset, and its version.
         """
-        versions = {self._name(file): version, **{f"{asset}/{file}": it for asset, it in others}}
-        gone = f"{REFUSED_ROWS}/{file}"
-        self.lake.put(versions, without=[] if gone in versions else [gone])
-        self._failure_file(file).unlink(missing_ok=True)
+        self.record_all({file: {ROWS[self.table.name]: version, **dict(others)}})
         return self._entry(file)
+
+    def record_all(self, files: Mapping[str, Mapping[str, Version]]) -> None:
+        """Records what was found of the contents of files, all at once.
+
+        Args:
+            files: for each file the versions that were written of its content, by asset.
+        """
+        versions = {f"{asset}/{check_name(file)}": it for file, found in files.items() for asset, it in found.items()}
+        gone = {f"{REFUSED_ROWS}/{file}" for file in files}
+        self.lake.put(versions, without=sorted(gone - versions.keys()))
+        for file in files:
+            self._failure_file(file).unlink(missing_ok=True)
 
     def fail(self, file: str, failure: FailedIntake) -> None:
         """Records that a file could not be examined, until it is examined or forgotten."""

@@ -102,7 +102,7 @@ def serve(
             json.dumps({"load_from": [{"grpc_server": {"socket": str(code), "location_name": _LOCATION}}]})
         )
         # Not `dagster code-server`, which stays when the process dies that has the code, and starts no other.
-        server = ["-m", "dagster", "api", "grpc", "-s", str(code), "-m", _DEFINITIONS]
+        server = ["-m", "spotify_graph.code_server", "-s", str(code), "-m", _DEFINITIONS]
         commands = {
             _CODE: [*server, "--location-name", _LOCATION, "--use-python-environment-entry-point"],
             "serve": list(beside),
