@@ -16,8 +16,8 @@ from spotify_graph.automation.conditions import FOLLOWS_GATES
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import publication
 from spotify_graph.code_versions import code_of
-from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.neo4j import GraphSnapshot
+from spotify_graph.io_managers.pages import Pages
 from spotify_graph.io_managers.parquet import must_hold
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.verdicts import Finding, Verdict
@@ -282,10 +282,14 @@ def _publish(asset: GraphAsset) -> dg.OpDefinition:
         },
     )
     def publish_rows(
-        context: dg.OpExecutionContext, config: PublicationConfig, neo4j: PlatformNeo4j, lake: LakeResource
+        context: dg.OpExecutionContext,
+        config: PublicationConfig,
+        neo4j: PlatformNeo4j,
+        lake: LakeResource,
+        pages: Pages,
     ) -> Iterator[_Result]:
         with transient_errors_retried(context.retry_number, context.log):
-            yield from _published_and_verified(table, config, neo4j, lake.lake, context.instance)
+            yield from _published_and_verified(table, config, neo4j, lake.lake, pages, context.instance)
 
     return publish_rows
 
@@ -383,7 +387,12 @@ def _published(asset: GraphAsset, entry: Publication | None, root: Path) -> Publ
 
 
 def _published_and_verified(
-    table: GraphTable, config: PublicationConfig, neo4j: PlatformNeo4j, lake: Lake, dagster: dg.DagsterInstance
+    table: GraphTable,
+    config: PublicationConfig,
+    neo4j: PlatformNeo4j,
+    lake: Lake,
+    pages: Pages,
+    dagster: dg.DagsterInstance,
 ) -> Iterator[_Result]:
     """Publishes and verifies what is staged of a table, unless it is published already.
 

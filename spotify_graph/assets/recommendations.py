@@ -21,8 +21,8 @@ from spotify_graph.checks import gates as gate
 from spotify_graph.checks import publication
 from spotify_graph.code_versions import code_of
 from spotify_graph.graph_model import RECOMMENDATIONS, RECOMMENDED, RECOMMENDER, SIMILAR_TO, SIMILAR_USER
-from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.neo4j import GraphSnapshot
+from spotify_graph.io_managers.pages import Pages
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, Version, inputs_of
 from spotify_graph.neo4j_dagster.metadata import table_metadata
@@ -111,13 +111,14 @@ def _publish_models(
     config: TrainingConfig,
     neo4j: PlatformNeo4j,
     lake: LakeResource,
+    pages: Pages,
     cleaned_events: LakeTable,
     cleaned_tracks: LakeTable,
 ) -> Iterator[_Result]:
     evaluation = lake.lake.latest("recommendation_evaluation")
     made_from = _made_from(evaluation, cleaned_events, cleaned_tracks)
     with transient_errors_retried(context.retry_number, context.log):
-        yield from _published_and_verified(config, neo4j, evaluation, made_from, lake.lake)
+        yield from _published_and_verified(config, neo4j, evaluation, made_from, lake.lake, pages)
 
 
 @dg.graph_multi_asset(
@@ -285,7 +286,7 @@ def _staged(rows: Sequence[Part], version: str, table: GraphTable, spark: SparkR
 
 
 def _published_and_verified(
-    config: TrainingConfig, neo4j: PlatformNeo4j, evaluation: Version, made_from: MadeFrom, lake: Lake
+    config: TrainingConfig, neo4j: PlatformNeo4j, evaluation: Version, made_from: MadeFrom, lake: Lake, pages: Pages
 ) -> Iterator[_Result]:
     """Loads what is staged, switches to it and verifies it, unless it's published already or not to be published."""
     from spotify_graph.assets import report
