@@ -63,7 +63,7 @@ class Pages(dg.ConfigurableResource[None]):
         return self.unchanged(asset, version.path, **{"dagster/row_count": version.rows})
 
     def _of_asset(self, asset: str) -> dict[str, Any]:
-        """What an asset's page shows whichever its version is: the way into Neo4j Browser, where its columns are from."""
+        """What an asset's page shows whichever its version is: the way into Neo4j Browser, where columns are from."""
         link, lineage = self.browser.link_of(asset), lineage_of(asset)
         return {
             **({"in Neo4j Browser": dg.MetadataValue.url(link)} if link else {}),
