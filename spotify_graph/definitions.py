@@ -18,7 +18,9 @@ from spotify_graph.automation.schedules import SCHEDULES
 from spotify_graph.automation.sensors import SENSORS, record_of_failure
 from spotify_graph.first_load import first_load
 from spotify_graph.io_managers.neo4j import PlatformIOManager
+from spotify_graph.io_managers.pages import Pages
 from spotify_graph.io_managers.parquet import ParquetIOManager
+from spotify_graph.resources.browser import Neo4jBrowser
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource, LandingFolder
 from spotify_graph.resources.neo4j import PlatformNeo4j
@@ -38,6 +40,8 @@ def build_defs(**overrides: Any) -> dg.Definitions:
     keep = settings.foreign == "keep"
     neo4j = overrides.pop("neo4j", PlatformNeo4j(keep=keep))
     lake = LakeResource(root=str(settings.lake))
+    browser = Neo4jBrowser.from_settings(settings)
+    pages = Pages(browser=browser)
     resources = {
         "spark": spark,
         "neo4j": neo4j,
@@ -45,8 +49,12 @@ def build_defs(**overrides: Any) -> dg.Definitions:
         "recommender": Recommender.from_settings(settings),
         "lake": lake,
         "landing": LandingFolder.from_settings(settings),
-        "io_manager": ParquetIOManager(lake=lake),
-        "neo4j_io_manager": PlatformIOManager(neo4j=neo4j, root=str(settings.lake / "graph"), keep_foreign=keep),
+        "browser": browser,
+        "pages": pages,
+        "io_manager": ParquetIOManager(lake=lake, pages=pages),
+        "neo4j_io_manager": PlatformIOManager(
+            neo4j=neo4j, pages=pages, root=str(settings.lake / "graph"), keep_foreign=keep
+        ),
     }
     return dg.Definitions(
         assets=[

@@ -8,7 +8,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from spotify_graph import markdown
-from spotify_graph.browser_links import link_of, query_of
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import TABLES
 from spotify_graph.io_managers.column_lineage import lineage_of
@@ -16,6 +15,7 @@ from spotify_graph.io_managers.previews import ROWS, preview
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import Record
 from spotify_graph.neo4j_io import staging
+from spotify_graph.resources.browser import Neo4jBrowser, query_of
 from spotify_graph.settings import Settings
 
 HOSTILE = "![x](http://127.0.0.1/x) <img src=x> **|** [bold] `code` $x$"
@@ -84,10 +84,11 @@ def test_the_link_opens_the_browser_that_the_settings_name_with_the_query_whole(
     settings = Settings.load().model_copy(
         update={"neo4j_uri": "bolt://db:7687", "neo4j_browser": "https://db/browser/"}
     )
-    assert link_of("genre_nodes", settings) == (
+    assert Neo4jBrowser.from_settings(settings).link_of("genre_nodes") == (
         "https://db/browser/?cmd=edit&arg=MATCH%20%28node%3AGenre%29%20RETURN%20node%20LIMIT%2050"
     )
-    assert link_of("genre_nodes", settings.model_copy(update={"neo4j_browser": None})) is None
+    unknown = settings.model_copy(update={"neo4j_browser": None})
+    assert Neo4jBrowser.from_settings(unknown).link_of("genre_nodes") is None
 
 
 def test_the_columns_that_lineage_names_are_those_that_the_assets_declare() -> None:

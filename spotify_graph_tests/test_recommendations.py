@@ -170,6 +170,28 @@ def test_a_table_of_a_model_that_lost_relationships_with_their_nodes_is_written_
     assert versions_in_graph(platform) == {version(platform)}
 
 
+def test_models_whose_publication_failed_are_published_by_the_next_run_without_being_trained_again(
+    platform: Platform,
+) -> None:
+    before = version(platform)
+    of_users = "MATCH (p:_Publication {asset: 'user_nodes'})"
+    [verified] = platform.ask(f"{of_users} RETURN p.verified_at AS at")
+    platform.ask("MATCH (p:_Publication {asset: 'similar_user_edges'}) SET p.status = 'disturbed'")
+    platform.ask(f"{of_users} REMOVE p.verified_at")
+    recommend = ("materialize", "--select", "group:recommendations")
+    failed = platform.run(*recommend)
+    assert failed.exit_code == 1
+    assert "recommender_model.publish: similar_user_edges needs user_nodes" in failed.stderr
+    assert version(platform) == before
+    staged = set((platform.home / "lake" / "graph" / "similar_user_edges").iterdir())
+
+    platform.ask(f"{of_users} SET p.verified_at = $at", **verified)
+    platform.succeed(*recommend)
+    assert version(platform) != before
+    assert versions_in_graph(platform) == {version(platform)}
+    assert set((platform.home / "lake" / "graph" / "similar_user_edges").iterdir()) == staged
+
+
 def test_a_loaded_table_that_is_not_active_cannot_be_read(platform: Platform) -> None:
     assert platform.rows("similar_user_edges").num_rows > 0
     ledger = "MATCH (p:_Publication {asset: 'similar_user_edges'})"

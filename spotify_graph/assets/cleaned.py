@@ -21,7 +21,7 @@ from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
 from spotify_graph.code_versions import code_of
 from spotify_graph.graph_model import EVENT_NAMES
-from spotify_graph.io_managers.pages import as_it_was, made
+from spotify_graph.io_managers.pages import Pages
 from spotify_graph.io_managers.parquet import GATED, shown
 from spotify_graph.lake.intake import JUDGED_BY, Entry, Intake, refusal_of
 from spotify_graph.lake.lake import Lake
@@ -104,7 +104,12 @@ _JUDGES_TRACKS = code_of(*JUDGED_BY[TRACKS.name], rules.__name__)
     hooks={recorded_with_its_file(USER_EVENTS)},
 )
 def clean_events(
-    context: dg.AssetExecutionContext, spark: SparkResource, gates: Gates, lake: LakeResource, landing: LandingFolder
+    context: dg.AssetExecutionContext,
+    spark: SparkResource,
+    gates: Gates,
+    lake: LakeResource,
+    landing: LandingFolder,
+    pages: Pages,
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Judges the events of a landed file. The verdict on the file is kept with the version that it is about.
 
@@ -112,7 +117,7 @@ def clean_events(
     materialized.
     """
     file, store = context.partition_key, lake.lake
-    it = judge(store, store.latest(f"raw_user_events/{file}"), file, spark, gates, landing)
+    it = judge(store, store.latest(f"raw_user_events/{file}"), file, spark, gates, landing, pages)
     yield from it.pages
     intake = Intake(store, USER_EVENTS)
     held_back.record(context.instance, landing.folder, intake, file, it.version, ("rejected_events", it.rejected))
@@ -145,6 +150,7 @@ def judge(
     spark: SparkResource,
     gates: Gates,
     landing: LandingFolder,
+    pages: Pages,
     *,
     pictures: bool = True,
 ) -> JudgedFile:
@@ -157,6 +163,7 @@ def judge(
         spark: what large files are worked on by.
         gates: the thresholds.
         landing: what is known of how files are written.
+        pages: writes what Dagster's pages say.
         pictures: whether its pages have some: to draw one takes longer than all the rest of a small file.
     """
     few = charts.FEW if pictures else sys.maxsize
@@ -181,7 +188,7 @@ def judge(
     by_reason = {reason: counts[reason] for reason in cleaning.EVENT_REASONS}
     found = {"rows_read": counts["rows_read"], "rejected": counts["rejected"], **by_reason}
     told = {**found, **_reasons(f"Rejected rows of {file}", by_reason, few), **shown(bad_rows, started)}
-    pages = [made("rejected_events", bad_rows.path, told)]
+    told_pages = [pages.made("rejected_events", bad_rows.path, told)]
     days = cleaning.added_days(it.days for it in cleaned)
     examples = {reason: example for it in reversed(judged) for reason, example in it.examples.items()}
     findings = [
@@ -212,8 +219,9 @@ def judge(
     if version.record.holds:
         told = {name: counts[name] for name in ("rows_read", "kept", "duplicates", "rejected")}
         told |= events_by_day(f"Events of {file}", days, version.rows, few)
-        pages.append(made("cleaned_events", version.path, {"raw_version": raw.name, **shown(version, started), **told}))
-    return JudgedFile(version, bad_rows, pages, findings)
+        page = {"raw_version": raw.name, **shown(version, started), **told}
+        told_pages.append(pages.made("cleaned_events", version.path, page))
+    return JudgedFile(version, bad_rows, told_pages, findings)
 
 
 @dg.multi_asset(
@@ -237,7 +245,7 @@ def judge(
     check_specs=[it.spec("cleaned_tracks") for it in _CATALOGUE_GATES],
 )
 def clean_tracks(
-    lake: LakeResource, landing: LandingFolder
+    lake: LakeResource, landing: LandingFolder, pages: Pages
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """Combines the catalogue files that the gates let through."""
     started, store = monotonic(), lake.lake.pin()
@@ -257,7 +265,7 @@ def clean_tracks(
     before = up_to_date(store, "cleaned_tracks", made_from)
     if before and before.verdict:
         for asset in ("cleaned_tracks", "rejected_tracks"):
-            yield as_it_was(asset, store.latest(asset))
+            yield pages.as_it_was(asset, store.latest(asset))
         yield from gate.results(before.verdict, "cleaned_tracks")
         return
     judged = cleaning.judge_tracks(together(active.values()).read(raw_schema(TRACKS)), **rule)
@@ -266,12 +274,12 @@ def clean_tracks(
     cleaned, row_rules = rows.drop_columns([cleaning.COPIES]), rules.of_catalogue()
     version = store.write_table("cleaned_tracks", cleaned, Record(made_from=made_from))
     told = {name: counts[name] for name in ("rows_read", "kept", "duplicates", "rejected")}
-    yield made("cleaned_tracks", version.path, {**sources(entries), **shown(version, started, **told)})
+    yield pages.made("cleaned_tracks", version.path, {**sources(entries), **shown(version, started, **told)})
     of_latest = cleaning.judge_tracks(together(latest.values()).read(raw_schema(TRACKS)), **rule)
     bad_rows = store.write_table("rejected_tracks", cleaning.rejected(of_latest), Record(made_from=made_from))
     by_reason = _sum(entries.values(), cleaning.TRACK_REASONS)
     told = {**by_reason, **_reasons("Rejected rows of the catalogue", by_reason), **shown(bad_rows, started)}
-    yield made("rejected_tracks", bad_rows.path, told)
+    yield pages.made("rejected_tracks", bad_rows.path, told)
     findings = [
         gate.schema(_columns_of(version), table_columns(CATALOGUE)),
         gate.rows_add_up(

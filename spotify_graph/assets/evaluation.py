@@ -12,7 +12,7 @@ from spotify_graph.assets.schema import OWNERS, arrow, columns
 from spotify_graph.automation.conditions import FIRST_TIME
 from spotify_graph.checks import gates as gate
 from spotify_graph.code_versions import code_of
-from spotify_graph.io_managers.pages import as_it_was
+from spotify_graph.io_managers.pages import Pages
 from spotify_graph.io_managers.parquet import NewRows
 from spotify_graph.lake.verdicts import Finding
 from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, inputs_of
@@ -64,6 +64,7 @@ def recommendation_evaluation(
     spark: SparkResource,
     lake: LakeResource,
     landing: LandingFolder,
+    pages: Pages,
     cleaned_events: LakeTable,
     cleaned_tracks: LakeTable,
 ) -> Iterator[dg.Output[Any] | dg.MaterializeResult[Any] | dg.AssetCheckResult]:
@@ -79,7 +80,7 @@ def recommendation_evaluation(
     made_from = MadeFrom(_MEASURES, inputs, {"recommender": recommender.overrides})
     before = store.find("recommendation_evaluation")
     if before and before.record.made_from == made_from:
-        yield as_it_was("recommendation_evaluation", before)
+        yield pages.as_it_was("recommendation_evaluation", before)
         yield gate.result(Finding(**before.record.details["not_worse"]), "recommendation_evaluation")
         return
     # Imported where they are used: with NumPy and pandas they take a second, and definitions are loaded often.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import signature
 from pathlib import Path
 from time import monotonic
@@ -16,8 +16,9 @@ from spotify_graph.automation.conditions import FOLLOWS_GATES
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import publication
 from spotify_graph.code_versions import code_of
-from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.neo4j import GraphSnapshot
+from spotify_graph.io_managers.pages import Pages
+from spotify_graph.io_managers.parquet import must_hold
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.verdicts import Finding, Verdict
 from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, Version, inputs_of
@@ -46,6 +47,12 @@ STAGED_BY = tuple(
     for module in ("staging", "part", "rows", "checksum", "hashing", "texts", "buckets")
 )
 """The modules that say what a snapshot is of a table's rows."""
+
+
+_SECONDS = "staging_seconds"
+"""Where the details of a snapshot say how long it took to stage it."""
+
+_Result = dg.Output[GraphSnapshot] | dg.MaterializeResult[GraphSnapshot] | dg.AssetCheckResult
 
 
 class PublicationConfig(dg.Config):
@@ -145,6 +152,11 @@ class GraphAsset:
         return tuple(signature(self.compute).parameters)[1:]
 
     @property
+    def nodes(self) -> tuple[str, ...]:
+        """The assets of the nodes at a relationship's ends, which are published before it is."""
+        return () if isinstance(self.table, NodeType) else (self.table.start.node.asset, self.table.end.node.asset)
+
+    @property
     def code(self) -> str:
         """Names the code that the rows are computed and staged by."""
         return code_of(self.compute.__module__, *STAGED_BY)
@@ -156,6 +168,9 @@ class GraphAsset:
         return [gate.KEYS_UNIQUE, *([gate.NO_DROP] if is_node else []), *([self.watch.gate] if self.watch else [])]
 
 
+GATES_AFTER = (gate.EQUALS_SNAPSHOT, gate.UNTOUCHED)
+"""The gates on what the database holds of a table."""
+
 GRAPH_ASSETS: dict[str, GraphAsset] = {}
 """Every asset that `graph_asset` has made, by its name."""
 
@@ -163,13 +178,18 @@ GRAPH_ASSETS: dict[str, GraphAsset] = {}
 def graph_asset(
     table: GraphTable, watch: Watch | None = None, revise: Callable[..., Differs | None] | None = None
 ) -> Callable[[Callable[..., Rows]], dg.AssetsDefinition]:
-    """Makes the function that computes a table's rows into the asset that stages, publishes and verifies them."""
+    """Makes the function that computes a table's rows into the asset that stages, publishes and verifies them.
+
+    These are two steps of a run: each fails by itself, and is tried again by itself.
+    """
     is_node = isinstance(table, NodeType)
 
     def decorate(compute: Callable[..., Rows]) -> dg.AssetsDefinition:
         asset = GRAPH_ASSETS[table.asset] = GraphAsset(table, compute, watch, revise)
 
-        @dg.asset(
+        stage_rows, publish_rows = _stage(asset).alias("stage"), _publish(asset).alias("publish")
+
+        @dg.graph_asset(
             name=table.asset,
             group_name="nodes" if is_node else "edges",
             kinds={"neo4j", "pyarrow", "spark"},
@@ -177,30 +197,101 @@ def graph_asset(
             description=table.description,
             metadata=table_metadata(table),
             code_version=asset.code,
-            ins={name: dg.AssetIn() for name in asset.inputs},
-            io_manager_key="neo4j_io_manager",
-            # A relationship's nodes are published before it is.
-            deps=[] if isinstance(table, NodeType) else [table.start.node.asset, table.end.node.asset],
+            ins={
+                **{name: dg.AssetIn() for name in asset.inputs},
+                **{name: dg.AssetIn(dagster_type=dg.Nothing) for name in asset.nodes},
+            },
+            config=_of_both_steps,
             automation_condition=FOLLOWS_GATES,
-            check_specs=[it.spec(table.asset) for it in (*asset.gates_before, gate.EQUALS_SNAPSHOT, gate.UNTOUCHED)],
-            # What a gate refuses is staged, and not published.
-            output_required=False,
+            check_specs=specs(table, *asset.gates_before, *GATES_AFTER),
         )
-        def published(
-            context: dg.AssetExecutionContext,
-            config: PublicationConfig,
-            gates: Gates,
-            neo4j: PlatformNeo4j,
-            spark: SparkResource,
-            lake: LakeResource,
-            **inputs: LakeTable,
-        ) -> Iterator[dg.Output[GraphSnapshot] | dg.MaterializeResult[GraphSnapshot] | dg.AssetCheckResult]:
-            with transient_errors_retried(context.op_execution_context.retry_number, context.log):
-                yield from _publish(asset, inputs, config, gates, neo4j, spark, lake.lake, context.instance)
+        def staged_and_published(**assets: Any) -> Mapping[str, Any]:
+            staged = stage_rows(**{name: assets[name] for name in asset.inputs})._asdict()
+            published = publish_rows(staged=staged.pop("staged"), **{name: assets[name] for name in asset.nodes})
+            return {**staged, **published._asdict()}
 
-        return published
+        return staged_and_published
 
     return decorate
+
+
+def specs(table: GraphTable, *gates: gate.Gate) -> list[dg.AssetCheckSpec]:
+    """The asset checks that gates are on a table."""
+    return [it.spec(table.asset) for it in gates]
+
+
+def check_outs(checks: Sequence[dg.AssetCheckSpec]) -> dict[str, dg.Out]:
+    """The outputs of an op that yields the results of asset checks, named as Dagster names those of an asset."""
+    return {it.get_python_identifier(): dg.Out(dg.Nothing, is_required=False) for it in checks}
+
+
+@dg.config_mapping
+def _of_both_steps(config: PublicationConfig) -> dict[str, Any]:
+    return {step: {"config": config.model_dump()} for step in ("stage", "publish")}
+
+
+def _stage(asset: GraphAsset) -> dg.OpDefinition:
+    """The step that computes and stages a table's rows, and runs the gates before they are published."""
+    table = asset.table
+
+    @dg.op(
+        name=f"stage_{table.asset}",
+        description="Computes the rows, writes them as a snapshot, and has the gates look at it.",
+        ins={name: dg.In() for name in asset.inputs},
+        # The lake has what is staged.
+        out={"staged": dg.Out(dg.Nothing), **check_outs(specs(table, *asset.gates_before))},
+    )
+    def stage_rows(
+        context: dg.OpExecutionContext,
+        config: PublicationConfig,
+        gates: Gates,
+        neo4j: PlatformNeo4j,
+        spark: SparkResource,
+        lake: LakeResource,
+        **inputs: LakeTable,
+    ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation]:
+        with transient_errors_retried(context.retry_number, context.log):
+            entries = ledger.read(neo4j.driver, neo4j.database)
+            before = entries.get(table.asset)
+            _, verdict = stage(asset, inputs, before, gates, lake.lake, spark.over)
+            yield from gate.results(verdict, table.asset)
+            if not verdict.holds:
+                # It's published no further, and what is published stays: that is mended here, or nowhere.
+                root = lake.lake.root / "graph"
+                changes = publication.mended(neo4j, table, root, entries, thorough=config.verify)
+                yield gate.evaluation(publication.untouched(table, changes, before), table.asset)
+
+    return stage_rows
+
+
+def _publish(asset: GraphAsset) -> dg.OpDefinition:
+    """The step that publishes what is staged of a table, and verifies what the database holds then."""
+    table = asset.table
+
+    @dg.op(
+        name=f"publish_{table.asset}",
+        description="Writes what differs from the last publication to Neo4j, and compares what the database holds then"
+        " with the snapshot.",
+        ins={
+            "staged": dg.In(dg.Nothing),
+            **{name: dg.In(dg.Nothing) for name in asset.nodes},
+        },
+        out={
+            "result": dg.Out(io_manager_key="neo4j_io_manager"),
+            **check_outs(specs(table, *GATES_AFTER)),
+        },
+    )
+    def publish_rows(
+        context: dg.OpExecutionContext,
+        config: PublicationConfig,
+        neo4j: PlatformNeo4j,
+        lake: LakeResource,
+        pages: Pages,
+    ) -> Iterator[_Result]:
+        with transient_errors_retried(context.retry_number, context.log):
+            yield from _published_and_verified(table, config, neo4j, lake.lake, pages, context.instance)
+
+    return publish_rows
 
 
 def stage(
@@ -213,7 +304,8 @@ def stage(
 ) -> tuple[Snapshot | None, Verdict]:
     """Computes and stages a table's rows, and runs the gates that must hold before they are published.
 
-    It is staged once: while its inputs and the code are the same, it is what it was.
+    It is staged once: while its inputs and the code are the same, it is what it was. The lake's latest version of the
+    table is what is staged.
 
     Args:
         asset: the table.
@@ -229,18 +321,24 @@ def stage(
     table, root = asset.table, lake.root / "graph"
     made_from = _made_from(asset, inputs)
     with suppress(FileNotFoundError, PublicationError):
-        latest = lake.find(_entry(table))
+        if before and (verdict := _unchanged(table, before, made_from, root)):
+            version = lake.version(entry_of(table), before.version)
+            lake.put({entry_of(table): version})
+            return Snapshot.load(version.path), verdict
+    with suppress(FileNotFoundError, PublicationError):
+        latest = lake.find(entry_of(table))
         if latest and latest.verdict and latest.record.made_from == made_from:
             snapshot = Snapshot.load(latest.path)
             snapshot.check(table)
             if latest.verdict.holds:
                 return snapshot, latest.verdict
             verdict = _judged(table, snapshot, latest.verdict.findings, before, lake, gates)
-            _keep(lake, table, latest.path, made_from, snapshot.rows, verdict)
+            lake.put({entry_of(table): latest.but(verdict=verdict)})
             return snapshot, verdict
     # Imported where it is used: with NumPy it takes half a second, and definitions are loaded often.
     from spotify_graph.neo4j_io import revision
 
+    started = monotonic()
     found: Rows | Differs | None = None
     try:
         published = _published(asset, before, root)
@@ -255,7 +353,8 @@ def stage(
     if asset.watch:
         findings.append(asset.watch.find(found.counts, gates, found.sample))
     verdict = _judged(table, snapshot, findings, before, lake, gates)
-    _keep(lake, table, snapshot.path, made_from, snapshot.rows, verdict)
+    record = Record(rows=snapshot.rows, made_from=made_from, verdict=verdict, details={_SECONDS: monotonic() - started})
+    lake.put({entry_of(table): Version(snapshot.path, record).save()})
     return snapshot, verdict
 
 
@@ -287,48 +386,41 @@ def _published(asset: GraphAsset, entry: Publication | None, root: Path) -> Publ
     return None
 
 
-def _publish(
-    asset: GraphAsset,
-    inputs: Mapping[str, LakeTable],
+def _published_and_verified(
+    table: GraphTable,
     config: PublicationConfig,
-    gates: Gates,
     neo4j: PlatformNeo4j,
-    spark: SparkResource,
     lake: Lake,
+    pages: Pages,
     dagster: dg.DagsterInstance,
-) -> Iterator[dg.Output[GraphSnapshot] | dg.MaterializeResult[GraphSnapshot] | dg.AssetCheckResult]:
-    """Stages, gates, publishes and verifies a table's rows, unless they are made from what the published ones are.
+) -> Iterator[_Result]:
+    """Publishes and verifies what is staged of a table, unless it is published already.
 
     What somebody else changed since the last publication is mended before, and after where only that shows it.
     """
-    started, table, root = monotonic(), asset.table, lake.root / "graph"
+    root = lake.root / "graph"
     entries = ledger.read(neo4j.driver, neo4j.database)
     publication.ends_must_hold(table, entries)
     changes = publication.mended(neo4j, table, root, entries, thorough=config.verify)
     if changes or config.verify:
         entries = ledger.read(neo4j.driver, neo4j.database)
-    before = entries.get(table.asset)
-    made_from = _made_from(asset, inputs)
-    published = _unchanged(table, before, made_from, root)
-    if before and published:
+    before, staged = entries.get(table.asset), lake.latest(entry_of(table))
+    must_hold(table.asset, staged)
+    if before and before.version == staged.name and _is_verified(before):
         told = dagster.get_latest_materialization_event(dg.AssetKey(table.asset))
         written = mended_rows(changes, table) if changes else _written(before, told)
         metadata: dict[str, Any] = {"dagster/row_count": before.rows, **written}
-        yield pages.unchanged(table.asset, root / table.asset / before.version, **metadata)
-        yield from gate.results(published, table.asset)
+        yield pages.unchanged(table.asset, staged.path, **metadata)
         yield gate.result(publication.equals_snapshot(neo4j, table, root, before)[0], table.asset)
         yield gate.result(publication.untouched(table, changes, before), table.asset)
         return
-    snapshot, verdict = stage(asset, inputs, before, gates, lake, spark.over)
-    yield from gate.results(verdict, table.asset)
-    if snapshot is None or not verdict.holds:
-        yield gate.result(publication.untouched(table, changes, before), table.asset)
-        return
-    yield dg.Output(GraphSnapshot(snapshot, monotonic() - started, changes=changes))
+    staging_seconds = staged.record.details.get(_SECONDS, 0.0)
+    yield dg.Output(GraphSnapshot(Snapshot.load(staged.path), staging_seconds, changes=changes), "result")
     # Where the content is published already, that is the version that stays.
     entry = ledger.read(neo4j.driver, neo4j.database)[table.asset]
-    if entry.version != snapshot.version:
-        _keep(lake, table, root / table.asset / entry.version, made_from, snapshot.rows, verdict)
+    if entry.version != staged.name:
+        stays = Version(root / table.asset / entry.version, replace(staged.record, rows=entry.rows))
+        lake.put({entry_of(table): stays.save()})
     equals_snapshot, later = publication.equals_snapshot(neo4j, table, root, entry)
     if later:
         entry = ledger.read(neo4j.driver, neo4j.database)[table.asset]
@@ -340,14 +432,9 @@ def _made_from(asset: GraphAsset, inputs: Mapping[str, LakeTable]) -> MadeFrom:
     return MadeFrom(asset.code, inputs_of(inputs.values()))
 
 
-def _entry(table: GraphTable) -> str:
+def entry_of(table: GraphTable) -> str:
+    """The entry of the lake that has what is staged of a table."""
     return f"graph/{table.asset}"
-
-
-def _keep(lake: Lake, table: GraphTable, folder: Path, made_from: MadeFrom, rows: int, verdict: Verdict) -> None:
-    """Records what is known of a snapshot, and that it is what its table becomes."""
-    version = Version(folder, Record(rows=rows, made_from=made_from, verdict=verdict)).save()
-    lake.put({_entry(table): version})
 
 
 def _written(entry: Publication, told: dg.EventLogEntry | None) -> dict[str, int]:
@@ -368,11 +455,13 @@ def mended_rows(changes: Sequence[Changes], table: GraphTable) -> dict[str, int]
     }
 
 
-def _unchanged(table: GraphTable, published: Publication | None, made_from: MadeFrom, folder: Path) -> Verdict | None:
+def _is_verified(published: Publication) -> bool:
+    return published.status is ledger.Status.PUBLISHED and published.verified_at is not None
+
+
+def _unchanged(table: GraphTable, published: Publication, made_from: MadeFrom, folder: Path) -> Verdict | None:
     """The verdict on what is published, if it was verified and made from the same."""
-    if published is None or published.status is not ledger.Status.PUBLISHED or published.verified_at is None:
+    if not _is_verified(published):
         return None
-    with suppress(FileNotFoundError):
-        version = Version.load(folder / table.asset / published.version)
-        return version.verdict if version.record.made_from == made_from else None
-    return None
+    version = Version.load(folder / table.asset / published.version)
+    return version.verdict if version.record.made_from == made_from else None

@@ -19,7 +19,7 @@ from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
 from spotify_graph.code_versions import code_of
 from spotify_graph.graph_model import EVENT_NAMES
-from spotify_graph.io_managers.pages import as_it_was, made
+from spotify_graph.io_managers.pages import Pages
 from spotify_graph.io_managers.parquet import GATED, must_hold, shown
 from spotify_graph.lake import keyed
 from spotify_graph.lake.intake import Entry, Intake
@@ -86,7 +86,7 @@ class InteractionsConfig(dg.Config):
     check_specs=[it.spec("interactions") for it in _INTERACTION_GATES],
 )
 def interactions(
-    config: InteractionsConfig, spark: SparkResource, gates: Gates, lake: LakeResource
+    config: InteractionsConfig, spark: SparkResource, gates: Gates, lake: LakeResource, pages: Pages
 ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
     """One row for each user, track and event type, over the event files that the gates let through.
 
@@ -100,7 +100,7 @@ def interactions(
     made_from = MadeFrom(_COUNTS, names(active))
     current = None if config.full else up_to_date(store, "interactions", made_from)
     if current and current.verdict:
-        yield as_it_was("interactions", current)
+        yield pages.as_it_was("interactions", current)
         # The rows are as they were; the time is not.
         yield from gate.results(gate.aged(current.verdict, now, gates), "interactions")
         return
@@ -111,7 +111,7 @@ def interactions(
         done = _revised(store, spark, before, turnover, Record(made_from=made_from))
         how = f"{len(turnover.came) + len(turnover.went)} versions of files"
     chart = _chart(active.values(), before, done.events, now)
-    yield made(
+    yield pages.made(
         "interactions",
         done.version.path,
         {**sources(entries), **chart, "counted": how, **shown(done.version, started, events=done.events)},

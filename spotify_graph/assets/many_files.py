@@ -12,6 +12,7 @@ from spotify_graph.assets import cleaned, raw
 from spotify_graph.automation import held_back
 from spotify_graph.automation.ingest import INGEST_MANY
 from spotify_graph.checks import gates as gate
+from spotify_graph.io_managers.pages import Pages
 from spotify_graph.lake.intake import Intake, refusal_of
 from spotify_graph.lake.verdicts import Finding
 from spotify_graph.lake.versions import Version
@@ -63,6 +64,7 @@ def _take_in(
     gates: Gates,
     lake: LakeResource,
     landing: LandingFolder,
+    pages: Pages,
 ) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None]]:
     """Takes in what the gates let through. Any other file is left to a run of its own, which shows what is wrong."""
     intake = Intake(lake.lake, USER_EVENTS)
@@ -71,7 +73,7 @@ def _take_in(
         found: dict[str, _Taken] = {}
         for file in files[start : start + AT_ONCE]:
             try:
-                it = _examined(intake, file, spark, gates, landing)
+                it = _examined(intake, file, spark, gates, landing, pages)
             except Exception:
                 context.log.warning(f"{file} is left to a run of its own", exc_info=True)
                 continue
@@ -90,13 +92,13 @@ def _take_in(
 
 
 def _examined(
-    intake: Intake, file: str, spark: SparkResource, gates: Gates, landing: LandingFolder
+    intake: Intake, file: str, spark: SparkResource, gates: Gates, landing: LandingFolder, pages: Pages
 ) -> _Taken | str | None:
     """A file that the gates let through, or why they don't."""
-    records, read, page = raw.take_in(intake, landing, file)
+    records, read, page = raw.take_in(intake, landing, pages, file)
     if page is None:
         return next(finding.description for finding in read if finding.refuses)
-    it = cleaned.judge(intake.lake, records, file, spark, gates, landing, pictures=False)
+    it = cleaned.judge(intake.lake, records, file, spark, gates, landing, pages, pictures=False)
     if not it.version.record.holds:
         return refusal_of(it.version)
     return _Taken(

@@ -7,7 +7,6 @@ import dagster as dg
 
 from spotify_graph.assets.schema import OWNERS, columns
 from spotify_graph.automation.conditions import FOLLOWS_GATES
-from spotify_graph.browser_links import link_of
 from spotify_graph.code_versions import code_of
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import FACTS
@@ -16,8 +15,8 @@ from spotify_graph.neo4j_dagster.metadata import pattern
 from spotify_graph.neo4j_dagster.retries import transient_errors_retried
 from spotify_graph.neo4j_io import ledger
 from spotify_graph.neo4j_io.vocabulary import NodeType
+from spotify_graph.resources.browser import Neo4jBrowser
 from spotify_graph.resources.neo4j import PlatformNeo4j
-from spotify_graph.settings import Settings
 
 NAME = "published_graph"
 """The asset's key."""
@@ -40,7 +39,9 @@ NAME = "published_graph"
     code_version=code_of(__name__),
     automation_condition=FOLLOWS_GATES,
 )
-def published_graph(context: dg.AssetExecutionContext, neo4j: PlatformNeo4j) -> dg.MaterializeResult[Any]:
+def published_graph(
+    context: dg.AssetExecutionContext, neo4j: PlatformNeo4j, browser: Neo4jBrowser
+) -> dg.MaterializeResult[Any]:
     """Looks up in the ledger what is published."""
     with transient_errors_retried(context.op_execution_context.retry_number, context.log):
         entries = ledger.read(neo4j.driver, neo4j.database)
@@ -53,7 +54,7 @@ def published_graph(context: dg.AssetExecutionContext, neo4j: PlatformNeo4j) -> 
         for times in [(entry.finished_at, entry.verified_at)]
     ]
     version = sha256(" ".join(entry.version for _, entry in found).encode()).hexdigest()[:16]
-    link = link_of(NAME, Settings.load())
+    link = browser.link_of(NAME)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(entry.rows for _, entry in found),

@@ -17,7 +17,7 @@ from spotify_graph.automation.partitions import FILES
 from spotify_graph.checks import gates as gate
 from spotify_graph.code_versions import code_of
 from spotify_graph.errors import UserError
-from spotify_graph.io_managers import pages
+from spotify_graph.io_managers.pages import Pages
 from spotify_graph.io_managers.parquet import shown
 from spotify_graph.lake import people
 from spotify_graph.lake.intake import JUDGED_BY, REFUSED_ROWS, ROWS, Intake, refusal_of
@@ -79,11 +79,11 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
         hooks={recorded_with_its_file(table)},
     )
     def raw(
-        context: dg.AssetExecutionContext, gates: Gates, lake: LakeResource, landing: LandingFolder
+        context: dg.AssetExecutionContext, gates: Gates, lake: LakeResource, landing: LandingFolder, pages: Pages
     ) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
         file = check_name(context.partition_key)
         intake = Intake(lake.lake, table)
-        version, findings, page = take_in(intake, landing, file)
+        version, findings, page = take_in(intake, landing, pages, file)
         others: list[tuple[str, Version]] = []
         if version.files and judged:
             found, counts, rejected = _judge_catalogue(version, gates, landing)
@@ -108,7 +108,7 @@ def _raw_asset(table: LandedTable, description: str, judged: bool) -> dg.AssetsD
 
 
 def take_in(
-    intake: Intake, landing: LandingFolder, file: str
+    intake: Intake, landing: LandingFolder, pages: Pages, file: str
 ) -> tuple[Version, list[Finding], dg.MaterializeResult[Any] | None]:
     """A landed file's records as a version that is not seen yet, what is found of the file, and the version's page.
 

@@ -5,10 +5,9 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 from pydantic import Field
 
 from spotify_graph.automation import held_back
-from spotify_graph.io_managers import pages
+from spotify_graph.io_managers.pages import Pages
 from spotify_graph.lake import acceptance
-from spotify_graph.lake.lake import Lake
-from spotify_graph.settings import Settings
+from spotify_graph.resources.lake import LakeResource, LandingFolder
 
 
 class AcceptConfig(dg.Config):
@@ -19,10 +18,10 @@ class AcceptConfig(dg.Config):
 
 
 @dg.op(name="accept_version")
-def _accept(context: dg.OpExecutionContext, config: AcceptConfig) -> None:
-    settings = Settings.load()
-    lake = Lake(settings.lake)
-    accepted = acceptance.accept(lake, config.version, config.because)
+def _accept(
+    context: dg.OpExecutionContext, config: AcceptConfig, lake: LakeResource, landing: LandingFolder, pages: Pages
+) -> None:
+    accepted = acceptance.accept(lake.lake, config.version, config.because)
     metadata = {"version": accepted.version.name, "accepted": config.because, "run": context.run_id}
     if accepted.file:
         # A refused file's partition counts as failed until then.
@@ -31,7 +30,7 @@ def _accept(context: dg.OpExecutionContext, config: AcceptConfig) -> None:
         context.log_event(
             dg.AssetMaterialization(accepted.asset, partition=accepted.file, metadata=page.metadata, tags=tags)
         )
-        held_back.report(context.instance, settings.landing, lake)
+        held_back.report(context.instance, landing.folder, lake.lake)
     else:
         context.log_event(dg.AssetObservation(accepted.asset, metadata=metadata))
     for check in accepted.checks:

@@ -140,6 +140,19 @@ def result(finding: Finding, asset: str, accepted: Acceptance | None = None) -> 
     )
 
 
+def evaluation(finding: Finding, asset: str) -> dg.AssetCheckEvaluation:
+    """A finding as the evaluation of an asset's check, for a step that another one reports the check's result for."""
+    found = result(finding, asset)
+    return dg.AssetCheckEvaluation(
+        asset_key=dg.AssetKey(asset),
+        check_name=finding.check,
+        passed=found.passed,
+        metadata=found.metadata,
+        severity=found.severity,
+        description=found.description,
+    )
+
+
 def _expected(finding: Finding) -> str:
     """What would be all right, in words, with the limits that it was held against."""
     limits = {name: finding.details.get(name) for name in ("error_over", "warn_over")}

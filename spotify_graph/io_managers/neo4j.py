@@ -7,8 +7,8 @@ from time import monotonic
 import dagster as dg
 
 from spotify_graph.graph_model import RECOMMENDER, TABLES
-from spotify_graph.io_managers import pages
 from spotify_graph.io_managers.degrees import degrees
+from spotify_graph.io_managers.pages import Pages
 from spotify_graph.neo4j_dagster.io_manager import Neo4jIOManager, Progress
 from spotify_graph.neo4j_dagster.metadata import publication_metadata
 from spotify_graph.neo4j_dagster.retries import transient_errors_retried
@@ -45,6 +45,8 @@ class PlatformIOManager(Neo4jIOManager):
 
     tables = tuple(TABLES.values())
 
+    pages: dg.ResourceDependency[Pages]
+
     def handle_output(self, context: dg.OutputContext, obj: GraphSnapshot) -> None:
         """Publishes."""
         started, table = monotonic(), self.table_of(context.asset_key)
@@ -60,7 +62,7 @@ class PlatformIOManager(Neo4jIOManager):
         version = Path(self.root) / table.asset / result.version
         if isinstance(table, RelationshipType) and (drawn := degrees(table, version)):
             context.add_output_metadata({"degrees": dg.MetadataValue.md(drawn)})
-        pages.finish(context, version)
+        self.pages.finish(context, version)
 
     def _load(self, context: dg.OutputContext, table: GraphTable, snapshot: Snapshot, model: str) -> PublicationResult:
         assert isinstance(table, RelationshipType)  # noqa: S101 a model has no nodes

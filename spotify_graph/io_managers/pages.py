@@ -7,63 +7,68 @@ from typing import Any
 
 import dagster as dg
 
-from spotify_graph.browser_links import link_of
 from spotify_graph.io_managers.column_lineage import lineage_of
 from spotify_graph.io_managers.previews import preview
 from spotify_graph.lake import documents
 from spotify_graph.lake.versions import Version
-from spotify_graph.settings import Settings
+from spotify_graph.resources.browser import Neo4jBrowser
 
 _FILE = "_page.json"
 
 
-def finish(context: dg.OutputContext, version: Path) -> None:
-    """Keeps an output's metadata with the version in a folder of the lake, and makes that its data version.
+class Pages(dg.ConfigurableResource[None]):
+    """Writes and reads the pages of versions, which lead to Neo4j Browser."""
 
-    By its data version, Dagster tells whether what is computed from it is in sync. The page of a version stays: it is
-    written once.
-    """
-    context.step_context.set_data_version(context.asset_key, dg.DataVersion(version.name))
-    asset = context.asset_key.to_user_string()
-    context.add_output_metadata({**_of_asset(asset), **_of_version(asset, version)})
-    if not (version / _FILE).exists():
-        _write(version, {**context.output_metadata, **context.get_logged_metadata()})
+    browser: dg.ResourceDependency[Neo4jBrowser]
 
+    def finish(self, context: dg.OutputContext, version: Path) -> None:
+        """Keeps an output's metadata with the version in a folder of the lake, and makes that its data version.
 
-def made(asset: str, version: Path, metadata: Mapping[str, Any]) -> dg.MaterializeResult[Any]:
-    """The materialization of an asset whose version is in the lake already, with what its page says."""
-    metadata = {**metadata, **_of_asset(asset), **_of_version(asset, version)}
-    _write(version, dg.AssetMaterialization(asset, metadata=metadata).metadata)
-    return dg.MaterializeResult(asset, metadata=metadata, data_version=dg.DataVersion(version.name))
+        By its data version, Dagster tells whether what is computed from it is in sync. The page of a version stays: it
+        is written once.
+        """
+        context.step_context.set_data_version(context.asset_key, dg.DataVersion(version.name))
+        asset = context.asset_key.to_user_string()
+        context.add_output_metadata({**self._of_asset(asset), **_of_version(asset, version)})
+        if not (version / _FILE).exists():
+            _write(version, {**context.output_metadata, **context.get_logged_metadata()})
 
+    def made(self, asset: str, version: Path, metadata: Mapping[str, Any]) -> dg.MaterializeResult[Any]:
+        """The materialization of an asset whose version is in the lake already, with what its page says."""
+        metadata = {**metadata, **self._of_asset(asset), **_of_version(asset, version)}
+        _write(version, dg.AssetMaterialization(asset, metadata=metadata).metadata)
+        return dg.MaterializeResult(asset, metadata=metadata, data_version=dg.DataVersion(version.name))
 
-def unchanged(asset: str, version: Path, **now: Any) -> dg.MaterializeResult[Any]:
-    """The materialization of an asset that stays as it was: the version's page, and since when.
+    def unchanged(self, asset: str, version: Path, **now: Any) -> dg.MaterializeResult[Any]:
+        """The materialization of an asset that stays as it was: the version's page, and since when.
 
-    Args:
-        asset: the asset.
-        version: the version's folder.
-        now: metadata in place of what the page says.
-    """
-    now |= {"version": version.name, "seconds": 0.0, **_of_asset(asset)}
-    page = documents.read(version / _FILE)
-    if page:
-        kept = {name: dg.deserialize_value(value) for name, value in page["metadata"].items()}
-        now = kept | now | {"unchanged since": dg.MetadataValue.timestamp(page["at"])}
-    elif version.is_dir():
-        now |= _of_version(asset, version)
-        # What came about in another way, as by a database's import, has its first page now.
-        _write(version, dg.AssetMaterialization(asset, metadata=now).metadata)
-    return dg.MaterializeResult(asset, metadata=now, data_version=dg.DataVersion(version.name))
+        Args:
+            asset: the asset.
+            version: the version's folder.
+            now: metadata in place of what the page says.
+        """
+        now |= {"version": version.name, "seconds": 0.0, **self._of_asset(asset)}
+        page = documents.read(version / _FILE)
+        if page:
+            kept = {name: dg.deserialize_value(value) for name, value in page["metadata"].items()}
+            now = kept | now | {"unchanged since": dg.MetadataValue.timestamp(page["at"])}
+        elif version.is_dir():
+            now |= _of_version(asset, version)
+            # What came about in another way, as by a database's import, has its first page now.
+            _write(version, dg.AssetMaterialization(asset, metadata=now).metadata)
+        return dg.MaterializeResult(asset, metadata=now, data_version=dg.DataVersion(version.name))
 
+    def as_it_was(self, asset: str, version: Version) -> dg.MaterializeResult[Any]:
+        """The same for a version of an asset of the lake."""
+        return self.unchanged(asset, version.path, **{"dagster/row_count": version.rows})
 
-def _of_asset(asset: str) -> dict[str, Any]:
-    """What an asset's page shows whichever its version is: the way into Neo4j Browser, and whence its columns are."""
-    link, lineage = link_of(asset, Settings.load()), lineage_of(asset)
-    return {
-        **({"in Neo4j Browser": dg.MetadataValue.url(link)} if link else {}),
-        **({"dagster/column_lineage": lineage} if lineage else {}),
-    }
+    def _of_asset(self, asset: str) -> dict[str, Any]:
+        """What an asset's page shows whichever its version is: the way into Neo4j Browser, where columns are from."""
+        link, lineage = self.browser.link_of(asset), lineage_of(asset)
+        return {
+            **({"in Neo4j Browser": dg.MetadataValue.url(link)} if link else {}),
+            **({"dagster/column_lineage": lineage} if lineage else {}),
+        }
 
 
 def _of_version(asset: str, version: Path) -> dict[str, Any]:
@@ -75,8 +80,3 @@ def _of_version(asset: str, version: Path) -> dict[str, Any]:
 def _write(version: Path, metadata: Mapping[str, Any]) -> None:
     values = {name: dg.serialize_value(value) for name, value in metadata.items()}
     documents.write(version / _FILE, {"at": datetime.now(UTC).timestamp(), "metadata": values})
-
-
-def as_it_was(asset: str, version: Version) -> dg.MaterializeResult[Any]:
-    """The same for an asset of the lake."""
-    return unchanged(asset, version.path, **{"dagster/row_count": version.rows})

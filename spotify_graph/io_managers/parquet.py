@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from spotify_graph.errors import UserError
-from spotify_graph.io_managers import pages
+from spotify_graph.io_managers.pages import Pages
 from spotify_graph.lake.intake import KINDS, ROWS, Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import LakeTable, Record, Version
@@ -62,6 +62,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
     """
 
     lake: dg.ResourceDependency[LakeResource]
+    pages: dg.ResourceDependency[Pages]
 
     def handle_output(self, context: dg.OutputContext, obj: NewRows) -> None:
         """Writes the next version, and lets everybody see it."""
@@ -69,7 +70,7 @@ class ParquetIOManager(dg.ConfigurableIOManager):
         version = lake.write_table(entry, obj.rows, obj.record)
         lake.put({entry: version})
         context.add_output_metadata(shown(version, obj.started))
-        pages.finish(context, version.path)
+        self.pages.finish(context, version.path)
 
     def load_input(self, context: dg.InputContext) -> LakeTable:
         """The latest version; of an asset by file that is asked for as a whole, what the gates let through.

@@ -1,7 +1,11 @@
-"""Addresses that open Neo4j Browser with a query in its editor."""
+"""Neo4j Browser, as assets are given it: addresses that open it with a query in its editor."""
 
 from pathlib import Path
+from typing import Self
 from urllib.parse import quote
+
+import dagster as dg
+from pydantic import Field
 
 from spotify_graph.graph_model import EVENT_TYPES, RELATIONSHIPS, TABLES
 from spotify_graph.lake import documents
@@ -36,19 +40,26 @@ def _of_table(table: GraphTable) -> str:
     return f"MATCH path = (:{ends[0]})-[:{table.type}]->(:{ends[1]}) RETURN path LIMIT {_SHOWN}"
 
 
-def link_of(asset: str, settings: Settings) -> str | None:
-    """The address at which Neo4j Browser has an asset's query; None without a query, or where no Browser is known.
+class Neo4jBrowser(dg.ConfigurableResource[None]):
+    """Neo4j Browser, which the pages of assets lead to."""
 
-    Args:
-        asset: the asset's name.
-        settings: the installation's settings, which name the Browser of a server of one's own.
-    """
-    query, browser = query_of(asset), settings.neo4j_browser or _local(settings)
-    return f"{browser}?cmd=edit&arg={quote(query)}" if query and browser else None
+    address: str | None = Field(None, description="Its address, where it's not the local server's.")
+    local_server: str | None = Field(
+        None, description="The folder of the local server, which says in a file where its Browser is while it runs."
+    )
 
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The Browser of an installation."""
+        local = str(settings.home / "neo4j") if settings.neo4j_uri is None else None
+        return cls(address=settings.neo4j_browser, local_server=local)
 
-def _local(settings: Settings) -> str | None:
-    """The address that the local server's Browser has while it runs."""
-    # Not from `local.neo4j`, whose driver takes long to import: a file is taken in without it.
-    ports = documents.read(Path(settings.home) / "neo4j" / "ports.json") if settings.neo4j_uri is None else None
-    return f"http://127.0.0.1:{ports['http']}/browser/" if ports else None
+    def link_of(self, asset: str) -> str | None:
+        """The address at which it has an asset's query; None without a query, or where no Browser is known."""
+        query, browser = query_of(asset), self.address or self._local()
+        return f"{browser}?cmd=edit&arg={quote(query)}" if query and browser else None
+
+    def _local(self) -> str | None:
+        # Not from `local.neo4j`, whose driver takes long to import: a file is taken in without it.
+        ports = documents.read(Path(self.local_server) / "ports.json") if self.local_server else None
+        return f"http://127.0.0.1:{ports['http']}/browser/" if ports else None
