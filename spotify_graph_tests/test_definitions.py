@@ -82,6 +82,17 @@ def test_the_graph_model_names_every_label_and_type_once() -> None:
     )
 
 
+def test_every_job_sensor_and_schedule_says_in_a_sentence_what_it_does() -> None:
+    repository = build_defs().get_repository_def()
+    jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    everything: list[dg.JobDefinition | dg.SensorDefinition | dg.ScheduleDefinition] = [*jobs]
+    for it in [*everything, *repository.sensor_defs, *repository.schedule_defs]:
+        description = it.description or ""
+        assert description.endswith("."), it.name
+        # A sentence, and not the name once more.
+        assert len(description) > 2 * len(it.name), it.name
+
+
 PERSONS_ALONE_KNOW = {"accept_version.version", "accept_version.because", "import_history.path"}
 
 

@@ -49,7 +49,11 @@ def _accept(context: dg.OpExecutionContext, config: AcceptConfig) -> None:
         )
 
 
-@dg.job(name="accept", description="Lets a refused version through, on purpose. Materialize what follows it then.")
+@dg.job(
+    name="accept_refused_version",
+    description="Lets a version through that a gate refused, such as a landed file, and keeps the reason with it."
+    " Materialize what follows it then.",
+)
 def accept() -> None:
     """Lets a refused version through."""
     _accept()
