@@ -16,7 +16,7 @@ from uuid import uuid4
 import dagster as dg
 from dagster import DagsterEventType, EventLogEntry
 
-from spotify_graph import first_load
+from spotify_graph import first_load, markdown
 from spotify_graph.automation import accept as accepting
 from spotify_graph.automation import health, held_back, orphans
 from spotify_graph.automation.exports import take_lying
@@ -517,7 +517,8 @@ class _Watcher:
                 evaluation = event.asset_check_evaluation_data
                 if not evaluation.passed:
                     asset = evaluation.asset_key.to_user_string()
-                    line = f"{asset}, check {evaluation.check_name}: {evaluation.description or 'did not pass'}"
+                    found = markdown.unescaped(evaluation.description or "did not pass")
+                    line = f"{asset}, check {evaluation.check_name}: {found}"
                     if evaluation.severity != dg.AssetCheckSeverity.ERROR:
                         self.say(f"warning: {line}")
                     elif evaluation.partition is None:  # else the step says it

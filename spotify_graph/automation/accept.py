@@ -8,6 +8,7 @@ from spotify_graph.automation import held_back
 from spotify_graph.io_managers import pages
 from spotify_graph.lake import acceptance
 from spotify_graph.lake.lake import Lake
+from spotify_graph.markdown import escaped
 from spotify_graph.settings import Settings
 
 
@@ -42,7 +43,7 @@ def _accept(context: dg.OpExecutionContext, config: AcceptConfig) -> None:
                 check_name=check,
                 passed=True,
                 blocking=True,
-                description=f"{accepted.file + ' is ' if accepted.file else ''}accepted: {config.because}",
+                description=f"{accepted.file + ' is ' if accepted.file else ''}accepted: {escaped(config.because)}",
                 metadata={name: dg.MetadataValue.text(value) for name, value in metadata.items()},
                 partition=accepted.file,
             )
