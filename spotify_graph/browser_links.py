@@ -1,17 +1,19 @@
-"""Addresses that open Neo4j Browser with a query in its editor."""
+"""Addresses that a browser opens from an asset's page: its query in Neo4j Browser, and a drawn neighbourhood."""
 
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from spotify_graph.graph_model import EVENT_TYPES, RELATIONSHIPS, TABLES
+from spotify_graph.graph_model import EVENT_TYPES, RECOMMENDED, RELATIONSHIPS, TABLES
 from spotify_graph.lake import documents
 from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType
-from spotify_graph.settings import Settings
+from spotify_graph.settings import SERVE_PORT, Settings
 
 _SHOWN = 50
 """How much of the graph a query draws: what a person can look at."""
 _EVENTS = "|".join(event.relationship.type for event in EVENT_TYPES)
 _CATALOGUE = "|".join(it.type for it in RELATIONSHIPS if it not in [event.relationship for event in EVENT_TYPES])
+_SERVICE = "http_service.json"
 _OTHERS = {
     "cleaned_events": f"MATCH path = (:User)-[:{_EVENTS}]->(:Track) RETURN path LIMIT {_SHOWN}",
     "interactions": f"MATCH path = (:User)-[:{_EVENTS}]->(:Track) RETURN path LIMIT {_SHOWN}",
@@ -45,6 +47,37 @@ def link_of(asset: str, settings: Settings) -> str | None:
     """
     query, browser = query_of(asset), settings.neo4j_browser or _local(settings)
     return f"{browser}?cmd=edit&arg={quote(query)}" if query and browser else None
+
+
+def drawing_of(asset: str, settings: Settings) -> str | None:
+    """The address at which the HTTP service draws what an asset of the graph is about, around somebody well known.
+
+    It names no node: Dagster keeps it, and would remember a person who is forgotten.
+
+    Args:
+        asset: the asset's name.
+        settings: the installation's settings.
+
+    Returns:
+        The address; None of an asset that is no table of the graph, or where the service asks for a token.
+    """
+    table = TABLES.get(asset)
+    if table is None or settings.serve_token_file:
+        return None
+    node = table if isinstance(table, NodeType) else (table.start if table is RECOMMENDED else table.end).node
+    return f"{_service(settings)}/draw?kind={node.label.lower()}"
+
+
+def remember_service(url: str, settings: Settings) -> None:
+    """Keeps the address of an HTTP service that has started, for the links that lead there."""
+    with suppress(OSError):  # a service that reads alone needs no home that it can write to
+        documents.write(settings.home / _SERVICE, {"url": url})
+
+
+def _service(settings: Settings) -> str:
+    """The address of the HTTP service: where it was last, or else where it is unless told otherwise."""
+    known = documents.read(settings.home / _SERVICE)
+    return known["url"] if known else f"http://127.0.0.1:{settings.serve_port or SERVE_PORT}"
 
 
 def _local(settings: Settings) -> str | None:

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from spotify_graph import markdown
-from spotify_graph.browser_links import link_of, query_of
+from spotify_graph.browser_links import drawing_of, link_of, query_of, remember_service
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import TABLES
 from spotify_graph.io_managers.column_lineage import lineage_of
@@ -88,6 +88,20 @@ def test_the_link_opens_the_browser_that_the_settings_name_with_the_query_whole(
         "https://db/browser/?cmd=edit&arg=MATCH%20%28node%3AGenre%29%20RETURN%20node%20LIMIT%2050"
     )
     assert link_of("genre_nodes", settings.model_copy(update={"neo4j_browser": None})) is None
+
+
+def test_each_table_of_the_graph_has_a_link_to_a_picture_that_names_nobody(tmp_path: Path) -> None:
+    settings = Settings.load().model_copy(update={"home": tmp_path, "serve_port": None, "serve_token_file": None})
+    links = {asset: drawing_of(asset, settings) for asset in TABLES}
+    at = "http://127.0.0.1:8000/draw?kind="
+    expected = {"user_nodes": "user", "recommended_edges": "user", "by_edges": "artist", "in_genre_edges": "genre"}
+    assert {name: links[name] for name in expected} == {name: f"{at}{kind}" for name, kind in expected.items()}
+    assert {str(link).removeprefix(at) for link in links.values()} == {"user", "track", "artist", "genre"}
+    assert drawing_of("rejected_events", settings) is None
+    remember_service("http://127.0.0.1:8123", settings)
+    assert drawing_of("track_nodes", settings) == "http://127.0.0.1:8123/draw?kind=track"
+    with_token = settings.model_copy(update={"serve_token_file": tmp_path / "token"})
+    assert drawing_of("track_nodes", with_token) is None, "a click shows no token"
 
 
 def test_the_columns_that_lineage_names_are_those_that_the_assets_declare() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from spotify_graph.browser_links import link_of
+from spotify_graph.browser_links import drawing_of, link_of
 from spotify_graph.io_managers.column_lineage import lineage_of
 from spotify_graph.io_managers.previews import preview
 from spotify_graph.lake import documents
@@ -58,10 +58,11 @@ def unchanged(asset: str, version: Path, **now: Any) -> dg.MaterializeResult[Any
 
 
 def _of_asset(asset: str) -> dict[str, Any]:
-    """What an asset's page shows whichever its version is: the way into Neo4j Browser, and whence its columns are."""
-    link, lineage = link_of(asset, Settings.load()), lineage_of(asset)
+    """What an asset's page shows whichever its version is: where it is seen as a graph, and whence its columns are."""
+    settings, lineage = Settings.load(), lineage_of(asset)
+    links = {"in Neo4j Browser": link_of(asset, settings), "drawn": drawing_of(asset, settings)}
     return {
-        **({"in Neo4j Browser": dg.MetadataValue.url(link)} if link else {}),
+        **{name: dg.MetadataValue.url(link) for name, link in links.items() if link},
         **({"dagster/column_lineage": lineage} if lineage else {}),
     }
 
