@@ -116,7 +116,6 @@ def test_the_link_of_an_asset_draws_a_neighbourhood(page: Page, context: Browser
     drawn = opened.value
     broken: list[str] = []
     drawn.on("pageerror", lambda error: broken.append(str(error)))
-    drawn.on("console", lambda it: broken.append(it.text) if it.type == "error" else None)
     drawn.reload()
     expect(drawn.locator("canvas").first).to_be_visible()
     expect(drawn.get_by_text("Genre", exact=True).first).to_be_visible()
