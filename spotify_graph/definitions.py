@@ -20,9 +20,10 @@ from spotify_graph.first_load import first_load
 from spotify_graph.io_managers.neo4j import PlatformIOManager
 from spotify_graph.io_managers.pages import Pages
 from spotify_graph.io_managers.parquet import ParquetIOManager
-from spotify_graph.resources.browser import Neo4jBrowser
+from spotify_graph.resources.defaults import as_defaults
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource, LandingFolder
+from spotify_graph.resources.links import Links
 from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.recommender import Recommender
 from spotify_graph.resources.spark import SparkResource
@@ -36,25 +37,25 @@ def build_defs(**overrides: Any) -> dg.Definitions:
         overrides: resources by key, in place of the platform's own.
     """
     settings = Settings.load()
-    spark = overrides.pop("spark", SparkResource.from_settings(settings))
+    spark = overrides.pop("spark", as_defaults(SparkResource.from_settings(settings)))
     keep = settings.foreign == "keep"
-    neo4j = overrides.pop("neo4j", PlatformNeo4j(keep=keep))
-    lake = LakeResource(root=str(settings.lake))
-    browser = Neo4jBrowser.from_settings(settings)
-    pages = Pages(browser=browser)
+    neo4j = overrides.pop("neo4j", as_defaults(PlatformNeo4j(keep=keep)))
+    lake = as_defaults(LakeResource(root=str(settings.lake)))
+    links = as_defaults(Links.from_settings(settings))
+    pages = Pages(links=links)
+    graph = str(settings.lake / "graph")
+    published = PlatformIOManager(neo4j=neo4j, pages=pages, root=graph, keep_foreign=keep)
     resources = {
         "spark": spark,
         "neo4j": neo4j,
-        "gates": Gates.from_settings(settings),
-        "recommender": Recommender.from_settings(settings),
+        "gates": as_defaults(Gates.from_settings(settings)),
+        "recommender": as_defaults(Recommender.from_settings(settings)),
         "lake": lake,
-        "landing": LandingFolder.from_settings(settings),
-        "browser": browser,
+        "landing": as_defaults(LandingFolder.from_settings(settings)),
+        "links": links,
         "pages": pages,
         "io_manager": ParquetIOManager(lake=lake, pages=pages),
-        "neo4j_io_manager": PlatformIOManager(
-            neo4j=neo4j, pages=pages, root=str(settings.lake / "graph"), keep_foreign=keep
-        ),
+        "neo4j_io_manager": as_defaults(published),
     }
     return dg.Definitions(
         assets=[

@@ -4,9 +4,9 @@ import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from neo4j import Driver
+from neo4j import Driver, RoutingControl
 
 from spotify_graph import queries
 from spotify_graph.appearance import COLOURS, OTHER_COLOUR, name_of, weight_of
@@ -14,10 +14,19 @@ from spotify_graph.errors import NotFoundError, UserError
 from spotify_graph.graph_model import NODES
 from spotify_graph.queries import KeyParameter, Rows
 
+Kind = Literal["user", "artist", "track", "genre"]
+"""What a picture can be of."""
+
 _KEYS = {node.label: node.key.name for node in NODES}
 _THINNEST, _THICKEST = 1.0, 6.0
 _MIDDLE, _OTHERS = 55, 40
 """The radius of the node that the picture is about, and of the others, in pixels."""
+_BEST_KNOWN = {
+    "user": "MATCH (user:User) WITH user.user_id AS key, COUNT { (user)-[:PLAYED]->() } AS plays",
+    "track": "MATCH (track:Track) WITH track.track_id AS key, COUNT { (track)<-[:PLAYED]-() } AS plays",
+    "artist": "MATCH (track:Track)-[:BY]->(of) WITH of.name AS key, COUNT { (track)<-[:PLAYED]-() } AS plays",
+    "genre": "MATCH (track:Track)-[:IN_GENRE]->(of) WITH of.name AS key, COUNT { (track)<-[:PLAYED]-() } AS plays",
+}
 _TITLE = "<title>neo4j-viz</title>"
 
 
@@ -98,7 +107,30 @@ class Picture:
         }
 
 
-def draw(driver: Driver, database: str, kind: str, key: str, limit: int) -> Picture:
+def best_known(driver: Driver, database: str, kind: Kind) -> str:
+    """The id or name of the node of a kind that has most to show: who plays most tracks, what most people play.
+
+    Args:
+        driver: a connection to the server.
+        database: the database to ask.
+        kind: user, artist, track or genre.
+
+    Raises:
+        NotFoundError: the graph has none.
+        neo4j.exceptions.DriverError: the server can't be reached or turned the driver away.
+        neo4j.exceptions.Neo4jError: the server refused the query.
+    """
+    found = driver.execute_query(
+        f"{_BEST_KNOWN[kind]} RETURN key ORDER BY plays DESC, key LIMIT 1",
+        database_=database,
+        routing_=RoutingControl.READ,
+    ).records
+    if not found:
+        raise NotFoundError(f"the graph has no {kind} yet")
+    return str(found[0]["key"])
+
+
+def draw(driver: Driver, database: str, kind: Kind, key: str, limit: int) -> Picture:
     """Makes a picture of the neighbourhood of a node, such as the sample query of that name finds it.
 
     Args:

@@ -16,7 +16,8 @@ from uuid import uuid4
 import dagster as dg
 from dagster import DagsterEventType, EventLogEntry
 
-from spotify_graph import first_load
+from spotify_graph import first_load, markdown
+from spotify_graph.automation import accept as accepting
 from spotify_graph.automation import health, held_back, orphans
 from spotify_graph.automation.exports import take_lying
 from spotify_graph.automation.failures import cause_of
@@ -333,7 +334,7 @@ def accept(settings: Settings, version: str, because: str, say: Callable[[str], 
     acceptance.refused(Lake(settings.lake), version)  # what is mistyped is no failed run
     config = {"ops": {"accept_version": {"config": {"version": version, "because": because}}}, **_SILENT}
     with locks.turn(settings, f"`spotify-graph accept {version}`", say), instance(settings) as dagster:
-        job = build_defs().resolve_job_def("accept")
+        job = build_defs().resolve_job_def(accepting.accept.name)
         result = job.execute_in_process(instance=dagster, run_config=config, raise_on_error=False)
         if not result.success:
             raise UserError(_why(result))
@@ -547,7 +548,8 @@ class _Watcher:
                 evaluation = event.asset_check_evaluation_data
                 if not evaluation.passed:
                     asset = evaluation.asset_key.to_user_string()
-                    line = f"{asset}, check {evaluation.check_name}: {evaluation.description or 'did not pass'}"
+                    found = markdown.unescaped(evaluation.description or "did not pass")
+                    line = f"{asset}, check {evaluation.check_name}: {found}"
                     if evaluation.severity != dg.AssetCheckSeverity.ERROR:
                         self.say(f"warning: {line}")
                     elif evaluation.partition is None:  # else the step says it

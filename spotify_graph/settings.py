@@ -20,6 +20,9 @@ PLACEHOLDERS = ("nan", "NaN", "NULL", "null", "None", r"\N", "N/A", "[]")
 IN_PROCESS_ROWS = 1_000_000
 """Up to this size, starting Spark takes longer than the work."""
 
+SERVE_PORT = 8000
+"""Where the HTTP service listens unless told otherwise, if nobody else does."""
+
 PACKAGE = Path(__file__).resolve().parent
 """This package. Its dagster.yaml is a link to the checkout's, and a file in a wheel."""
 

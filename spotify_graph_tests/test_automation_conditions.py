@@ -195,7 +195,7 @@ def test_a_refused_file_leads_to_nothing_until_it_is_accepted(automation: Automa
             FROM_EVENTS,
         )
     )
-    # As the job `accept` does.
+    # As the job `accept_refused_version` does.
     automation.instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=file))
     assert automation.tick() == follows
 

@@ -16,6 +16,8 @@ from pyspark.sql import SparkSession
 
 from spotify_graph.automation import failures
 from spotify_graph.automation.sensors import run_failure
+from spotify_graph.checks import gates
+from spotify_graph.lake.verdicts import Finding
 from spotify_graph.settings import Settings
 
 PASSWORD = "pass-word-of-neo4j"  # noqa: S105 made up
@@ -87,7 +89,7 @@ def failing(message: str) -> dg.Definitions:
 
     @dg.asset(check_specs=[few, many])
     def refused() -> dg.MaterializeResult:  # type: ignore[type-arg]
-        found = dg.AssetCheckResult(check_name="few_rejected", passed=False, description=f"9 of 10 rows: {message}")
+        found = gates.result(Finding("few_rejected", False, True, f"9 of 10 rows: {message}"), "refused")
         return dg.MaterializeResult(check_results=[found, dg.AssetCheckResult(check_name="many_kept", passed=True)])
 
     return dg.Definitions(assets=[good, bad, plain, refused], sensors=[run_failure], executor=dg.in_process_executor)
@@ -152,10 +154,11 @@ def test_a_failed_run_leaves_a_record(instance: dg.DagsterInstance, sensor: Sens
 def test_the_record_names_the_checks_that_refused_and_what_they_found(
     instance: dg.DagsterInstance, sensor: Sensor, home: Path
 ) -> None:
-    run_id = failed(instance, f"one of them {PASSWORD}", "refused")
+    run_id = failed(instance, f"![x](http://a/b) **one** of <them> {PASSWORD}", "refused")
     sensor.tick()
+    found = "9 of 10 rows: ![x](http://a/b) **one** of <them> ***"
     assert record_in(home, run_id)["checks"] == [
-        {"asset": "refused", "check": "few_rejected", "partition": None, "found": "9 of 10 rows: one of them ***"}
+        {"asset": "refused", "check": "few_rejected", "partition": None, "found": found}
     ]
 
 

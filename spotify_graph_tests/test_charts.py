@@ -1,14 +1,24 @@
 import base64
+import json
 import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
+from neo4j import Driver
 from PIL import Image
 
 from spotify_graph import charts
-from spotify_graph.charts import Point, is_due
+from spotify_graph.charts import FEW, Point, is_due
+from spotify_graph.graph_model import EVENT_TYPES
+from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.transforms import cleaning
+from spotify_graph_tests.platform import installed
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -59,3 +69,44 @@ def test_events_are_counted_by_day_and_by_month_where_days_are_too_many() -> Non
     assert by_month["2026-01"] == 30
     assert sum(by_month.values()) == 400
     assert cleaning.added_days([cleaning.days(events), cleaning.days(many)])["play"]["2026-01"] == 33
+
+
+def shown(home: Path) -> list[str]:
+    """Every text in Markdown that Dagster's history keeps, as often as it keeps it."""
+    found: list[str] = []
+    for file in (home / "dagster" / "history" / "runs").glob("*.db"):
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+            for (event,) in database.execute("SELECT event FROM event_logs"):
+                found += markdown_in(json.loads(event))
+    return found
+
+
+def markdown_in(value: Any) -> Iterator[str]:
+    match value:
+        case {"md_str": str(text)}:
+            yield text
+        case dict():
+            for each in value.values():
+                yield from markdown_in(each)
+        case list():
+            for each in value:
+                yield from markdown_in(each)
+
+
+def test_one_small_file_adds_few_bytes_of_charts_and_rows_to_dagsters_history(
+    tmp_path: Path, local_neo4j: LocalNeo4j, neo4j_driver: Driver
+) -> None:
+    header = "user_id,track_id,event_type,event_ts,session_id,device"
+    with installed(tmp_path, local_neo4j, neo4j_driver) as platform:
+        # Every type of event has so many relationships that they are drawn.
+        pairs = [(f"u{number % 40}", f"t{number // 40}") for number in range(FEW + 200)]
+        names = [event.name for event in EVENT_TYPES]
+        events = [f"{user},{track},{name},2026-01-01 00:00:00,s,web" for user, track in pairs for name in names]
+        platform.land("user_events_1.csv", header, *events)
+        assert platform.refresh().exit_code == 0
+        before = shown(tmp_path)
+        platform.land("user_events_2.csv", header, "u1,new,play,2026-01-02 00:00:00,s,web")
+        assert platform.refresh().exit_code == 0
+        after = shown(tmp_path)
+    assert sum("data:image/png" in it for it in after) - sum("data:image/png" in it for it in before) > len(names)
+    assert sum(map(len, after)) - sum(map(len, before)) < 200_000

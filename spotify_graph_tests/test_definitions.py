@@ -1,6 +1,8 @@
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -9,6 +11,7 @@ from dagster._core.run_coordinator import QueuedRunCoordinator
 
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import FACTS, NODES, RECOMMENDATIONS, RELATIONSHIPS, TABLES
+from spotify_graph.resources.gates import Gates
 from spotify_graph.settings import PROJECT_ROOT
 
 GROUPS = {
@@ -77,6 +80,59 @@ def test_the_graph_model_names_every_label_and_type_once() -> None:
     assert len({table.type for table in (*RELATIONSHIPS, *RECOMMENDATIONS)}) == len(RELATIONSHIPS) + len(
         RECOMMENDATIONS
     )
+
+
+def test_every_job_sensor_and_schedule_says_in_a_sentence_what_it_does() -> None:
+    repository = build_defs().get_repository_def()
+    jobs = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    everything: list[dg.JobDefinition | dg.SensorDefinition | dg.ScheduleDefinition] = [*jobs]
+    for it in [*everything, *repository.sensor_defs, *repository.schedule_defs]:
+        description = it.description or ""
+        assert description.endswith("."), it.name
+        # A sentence, and not the name once more.
+        assert len(description) > 2 * len(it.name), it.name
+
+
+PERSONS_ALONE_KNOW = {"accept_version.version", "accept_version.because", "import_history.path"}
+
+
+def _fields(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dg.Field]]:
+    for name, field in getattr(config, "fields", {}).items():
+        yield (*path, name), field
+        yield from _fields(field.config_type, (*path, name))
+
+
+def test_every_field_of_the_launchpad_says_what_it_is_and_has_a_default_unless_a_person_alone_knows_it() -> None:
+    told, needed = set(), set()
+    for job in build_defs().get_repository_def().get_all_jobs():
+        for path, field in _fields(job.run_config_schema.config_type):
+            match path:
+                case "ops" | "resources", owner, "config", *names if names:
+                    name = ".".join([owner, *names])
+                    told.add(name)
+                    assert (field.description or "").strip(), f"{name} of the job {job.name}"
+                    if field.is_required:
+                        needed.add(name)
+    assert told > {"interactions.full", "played_edges.verify", "gates.drop_error", "lake.root", "spark.driver_memory"}
+    assert needed == PERSONS_ALONE_KNOW
+
+
+def test_who_changes_one_value_in_the_launchpad_keeps_the_others_of_the_installation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SPOTIFY_GRAPH_GATES", '{"drop_error": 0.77, "stale_warn_hours": 5}')
+    seen = []
+
+    @dg.op
+    def look(gates: Gates) -> None:
+        seen.append((gates.rejected_error, gates.drop_error, gates.stale_warn_hours))
+
+    @dg.job(resource_defs={"gates": build_defs().resources["gates"]})  # type: ignore[index]
+    def looking() -> None:
+        look()
+
+    looking.execute_in_process(run_config={"resources": {"gates": {"config": {"rejected_error": 0.5}}}})
+    assert seen == [(0.5, 0.77, 5)]
 
 
 def test_the_definitions_load_without_what_only_their_runs_need() -> None:

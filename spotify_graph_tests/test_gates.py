@@ -7,6 +7,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
+from spotify_graph import markdown
 from spotify_graph.assets.schema import arrow
 from spotify_graph.checks import gates as gate
 from spotify_graph.checks import rules
@@ -174,6 +175,15 @@ def test_events_have_times_that_can_be() -> None:
     assert [row["event_ts"] for row in found["times_in_range"].examples][:3] == [
         "1999-12-31 23:59:59.000000", "2026-01-03 12:00:01.000000", None,
     ]  # fmt: skip
+
+
+def test_what_a_finding_quotes_is_no_markup_on_dagsters_page_and_can_be_read_as_it_was() -> None:
+    quoted = "![x](http://127.0.0.1/x) <img src=x> **bold** _soft_ `code` [a](b) a|b $x$ &amp; \\"
+    shown = str(gate.result(Finding("file_readable", False, True, f"tracks_1.csv: {quoted}"), "raw_tracks").description)
+    assert shown.startswith("tracks_1.csv: ")
+    assert not set("!<>[]*`|$\\") & set(shown)
+    assert "_soft_" not in shown
+    assert markdown.unescaped(shown) == f"tracks_1.csv: {quoted}"
 
 
 def test_an_accepted_refusal_is_shown_as_passed_with_the_reason_and_what_was_found() -> None:

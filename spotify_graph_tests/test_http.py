@@ -287,7 +287,7 @@ def test_the_page_and_its_description_need_no_other_server(url: str) -> None:
     assert not re.findall(r"//|<script|<img|<link|@import|\bsrc=", page.text)
     assert set(document["paths"]) == {
         *("/v1/recommendations", "/v1/similar-tracks", "/v1/similar-users", "/v1/popular-tracks"),
-        *("/health", "/ready", "/metrics"),
+        *("/draw", "/health", "/ready", "/metrics"),
     }
     for path, of in document["paths"].items():
         assert f"GET {path}" in page.text
@@ -301,6 +301,29 @@ def test_the_page_and_its_description_need_no_other_server(url: str) -> None:
     assert set(asked["responses"]) == {"200", "304", "400", "401", "404", "503"}
     assert list(asked["responses"]["404"]["content"]) == ["application/problem+json"]
     assert document["components"]["schemas"]["Recommendation"]["properties"]["evidence"]
+
+
+def test_a_neighbourhood_is_drawn_as_a_page_that_loads_nothing_and_without_an_id_of_what_is_played_most(
+    url: str,
+) -> None:
+    answers = {
+        "kind=user&id=a%2Fb": "User a/b",
+        "kind=user": "User a/b",
+        "kind=track&id=t%2F1": "Track Track 1",
+        "kind=track": "Track Track 0",
+        "kind=artist": "Artist AC/DC",
+        "kind=genre": "Genre Rock &amp; Roll",
+    }
+    for asked, title in answers.items():
+        answer = get(f"{url}/draw?{asked}")
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["Content-Type"].startswith("text/html")
+        assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'unsafe-inline'")
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert f"<title>{title}</title>" in answer.text
+    for asked, status in {"kind=artist&id=nobody": 404, "kind=album": 400, "": 400, "kind=user&k=1000": 400}.items():
+        answer = get(f"{url}/draw?{asked}")
+        assert (answer.status_code, answer.headers["Content-Type"]) == (status, "application/problem+json")
 
 
 def test_requests_are_counted_by_what_they_ask_and_nobody_is_named(driver: neo4j.Driver) -> None:

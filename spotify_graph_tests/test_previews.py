@@ -14,8 +14,9 @@ from spotify_graph.io_managers.column_lineage import lineage_of
 from spotify_graph.io_managers.previews import ROWS, preview
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import Record
+from spotify_graph.local import service
 from spotify_graph.neo4j_io import staging
-from spotify_graph.resources.browser import Neo4jBrowser, query_of
+from spotify_graph.resources.links import Links, query_of
 from spotify_graph.settings import Settings
 
 HOSTILE = "![x](http://127.0.0.1/x) <img src=x> **|** [bold] `code` $x$"
@@ -84,11 +85,26 @@ def test_the_link_opens_the_browser_that_the_settings_name_with_the_query_whole(
     settings = Settings.load().model_copy(
         update={"neo4j_uri": "bolt://db:7687", "neo4j_browser": "https://db/browser/"}
     )
-    assert Neo4jBrowser.from_settings(settings).link_of("genre_nodes") == (
+    assert Links.from_settings(settings).in_neo4j_browser("genre_nodes") == (
         "https://db/browser/?cmd=edit&arg=MATCH%20%28node%3AGenre%29%20RETURN%20node%20LIMIT%2050"
     )
     unknown = settings.model_copy(update={"neo4j_browser": None})
-    assert Neo4jBrowser.from_settings(unknown).link_of("genre_nodes") is None
+    assert Links.from_settings(unknown).in_neo4j_browser("genre_nodes") is None
+
+
+def test_each_table_of_the_graph_has_a_link_to_a_picture_that_names_nobody(tmp_path: Path) -> None:
+    settings = Settings.load().model_copy(update={"home": tmp_path, "serve_port": None, "serve_token_file": None})
+    links = Links.from_settings(settings)
+    drawn = {asset: links.drawn(asset) for asset in TABLES}
+    at = "http://127.0.0.1:8000/draw?kind="
+    expected = {"user_nodes": "user", "recommended_edges": "user", "by_edges": "artist", "in_genre_edges": "genre"}
+    assert {name: drawn[name] for name in expected} == {name: f"{at}{kind}" for name, kind in expected.items()}
+    assert {str(link).removeprefix(at) for link in drawn.values()} == {"user", "track", "artist", "genre"}
+    assert links.drawn("rejected_events") is None
+    service.remember("http://127.0.0.1:8123", settings)
+    assert links.drawn("track_nodes") == "http://127.0.0.1:8123/draw?kind=track"
+    with_token = settings.model_copy(update={"serve_token_file": tmp_path / "token"})
+    assert Links.from_settings(with_token).drawn("track_nodes") is None, "a click shows no token"
 
 
 def test_the_columns_that_lineage_names_are_those_that_the_assets_declare() -> None:

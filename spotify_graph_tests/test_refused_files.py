@@ -166,6 +166,7 @@ def test_its_checks_are_its_partitions_and_name_it(platform: Platform, said: lis
         assert not evaluations[file].passed
         assert str(evaluations[file].description).startswith(f"{file}: ")
         assert FOUND[file] in str(evaluations[file].description)
+        assert "<b>" not in str(evaluations[file].description), "what a file holds is no markup"
         good = "tracks.csv" if asset == "raw_tracks" else "user_events_a.csv"
         assert evaluations[good].passed
 

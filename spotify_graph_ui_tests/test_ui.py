@@ -1,8 +1,10 @@
 """What a person does in the UI, in the order in which they would."""
 
 import re
+from io import BytesIO
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import BrowserContext, Page, expect
 
 from spotify_graph.graph_model import FACTS
@@ -105,6 +107,28 @@ def test_the_link_of_an_asset_opens_neo4j_browser_and_shows_nodes(
     expect(browser.get_by_text(re.compile(r"Displaying [1-9]\d* nodes, [1-9]\d* relationships")).first).to_be_visible()
     picture(browser, "graph")
     browser.close()
+
+
+def test_the_link_of_an_asset_draws_a_neighbourhood(page: Page, context: BrowserContext, platform: Platform) -> None:
+    page.goto(f"{platform.ui}/assets/genre_nodes?view=overview")
+    with context.expect_page() as opened:
+        page.locator('a[href*="/draw?kind=genre"]').first.click()
+    drawn = opened.value
+    broken: list[str] = []
+    drawn.on("pageerror", lambda error: broken.append(str(error)))
+    drawn.reload()
+    expect(drawn.locator("canvas").first).to_be_visible()
+    expect(drawn.get_by_text("Genre", exact=True).first).to_be_visible()
+    until(lambda: is_drawn_on(drawn), "nothing is drawn")
+    assert not broken
+    picture(drawn, "drawn")
+    drawn.close()
+
+
+def is_drawn_on(page: Page) -> bool:
+    """Whether the page has colours of its own in its middle, and is no empty canvas."""
+    with Image.open(BytesIO(page.screenshot())) as image:
+        return len(image.convert("RGB").getcolors(1 << 24) or []) > 100
 
 
 def test_the_page_of_the_http_service_answers(page: Page, platform: Platform) -> None:

@@ -12,11 +12,17 @@ from pydantic import BaseModel, SecretStr
 from pydantic_core import to_json
 from starlette.responses import HTMLResponse, Response
 
-from spotify_graph import serving
+from spotify_graph import drawing, serving
 from spotify_graph.api import page, problems, token
 from spotify_graph.api.metrics import Measured, Metrics
 from spotify_graph.api.pool import QueryPool
-from spotify_graph.api.requests import AskedRecommendations, AskedSimilarTracks, AskedSimilarUsers, AskedTracks
+from spotify_graph.api.requests import (
+    AskedPicture,
+    AskedRecommendations,
+    AskedSimilarTracks,
+    AskedSimilarUsers,
+    AskedTracks,
+)
 from spotify_graph.serving import PopularTracks, Recommendations, SimilarTracks, SimilarUsers
 
 _ABOUT = (
@@ -109,6 +115,16 @@ def build(
     async def popular_tracks(request: Request, asked: Annotated[AskedTracks, Query()]) -> Response:
         """Tracks that most people listen to, of late."""
         return await answer(request, lambda driver, database: serving.popular(driver, database, **asked.model_dump()))
+
+    @closed.get("/draw", response_class=HTMLResponse, responses=_responses(400, 401, 404, 503))
+    async def draw(asked: Annotated[AskedPicture, Query()]) -> HTMLResponse:
+        """The neighbourhood of a user, an artist, a track or a genre, as a page that draws it."""
+
+        def drawn(driver: Driver, database: str) -> str:
+            key = asked.id or drawing.best_known(driver, database, asked.kind)
+            return drawing.draw(driver, database, asked.kind, key, asked.k).page()
+
+        return HTMLResponse(await pool.ask(drawn), headers=page.DRAWN_HEADERS)
 
     @closed.get("/metrics", response_class=Response, responses=_responses(401))
     async def measured() -> Response:

@@ -6,6 +6,12 @@ from typing import Any
 
 HEADERS = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'"}
 """What browsers are told: to load nothing for it, from anywhere."""
+DRAWN_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline';"
+    " img-src data: blob:; font-src data:",
+    "Cache-Control": "no-store",
+}
+"""The same for a page that draws, whose script is in it."""
 
 _STYLE = """
 :root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
@@ -50,7 +56,9 @@ def _section(path: str, operation: Mapping[str, Any]) -> str:
 def _field(parameter: Mapping[str, Any]) -> str:
     name, schema = escape(parameter["name"]), parameter["schema"]
     needed = " required" if parameter.get("required") else ""
-    if schema.get("type") == "boolean":
+    if choices := schema.get("enum"):
+        field = f'<select name="{name}">{"".join(f"<option>{escape(it)}</option>" for it in choices)}</select>'
+    elif schema.get("type") == "boolean":
         field = f'<select name="{name}"><option value="">false</option><option>true</option></select>'
     else:
         field = f'<input name="{name}" placeholder="{escape(str(schema.get("default") or ""))}"{needed}>'

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from spotify_graph.drawing import Kind
 from spotify_graph.serving import MOST
 
 _PER_ARTIST = "How many tracks of an artist at most, where none is asked for; unless given, it grows with k: 2 of 10."
@@ -40,6 +41,14 @@ class AskedRecommendations(AskedTracks):
     user_id: str = Field(description="For whom; a user whom the graph lacks gets popular tracks.")
     heard: bool = Field(False, description="Whether tracks stay in that the user has heard.")
     disliked: bool = Field(False, description="Whether tracks stay in that the user skipped more often than played.")
+
+
+class AskedPicture(Asked):
+    """A request for a picture."""
+
+    k: int = Field(8, ge=1, le=MOST, description="How many tracks or users at most.")
+    kind: Kind = Field(description="What it is of.")
+    id: str | None = Field(None, description="Its id or name; unless given, it is of who plays, or is played, most.")
 
 
 class AskedSimilarTracks(Asked):

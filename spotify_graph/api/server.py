@@ -16,10 +16,7 @@ from spotify_graph.api.plans import Plans
 from spotify_graph.errors import UserError
 from spotify_graph.local.ports import HOST, chosen, user_of
 from spotify_graph.local.stopping import Stop
-from spotify_graph.settings import Settings
-
-PORT = 8000
-"""Where it listens unless told otherwise, if nobody else does."""
+from spotify_graph.settings import SERVE_PORT, Settings
 
 _BACKLOG = 1024
 _END_SECONDS = 15
@@ -55,7 +52,7 @@ def listen(settings: Settings, say: Callable[[str], None]) -> socket.socket:
         UserError: the port that was asked for is taken, or there is no such address on this machine.
     """
     host = settings.serve_host
-    port = settings.serve_port or chosen(None, PORT, "the HTTP service", say)
+    port = settings.serve_port or chosen(None, SERVE_PORT, "the HTTP service", say)
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

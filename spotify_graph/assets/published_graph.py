@@ -15,7 +15,7 @@ from spotify_graph.neo4j_dagster.metadata import pattern
 from spotify_graph.neo4j_dagster.retries import transient_errors_retried
 from spotify_graph.neo4j_io import ledger
 from spotify_graph.neo4j_io.vocabulary import NodeType
-from spotify_graph.resources.browser import Neo4jBrowser
+from spotify_graph.resources.links import Links
 from spotify_graph.resources.neo4j import PlatformNeo4j
 
 NAME = "published_graph"
@@ -39,9 +39,7 @@ NAME = "published_graph"
     code_version=code_of(__name__),
     automation_condition=FOLLOWS_GATES,
 )
-def published_graph(
-    context: dg.AssetExecutionContext, neo4j: PlatformNeo4j, browser: Neo4jBrowser
-) -> dg.MaterializeResult[Any]:
+def published_graph(context: dg.AssetExecutionContext, neo4j: PlatformNeo4j, links: Links) -> dg.MaterializeResult[Any]:
     """Looks up in the ledger what is published."""
     with transient_errors_retried(context.op_execution_context.retry_number, context.log):
         entries = ledger.read(neo4j.driver, neo4j.database)
@@ -54,7 +52,7 @@ def published_graph(
         for times in [(entry.finished_at, entry.verified_at)]
     ]
     version = sha256(" ".join(entry.version for _, entry in found).encode()).hexdigest()[:16]
-    link = browser.link_of(NAME)
+    link = links.in_neo4j_browser(NAME)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": sum(entry.rows for _, entry in found),

@@ -7,6 +7,7 @@ from pydantic import Field
 from spotify_graph.automation import held_back
 from spotify_graph.io_managers.pages import Pages
 from spotify_graph.lake import acceptance
+from spotify_graph.markdown import escaped
 from spotify_graph.resources.lake import LakeResource, LandingFolder
 
 
@@ -41,14 +42,18 @@ def _accept(
                 check_name=check,
                 passed=True,
                 blocking=True,
-                description=f"{accepted.file + ' is ' if accepted.file else ''}accepted: {config.because}",
+                description=f"{accepted.file + ' is ' if accepted.file else ''}accepted: {escaped(config.because)}",
                 metadata={name: dg.MetadataValue.text(value) for name, value in metadata.items()},
                 partition=accepted.file,
             )
         )
 
 
-@dg.job(name="accept", description="Lets a refused version through, on purpose. Materialize what follows it then.")
+@dg.job(
+    name="accept_refused_version",
+    description="Lets a version through that a gate refused, such as a landed file, and keeps the reason with it."
+    " Materialize what follows it then.",
+)
 def accept() -> None:
     """Lets a refused version through."""
     _accept()

@@ -38,7 +38,8 @@ def _clean(context: dg.OpExecutionContext, lake: LakeResource, neo4j: PlatformNe
 
 @dg.job(
     name="clean_lake",
-    description="Removes versions of the lake that nobody reads any more: see docs/decisions/0001-lake.md.",
+    description="Removes versions of the lake that nobody reads any more: newer ones took their place over a day ago,"
+    " and the database was not given them.",
 )
 def clean_lake() -> None:
     """Removes what nobody reads any more."""

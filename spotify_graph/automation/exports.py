@@ -19,7 +19,7 @@ from spotify_graph.settings import Settings
 class ImportConfig(dg.Config):
     """What to import."""
 
-    path: str = Field(description="A folder, an archive or a file.")
+    path: str = Field(description="What to import: the path of a folder, an archive or a file.")
     user: str | None = Field(
         None, description="Whose it is; else names of folders or archives say it, one for each person."
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import dagster as dg
 
+from spotify_graph import markdown
 from spotify_graph.automation.held_back import FileRefused
 from spotify_graph.automation.tags import FILE_TAG
 from spotify_graph.errors import UserError
@@ -66,7 +67,7 @@ def record_of(
                 "asset": it.asset_key.to_user_string(),
                 "check": it.check_name,
                 "partition": shown(it.partition),
-                "found": shown(it.description),
+                "found": shown(it.description and markdown.unescaped(it.description)),
             }
             for it in checks
             if not it.passed and it.severity == dg.AssetCheckSeverity.ERROR

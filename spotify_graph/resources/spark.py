@@ -34,8 +34,12 @@ class SparkResource(PySparkResource):
     """
 
     spark_config: dict[str, Any] = Field(default={}, description="Spark properties, which win over the platform's own.")
-    master: str = Field(default="local[*]", description="The cluster's address.")
-    driver_memory: str = Field(default=MEMORY, description="The driver's heap; with a local master, all of Spark's.")
+    master: str = Field(
+        default="local[*]", description="The cluster's address, such as local[*]: all cores of this machine."
+    )
+    driver_memory: str = Field(
+        default=MEMORY, description="The driver's heap, such as 4g; with a local master, it is all of Spark's."
+    )
     in_process_rows: int = Field(
         default=IN_PROCESS_ROWS,
         description="Up to how many rows are worked on in the run's own process, without Spark; 0: none.",
