@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from inspect import signature
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +33,7 @@ from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource
 from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.spark import SparkResource
+from spotify_graph.storage import Address
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -274,7 +274,7 @@ def _judged(
     return Verdict((*others, publication.no_drop(table, snapshot, before, lake, gates)))
 
 
-def _published(asset: GraphAsset, entry: Publication | None, root: Path) -> Published | None:
+def _published(asset: GraphAsset, entry: Publication | None, root: Address) -> Published | None:
     """What is surely published of a table, where it was computed by the code of now."""
     if entry is None or entry.status is not ledger.Status.PUBLISHED:
         return None
@@ -344,7 +344,7 @@ def _entry(table: GraphTable) -> str:
     return f"graph/{table.asset}"
 
 
-def _keep(lake: Lake, table: GraphTable, folder: Path, made_from: MadeFrom, rows: int, verdict: Verdict) -> None:
+def _keep(lake: Lake, table: GraphTable, folder: Address, made_from: MadeFrom, rows: int, verdict: Verdict) -> None:
     """Records what is known of a snapshot, and that it is what its table becomes."""
     version = Version(folder, Record(rows=rows, made_from=made_from, verdict=verdict)).save()
     lake.put({_entry(table): version})
@@ -368,7 +368,9 @@ def mended_rows(changes: Sequence[Changes], table: GraphTable) -> dict[str, int]
     }
 
 
-def _unchanged(table: GraphTable, published: Publication | None, made_from: MadeFrom, folder: Path) -> Verdict | None:
+def _unchanged(
+    table: GraphTable, published: Publication | None, made_from: MadeFrom, folder: Address
+) -> Verdict | None:
     """The verdict on what is published, if it was verified and made from the same."""
     if published is None or published.status is not ledger.Status.PUBLISHED or published.verified_at is None:
         return None

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -35,6 +34,7 @@ from spotify_graph.parts import Part, divided, save, scratch
 from spotify_graph.resources.lake import LakeResource
 from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.spark import SparkResource
+from spotify_graph.storage import Address
 from spotify_graph.tasks import model_rows
 from spotify_graph.transforms.recommendations.parameters import Parameters
 
@@ -110,7 +110,7 @@ def _train(
     cleaned_tracks: LakeTable,
     evaluation: Version,
     made_from: MadeFrom,
-    lake: Path,
+    lake: Address,
 ) -> Iterator[_Result]:
     """Trains, stages, loads, switches and verifies, unless what is published is made from the same."""
     # Imported where they are used: with NumPy and pandas they take a second, and definitions are loaded often.
@@ -181,7 +181,7 @@ def _train(
         yield from _verified(table, neo4j, root, changes[table.asset])
 
 
-def _staged(rows: Sequence[Part], version: str, table: GraphTable, spark: SparkResource, root: Path) -> Snapshot:
+def _staged(rows: Sequence[Part], version: str, table: GraphTable, spark: SparkResource, root: Address) -> Snapshot:
     """What a model says, as a snapshot."""
     parts = [part for each in rows for part in divided(each)]
     count = sum(part.rows for part in parts)
@@ -197,7 +197,7 @@ def _staged(rows: Sequence[Part], version: str, table: GraphTable, spark: SparkR
 def _as_it_is(
     entries: Mapping[str, Publication],
     neo4j: PlatformNeo4j,
-    root: Path,
+    root: Address,
     changes: Mapping[str, Sequence[Changes]],
 ) -> Iterator[_Result]:
     """What is published, which was made from the same."""
@@ -209,7 +209,7 @@ def _as_it_is(
 
 
 def _published_checks(
-    table: GraphTable, neo4j: PlatformNeo4j, root: Path, changes: Sequence[Changes]
+    table: GraphTable, neo4j: PlatformNeo4j, root: Address, changes: Sequence[Changes]
 ) -> Iterator[dg.AssetCheckResult]:
     """The checks of a table that stays as it was published."""
     yield gate.result(gate.keys_unique(None), table.asset)
@@ -217,7 +217,7 @@ def _published_checks(
 
 
 def _verified(
-    table: GraphTable, neo4j: PlatformNeo4j, root: Path, changes: Sequence[Changes]
+    table: GraphTable, neo4j: PlatformNeo4j, root: Address, changes: Sequence[Changes]
 ) -> Iterator[dg.AssetCheckResult]:
     """The checks of what the database holds of a table, in which these changes were mended so far."""
     entry = ledger.read(neo4j.driver, neo4j.database)[table.asset]

@@ -15,16 +15,19 @@ from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.manifest import Forgotten, Manifest, Named
 from spotify_graph.lake.verdicts import Verdict
 from spotify_graph.lake.versions import Content, MadeFrom, Record, Version
+from spotify_graph.storage import Address
 from spotify_graph.transforms.landing import LandedTable
 
 
-def migrate(root: Path, say: Callable[[str], None]) -> None:
+def migrate(root: Address, say: Callable[[str], None]) -> None:
     """Takes a lake over that has no manifest yet. A second time, or where there is no such lake, does nothing.
 
     Args:
         root: the lake's root.
         say: told what was taken over.
     """
+    if not isinstance(root, Path):  # earlier versions had no other lakes
+        return
     if manifest.kept(root) or not (root / manifest.OF_EARLIER_VERSION).is_dir():
         return
     entries: dict[str, Named] = {}
