@@ -14,8 +14,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
+from fsspec import get_filesystem_class
 from upath import UPath
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ def at(address: str | Address) -> Address:
     """A file or a folder: `s3://bucket/key` of a store, anything without a scheme of this machine.
 
     Raises:
-        ValueError: nothing that is installed opens such an address.
+        ImportError: the package is not installed that opens such an address.
+        ValueError: no package opens such an address.
     """
     if not isinstance(address, str):
         return address
@@ -41,6 +44,7 @@ def at(address: str | Address) -> Address:
         return Path(address)
     if address.startswith("file://"):
         return Path(address.removeprefix("file://"))
+    get_filesystem_class(urlsplit(address).scheme)
     # Others write there meanwhile: what was listed before is asked for again.
     return UPath(address, use_listings_cache=False)
 
@@ -48,6 +52,23 @@ def at(address: str | Address) -> Address:
 def is_local(address: Address) -> bool:
     """Whether it is a path of this machine."""
     return isinstance(address, Path)
+
+
+def must_answer(folder: Address) -> None:
+    """Makes sure that a folder's store answers, and lets us look into it.
+
+    Raises:
+        ConnectionError: it doesn't, and why.
+    """
+    if isinstance(folder, Path):
+        return
+    container = folder.path.partition("/")[0]
+    try:
+        there = folder.fs.exists(container)
+    except Exception as error:  # noqa: BLE001 each store has errors of its own
+        raise ConnectionError(f"{type(error).__name__}: {error}") from None
+    if not there:
+        raise ConnectionError(f"there is no {container} in it, or nobody is let in with these credentials")
 
 
 def put(file: Address, text: str, *, private: bool = False) -> None:

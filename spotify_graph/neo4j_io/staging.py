@@ -295,7 +295,7 @@ def _size(file: Address) -> int | None:
 def _remove_others(path: Address, files: Iterable[str]) -> None:
     """Removes the leftovers of work that was done more than once."""
     kept = set(files)
-    for file in path.iterdir():
+    for file in storage.files_in(path):
         if file.name not in kept:
             file.unlink(missing_ok=True)
 
