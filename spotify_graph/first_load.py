@@ -19,7 +19,7 @@ from spotify_graph.neo4j_io import constraints, ledger, transaction, verificatio
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.running import Runner
 from spotify_graph.neo4j_io.staging import Snapshot
-from spotify_graph.parts import scratch
+from spotify_graph.parts import scratch_here
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.resources.spark import SparkResource
@@ -156,7 +156,7 @@ def load(settings: Settings, over: Callable[[int], Runner], gates: Gates, say: C
         refused = ", ".join(table.asset for table, snapshot in zip(FACTS, found, strict=True) if not snapshot)
         raise UserError(f"nothing is built, because gates refuse {refused}: their checks say why when materialized")
     say(f"Building the database from {sum(snapshot.rows for _, snapshot in tables):,} nodes and relationships")
-    with scratch(settings.lake) as folder:
+    with scratch_here(settings.lake) as folder:
         _local(settings).import_database(bulk.write_input(tables, folder), say)
     say("Verifying what the database holds")
     with connect(settings, say) as driver:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from spotify_graph import storage
 from spotify_graph.neo4j_io import buckets
 from spotify_graph.neo4j_io.rows import in_files
 from spotify_graph.neo4j_io.running import Runner
+from spotify_graph.storage import Address
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -90,10 +91,9 @@ def divided(whole: Part) -> list[Part]:
 
 def _known(file: str) -> pa.parquet.FileMetaData:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        return pq.read_metadata(file)
+        return storage.metadata(file)
     except pa.ArrowInvalid:  # which does not say of which file
         raise OSError(f"{file} is not a Parquet file") from None
 
@@ -112,19 +112,26 @@ def _groups(known: pa.parquet.FileMetaData) -> Iterator[tuple[int, ...]]:
 
 
 @contextmanager
-def scratch(lake: Path) -> Iterator[Path]:
+def scratch(lake: Address) -> Iterator[Address]:
     """A folder beside the lake's entries, which every task sees and which goes in the end."""
-    spool = lake / SPOOL
-    spool.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=spool) as folder:
-        yield Path(folder)
+    folder = lake / SPOOL / uuid4().hex
+    storage.make_folder(folder)
+    try:
+        yield folder
+    finally:
+        storage.remove(folder)
+
+
+def scratch_here(lake: Address) -> AbstractContextManager[Path]:
+    """Likewise, for what is no task's: a folder of this machine, wherever the lake is."""
+    return storage.work_folder(lake / SPOOL / uuid4().hex)
 
 
 Divided = Mapping[int, str]
 """Where the rows of one part went: the file of each bucket that has rows, by its number."""
 
 
-def divide(rows: pa.Table, key: str, count: int, folder: Path) -> Divided:
+def divide(rows: pa.Table, key: str, count: int, folder: Address) -> Divided:
     """Writes rows to a file for each bucket: those with the same key are in the same bucket, whichever task has them.
 
     Args:
@@ -145,18 +152,16 @@ def by_bucket(divided: Iterable[Divided], count: int) -> list[Part]:
     return [Part(tuple(files[bucket])) for bucket in range(count)]
 
 
-def save(rows: pa.Table, folder: Path) -> str:
+def save(rows: pa.Table, folder: Address) -> str:
     """Writes rows to a new file of a folder; the file's path."""
-    import pyarrow.parquet as pq
-
-    folder.mkdir(parents=True, exist_ok=True)
+    storage.make_folder(folder)
     file = folder / f"{uuid4().hex}.parquet"
-    pq.write_table(rows, file)
+    storage.write(rows, file)
     return str(file)
 
 
 def shuffle(
-    whole: Part, read: Callable[[Part], pa.Table], key: str, count: int, folder: Path, run: Runner
+    whole: Part, read: Callable[[Part], pa.Table], key: str, count: int, folder: Address, run: Runner
 ) -> list[Part]:
     """Rows divided anew: for each bucket a part with all rows whose key is in it.
 
@@ -173,5 +178,5 @@ def shuffle(
     return by_bucket(run(partial(_read_and_divide, read, key, count, folder), divided(whole)), count)
 
 
-def _read_and_divide(read: Callable[[Part], pa.Table], key: str, count: int, folder: Path, part: Part) -> Divided:
+def _read_and_divide(read: Callable[[Part], pa.Table], key: str, count: int, folder: Address, part: Part) -> Divided:
     return divide(read(part), key, count, folder)

@@ -31,7 +31,7 @@ from spotify_graph.graph_model import FACTS
 from spotify_graph.lake import acceptance, cleaning
 from spotify_graph.lake.intake import KINDS, PARTITIONED, Entry, Intake
 from spotify_graph.lake.lake import Lake
-from spotify_graph.lake.migration import migrate
+from spotify_graph.lake.preparation import prepare
 from spotify_graph.local import locks
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.resources.spark import SparkResource
@@ -145,7 +145,7 @@ def materialize(
     with locks.turn(settings, who, say):
         if rebuild and not discard_additions:
             first_load.must_be_ours(settings, say)
-        migrate(settings.lake, say)
+        prepare(settings.lake, say)
         refused = take_lying(settings, say)
         report = _materialize(settings, defs, keys, say, working, progress, rebuild=rebuild)
     return replace(report, held_back=(*refused, *report.held_back))
@@ -258,7 +258,7 @@ def forget(
     Raises:
         UserError: the file is not in the lake; Neo4j does not answer.
     """
-    migrate(settings.lake, say)
+    prepare(settings.lake, say)
     found = [it for it in look(settings) if it.name == file and it.entry]
     if not found:
         if any(file in Intake(Lake(settings.lake), table).forgotten() for table in KINDS):

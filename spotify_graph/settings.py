@@ -12,7 +12,9 @@ from typing import Any, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
+from spotify_graph import storage
 from spotify_graph.errors import UserError
+from spotify_graph.storage import Address
 
 PLACEHOLDERS = ("nan", "NaN", "NULL", "null", "None", r"\N", "N/A", "[]")
 """What pandas, Python, databases and spreadsheets write for a missing value."""
@@ -48,6 +50,8 @@ class Settings(BaseSettings):
     Attributes:
         home: `SPOTIFY_GRAPH_HOME`, the folder of everything that the platform writes.
         landing: `SPOTIFY_GRAPH_LANDING`, the folder that logs land in.
+        lake_address: `SPOTIFY_GRAPH_LAKE`, where the Parquet lake is: a folder, or an address such as s3://bucket/folder;
+            unset, the folder `lake` of the home.
         exports: `SPOTIFY_GRAPH_EXPORTS`, the folder that people's listening histories are put into.
         incognito: `SPOTIFY_GRAPH_INCOGNITO`, what becomes of plays in private sessions when a history is imported.
         neo4j_uri: `NEO4J_URI`, the address of an existing server; unset, a local one is started on demand.
@@ -84,6 +88,7 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(), validation_alias="SPOTIFY_GRAPH_HOME")
     landing: Path = Field(Path(), validation_alias="SPOTIFY_GRAPH_LANDING")
+    lake_address: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_LAKE")
     exports: Path = Field(Path(), validation_alias="SPOTIFY_GRAPH_EXPORTS")
     incognito: Literal["leave", "take"] = Field("leave", validation_alias="SPOTIFY_GRAPH_INCOGNITO")
     neo4j_uri: str | None = Field(None, validation_alias="NEO4J_URI")
@@ -131,6 +136,19 @@ class Settings(BaseSettings):
         # Only Python looks into it, which takes every character for itself.
         return _fit(path, {})
 
+    @field_validator("lake_address")
+    @classmethod
+    def _fit_for_lake(cls, address: str | None) -> str | None:
+        if address is None:
+            return None
+        if "@" in address:
+            raise ValueError("an address with a user or a password in it: use the variables of its store")
+        try:
+            place = storage.at(address)
+        except (ImportError, ValueError) as error:
+            raise ValueError(f"{address}: {error}") from None
+        return str(_fit(place.expanduser().absolute(), _INVALID)) if isinstance(place, Path) else address
+
     @field_validator("neo4j_uri")
     @classmethod
     def _without_credentials(cls, uri: str | None) -> str | None:
@@ -161,9 +179,9 @@ class Settings(BaseSettings):
         return self.home / "dagster"
 
     @property
-    def lake(self) -> Path:
+    def lake(self) -> Address:
         """The root of the Parquet lake."""
-        return self.home / "lake"
+        return storage.at(self.lake_address) if self.lake_address else self.home / "lake"
 
     def make_home(self) -> None:
         """Makes the home, for this user alone, and makes sure that it can be written to.

@@ -16,6 +16,7 @@ from spotify_graph.local import replacement, store
 from spotify_graph.neo4j_io import models, publication
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.vocabulary import Endpoint, GraphTable, Property, PropertyType, RelationshipType
+from spotify_graph.storage import Address
 from spotify_graph_tests.emptied import DATABASE
 from spotify_graph_tests.keyed_rows import Contents, change
 from spotify_graph_tests.killing import Steps
@@ -42,13 +43,13 @@ def _driver() -> Iterator[Driver]:
         yield driver
 
 
-def publish(table: GraphTable, path: Path, _steps: Steps | None = None) -> None:
+def publish(table: GraphTable, path: Address, _steps: Steps | None = None) -> None:
     """Publishes a snapshot, in batches of two rows."""
     with _driver() as driver:
         publication.publish(driver, DATABASE, table, Snapshot.load(path), batch_rows=2)
 
 
-def renew(path: Path, version: str, _steps: Steps | None = None) -> None:
+def renew(path: Address, version: str, _steps: Steps | None = None) -> None:
     """Loads a model version beside the active one, switches to it and removes the other, or does what is left of it."""
     with _driver() as driver:
         active = models.active(driver, DATABASE, MODEL)

@@ -18,6 +18,7 @@ from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph.settings import Settings
+from spotify_graph.storage import Address
 from spotify_graph_tests.disturbed import SELECTION
 
 _KEEPER = """
@@ -129,7 +130,7 @@ def materialize_and_kill(jvm: int) -> None:
     assert all("Spark's JVM has ended" in line for line in report.failures), report.failures
 
 
-def build_database(table: GraphTable, path: Path, *, die: bool = False) -> None:
+def build_database(table: GraphTable, path: Address, *, die: bool = False) -> None:
     """Builds the local database of one snapshot; or is killed as soon as neo4j-admin has begun to write it."""
     from spotify_graph.neo4j_io import bulk
 

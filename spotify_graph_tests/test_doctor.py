@@ -69,8 +69,8 @@ def everything(folder: Path) -> dict[str, bytes]:
 
 
 def version_of(platform: Platform, entry: str) -> Path:
-    lake = Lake(platform.home / "lake")
-    return lake.root / entry / lake.manifest.entries[entry].latest
+    root = platform.home / "lake"
+    return root / entry / Lake(root).manifest.entries[entry].latest
 
 
 def test_it_finds_nothing_wrong_with_a_sound_installation_and_changes_nothing(platform: Platform) -> None:

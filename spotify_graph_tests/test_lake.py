@@ -1,4 +1,3 @@
-import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -8,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from spotify_graph import storage
 from spotify_graph.lake import manifest
 from spotify_graph.lake.lake import GROUP_BYTES, Lake
 from spotify_graph.lake.verdicts import Finding, Verdict
@@ -95,7 +95,7 @@ def test_a_refused_version_is_the_latest_and_the_one_before_it_stays_active(lake
 
 
 def test_a_table_whose_version_somebody_deleted_counts_as_never_written(lake: Lake) -> None:
-    shutil.rmtree(put(lake, 1).path)
+    storage.remove(put(lake, 1).path)
     assert (lake.find(NUMBERS), lake.active(NUMBERS)) == (None, None)
     with pytest.raises(FileNotFoundError, match="materialize it first"):
         lake.latest(NUMBERS)

@@ -1,6 +1,5 @@
 """Revisions: what is staged as a difference is the snapshot that staging all rows gives, and publishes as it does."""
 
-import shutil
 from itertools import pairwise
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from spotify_graph import storage
 from spotify_graph.neo4j_io import mending
 from spotify_graph.neo4j_io.errors import StagingError
 from spotify_graph.neo4j_io.revision import MAX_REVISIONS, revise
@@ -163,7 +163,7 @@ def test_a_revision_that_has_lost_rows_is_none_and_the_database_itself_is_compar
     graph.publish_snapshot(PERSON, base)
     later = revised(base, [person("Bob")], [person("Cid")])
     graph.publish_snapshot(PERSON, later)
-    shutil.rmtree(base.path if lost == "the version before" else next(later.path.glob("change=*")))
+    storage.remove(base.path if lost == "the version before" else storage.matching(later.path, "change=*")[0])
     with pytest.raises(FileNotFoundError):
         Snapshot.load(later.path)
     assert written(graph.publish(PERSON, person("Ann"), person("Eve"))) == (1, 0, 1)

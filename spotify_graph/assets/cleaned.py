@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from spotify_graph import charts, markdown
+from spotify_graph import charts, markdown, storage
 from spotify_graph.assets.schema import OWNERS, arrow, columns, table_columns
 from spotify_graph.automation import held_back
 from spotify_graph.automation.conditions import COMBINES_FILES
@@ -317,9 +317,7 @@ def _reasons(title: str, by_reason: Mapping[str, int], few: int = charts.FEW) ->
 
 def _columns_of(version: Version) -> Any:
     """The columns that a version has, as they are in its files."""
-    import pyarrow.parquet as pq
-
-    return pq.read_schema(version.files[0])
+    return storage.parquet(version.files[0]).schema_arrow
 
 
 def _some(version: Version) -> list[object]:

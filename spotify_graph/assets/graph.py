@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from inspect import signature
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,7 @@ from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource
 from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.spark import SparkResource
+from spotify_graph.storage import Address
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -373,7 +373,7 @@ def _judged(
     return Verdict((*others, publication.no_drop(table, snapshot, before, lake, gates)))
 
 
-def _published(asset: GraphAsset, entry: Publication | None, root: Path) -> Published | None:
+def _published(asset: GraphAsset, entry: Publication | None, root: Address) -> Published | None:
     """What is surely published of a table, where it was computed by the code of now."""
     if entry is None or entry.status is not ledger.Status.PUBLISHED:
         return None
@@ -459,7 +459,7 @@ def _is_verified(published: Publication) -> bool:
     return published.status is ledger.Status.PUBLISHED and published.verified_at is not None
 
 
-def _unchanged(table: GraphTable, published: Publication, made_from: MadeFrom, folder: Path) -> Verdict | None:
+def _unchanged(table: GraphTable, published: Publication, made_from: MadeFrom, folder: Address) -> Verdict | None:
     """The verdict on what is published, if it was verified and made from the same."""
     if not _is_verified(published):
         return None

@@ -1,15 +1,14 @@
 """The logs that models and their evaluation read. A module of its own, so that the definitions load without NumPy."""
 
-from pathlib import Path
-
 from spotify_graph.lake.versions import LakeTable
 from spotify_graph.neo4j_io import buckets
 from spotify_graph.resources.spark import SparkResource
+from spotify_graph.storage import Address
 from spotify_graph.training import logs
 from spotify_graph.training.logs import Logs
 
 
-def read(cleaned_events: LakeTable, cleaned_tracks: LakeTable, spark: SparkResource, folder: Path) -> Logs:
+def read(cleaned_events: LakeTable, cleaned_tracks: LakeTable, spark: SparkResource, folder: Address) -> Logs:
     """The logs as the models read them, in buckets where they are large.
 
     Args:

@@ -24,9 +24,10 @@ from spotify_graph.lake.intake import JUDGED_BY, REFUSED_ROWS, ROWS, Intake, ref
 from spotify_graph.lake.removal import WITHHELD
 from spotify_graph.lake.verdicts import Finding, Verdict
 from spotify_graph.lake.versions import Content, MadeFrom, Record, Version
-from spotify_graph.parts import scratch
+from spotify_graph.parts import scratch_here
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource, LandingFolder
+from spotify_graph.storage import Address
 from spotify_graph.transforms import cleaning
 from spotify_graph.transforms.landing import (
     TRACKS,
@@ -153,9 +154,9 @@ class _Taken:
 
 
 @contextmanager
-def _taken_over(landing: LandingFolder, lake: Path, file: str, table: LandedTable) -> Iterator[_Taken]:
+def _taken_over(landing: LandingFolder, lake: Address, file: str, table: LandedTable) -> Iterator[_Taken]:
     landed = landing.folder / file
-    with scratch(lake) as folder:
+    with scratch_here(lake) as folder:
         copy = folder / file
         try:
             fault = copy_landed(landed, landing.folder, copy)

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -37,6 +36,7 @@ from spotify_graph.parts import Part, divided, save, scratch
 from spotify_graph.resources.lake import LakeResource
 from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.spark import SparkResource
+from spotify_graph.storage import Address
 from spotify_graph.tasks import model_rows
 from spotify_graph.transforms.recommendations.parameters import Parameters
 
@@ -272,7 +272,7 @@ def _train(
     _Staged(version, snapshots, seconds, start_of(logs.until)).keep(lake, made_from)
 
 
-def _staged(rows: Sequence[Part], version: str, table: GraphTable, spark: SparkResource, root: Path) -> Snapshot:
+def _staged(rows: Sequence[Part], version: str, table: GraphTable, spark: SparkResource, root: Address) -> Snapshot:
     """What a model says, as a snapshot."""
     parts = [part for each in rows for part in divided(each)]
     count = sum(part.rows for part in parts)
@@ -324,7 +324,7 @@ def _published_and_verified(
 
 
 def _verified(
-    table: GraphTable, neo4j: PlatformNeo4j, root: Path, changes: Sequence[Changes]
+    table: GraphTable, neo4j: PlatformNeo4j, root: Address, changes: Sequence[Changes]
 ) -> Iterator[dg.AssetCheckResult]:
     """The checks of what the database holds of a table, in which these changes were mended so far."""
     entry = ledger.read(neo4j.driver, neo4j.database)[table.asset]
@@ -333,7 +333,7 @@ def _verified(
     yield gate.result(publication.untouched(table, [*changes, *later], entry), table.asset)
 
 
-def _all_hold(entries: Mapping[str, Publication], root: Path) -> bool:
+def _all_hold(entries: Mapping[str, Publication], root: Address) -> bool:
     """Whether what is published of models is whole, or can be mended where it is published."""
     for table in RECOMMENDATIONS:
         entry = entries.get(table.asset)

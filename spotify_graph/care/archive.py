@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, Self
 
 from spotify_graph.errors import UserError
+from spotify_graph.storage import Address
 
 FORMAT = 1
 """The form of archives that this program writes. It reads no newer one."""
@@ -56,7 +57,7 @@ class Writer:
         self._archive = archive
         self.files: dict[str, dict[str, Any]] = {}
 
-    def add(self, name: str, path: Path) -> None:
+    def add(self, name: str, path: Address) -> None:
         """Adds a file under a name."""
         # Parquet and dumps are compressed already.
         with path.open("rb") as source, self._archive.open(_member(name), "w", force_zip64=True) as target:

@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from spotify_graph import storage
 from spotify_graph.care import archive, backups, forgetting
 from spotify_graph.care.archive import Content
 from spotify_graph.errors import UserError
@@ -27,7 +28,7 @@ from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import ledger, models, verification
 from spotify_graph.neo4j_io.ledger import Status
 from spotify_graph.neo4j_io.staging import Snapshot
-from spotify_graph.parts import scratch
+from spotify_graph.parts import scratch_here
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.settings import Settings
 from spotify_graph.times import utc
@@ -87,12 +88,12 @@ def back_up(settings: Settings, file: Path, say: Callable[[str], None]) -> Backu
                 history=_has_history(settings),
             )
             with archive.writing(file, lambda: content) as writer:
-                with server.stopped(say), scratch(settings.lake) as folder:
+                with server.stopped(say), scratch_here(settings.lake) as folder:
                     writer.add(_DUMP, server.dump(folder, say))
                 say("Copying the lake")
                 try:
                     for path in reach.files(lake, kept):
-                        writer.add(f"{_LAKE}/{path.relative_to(lake.root)}", path)
+                        writer.add(f"{_LAKE}/{storage.relative(path, lake.root)}", path)
                 except FileNotFoundError as error:
                     raise UserError(f"the lake is not whole: {error}; `spotify-graph doctor` says what to do") from None
                 for name, folder in _beside(settings).items():
@@ -161,6 +162,11 @@ def _have_forgotten_again(settings: Settings, say: Callable[[str], None]) -> Non
 def _local(settings: Settings, instead: str) -> LocalNeo4j:
     if settings.neo4j_uri is not None:
         raise UserError(f"NEO4J_URI is {settings.neo4j_uri}, and only a local database is backed up: use {instead}")
+    if settings.lake_address is not None:
+        raise UserError(
+            f"SPOTIFY_GRAPH_LAKE is {settings.lake}, and only a lake in the home is backed up: use what its store has"
+            " for that, while nothing runs"
+        )
     return LocalNeo4j(settings)
 
 

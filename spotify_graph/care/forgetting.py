@@ -9,7 +9,6 @@ from __future__ import annotations
 import bz2
 import gzip
 import os
-import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -18,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from spotify_graph import first_load, runs, sample_data
+from spotify_graph import first_load, runs, sample_data, storage
 from spotify_graph.automation.cleaning import in_database
 from spotify_graph.automation.partitions import FILES
 from spotify_graph.care import backups
@@ -37,6 +36,7 @@ from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.parts import SPOOL
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.settings import Settings
+from spotify_graph.storage import Address
 from spotify_graph.times import utc
 from spotify_graph.transforms.landing import USER_EVENTS
 
@@ -65,10 +65,10 @@ class Forgotten:
 
     events: int
     run: RunReport
-    left: tuple[Path, ...] = ()
+    left: tuple[Address, ...] = ()
     rebuilt: bool = False
     additions: str | None = None
-    sources: tuple[Path, ...] = ()
+    sources: tuple[Address, ...] = ()
     backups: tuple[Path, ...] = ()
 
     @property
@@ -168,14 +168,13 @@ def returned(lake: Lake) -> list[str]:
     if not known.forgotten:
         return []
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     found = set()
     for asset in ("raw_user_events", "cleaned_events"):
         for file, named in lake.manifest.of(asset).items():
             for name in {named.latest, named.active} - {None}:
                 for path in lake.version(f"{asset}/{file}", str(name)).files:
-                    ids = pc.unique(pq.read_table(path, columns=["user_id"])["user_id"].drop_null()).to_pylist()
+                    ids = pc.unique(storage.read(path, ["user_id"])["user_id"].drop_null()).to_pylist()
                     found |= {user_id.strip() for user_id in ids if known.has(user_id.strip())}
     return sorted(found)
 
@@ -204,7 +203,7 @@ def _take_out(
     for file in _files(settings):
         if _may_be_redacted(settings, file):
             with suppress(FileNotFoundError):
-                traces.redact_file(file)
+                traces.redact_file(file) if isinstance(file, Path) else traces.redact_json(file)
     people.done(lake.root, user_id)
     working("looking for the id in every file")
     return replace(
@@ -300,10 +299,11 @@ def _purge(settings: Settings, lake: Lake) -> None:
             with suppress(FileNotFoundError):
                 Snapshot.load(path).by_itself()
     cleaning.clean(lake, datetime.now(UTC) + 2 * cleaning.KEPT, given)
-    shutil.rmtree(lake.root / SPOOL, ignore_errors=True)
-    for folder in list(lake.root.rglob(indexes.FOLDER)):
-        # They are made anew when they are asked for.
-        shutil.rmtree(folder, ignore_errors=True)
+    storage.remove(lake.root / SPOOL)
+    for file in list(storage.files_in(lake.root)):
+        if file.parent.name == indexes.FOLDER:
+            # They are made anew when they are asked for.
+            file.unlink(missing_ok=True)
 
 
 def _latest(lake: Lake, entry: str) -> set[str]:
@@ -317,14 +317,16 @@ def _is_known(settings: Settings, user_id: str) -> bool:
     return next(_traced(traces, files), None) is not None or next(_traced(traces, _sources(settings)), None) is not None
 
 
-def _traced(traces: Traces, files: Iterator[Path]) -> Iterator[Path]:
+def _traced(traces: Traces, files: Iterator[Address]) -> Iterator[Address]:
     for file in files:
         with suppress(FileNotFoundError):
             if _holds(traces, file):
                 yield file
 
 
-def _holds(traces: Traces, file: Path) -> bool:
+def _holds(traces: Traces, file: Address) -> bool:
+    if not isinstance(file, Path):  # of the lake
+        return traces.stands_in(file)
     opened: Callable[[Path], IO[bytes]] | None = {".gz": gzip.open, ".bz2": bz2.open}.get(file.suffix)  # type: ignore[assignment]
     try:
         if opened:
@@ -348,10 +350,14 @@ def _is_in_member(traces: Traces, archive: zipfile.ZipFile, name: str) -> bool:
         return traces.are_in(stream)
 
 
-def _files(settings: Settings) -> Iterator[Path]:
-    """Every file that the platform has written: in the home, and where Dagster keeps its history."""
+def _files(settings: Settings) -> Iterator[Address]:
+    """Every file that the platform has written: in the home, in the lake, and where Dagster keeps its history."""
     others = set(_folders_of_others(settings))
     homes = {settings.home, _dagster_home(settings)}
+    if isinstance(settings.lake, Path):
+        homes.add(settings.lake)
+    else:
+        yield from storage.files_in(settings.lake)
     roots = [it for it in homes if not any(other in it.parents for other in homes)]
     for root in roots:
         for folder, names, files in os.walk(root):
@@ -373,7 +379,7 @@ def _folders_of_others(settings: Settings) -> tuple[Path, ...]:
     return settings.landing, settings.exports, sample_data.beside(settings.landing).user_tastes.parent
 
 
-def _may_be_redacted(settings: Settings, file: Path) -> bool:
+def _may_be_redacted(settings: Settings, file: Address) -> bool:
     """Whether it is history, a log or a record of what was found: texts, in which no program looks for an id."""
     lake, dagster = settings.lake, _dagster_home(settings)
     told = {dagster, settings.home / "failures", settings.home / "logs", settings.home / "neo4j" / "logs"}
@@ -386,5 +392,5 @@ def _dagster_home(settings: Settings) -> Path:
     return Path(os.environ.get("DAGSTER_HOME") or settings.dagster_home)
 
 
-def _is_of_database(settings: Settings, file: Path) -> bool:
+def _is_of_database(settings: Settings, file: Address) -> bool:
     return (settings.home / _DATABASE) in file.parents

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from neo4j import Driver, Session
 
@@ -19,6 +18,7 @@ from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.vocabulary import GraphTable
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.settings import Settings
+from spotify_graph.storage import Address
 
 _OLDEST = (5, 23)
 """The first version that has all of Cypher that the queries use."""
@@ -89,7 +89,7 @@ def _tables(settings: Settings, driver: Driver) -> Iterator[Diagnosis]:
 
 
 def _table(
-    session: Session, table: GraphTable, entry: Publication, root: Path, now: Manifest | None
+    session: Session, table: GraphTable, entry: Publication, root: Address, now: Manifest | None
 ) -> Iterator[Diagnosis]:
     """What is wrong with what the ledger says of a table, if anything."""
     asset, folder = table.asset, root / table.asset / entry.version

@@ -5,11 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from shlex import quote
 
-import pyarrow.parquet as pq
-
+from spotify_graph import storage
 from spotify_graph.care.diagnosis import Diagnosis, ok, problem, reason, warning
 from spotify_graph.errors import UserError
 from spotify_graph.lake import cleaning, manifest, people
@@ -18,6 +16,7 @@ from spotify_graph.lake.manifest import Manifest
 from spotify_graph.lake.versions import Version
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.settings import Settings
+from spotify_graph.storage import Address
 
 _NAMED = 3
 """How many versions are named."""
@@ -35,7 +34,7 @@ class _Broken:
     """
 
     entry: str
-    path: Path
+    path: Address
     why: str
 
     @property
@@ -86,7 +85,7 @@ def examine(settings: Settings) -> Iterator[Diagnosis]:
         yield warning("lake", "old versions were not removed for more than a day", "spotify-graph materialize")
 
 
-def _broken_manifest(root: Path, error: Exception) -> Diagnosis:
+def _broken_manifest(root: Address, error: Exception) -> Diagnosis:
     found = f"the newest manifest can't be read: {reason(error)}"
     with suppress(Exception):
         *before, newest = manifest.kept(root)
@@ -98,7 +97,7 @@ def _broken_manifest(root: Path, error: Exception) -> Diagnosis:
     return problem("lake", found, _RESTORE)
 
 
-def _examined(root: Path, entry: str, name: str) -> _Broken | None:
+def _examined(root: Address, entry: str, name: str) -> _Broken | None:
     path = root / entry / name
     try:
         version = Version.load(path)
@@ -110,8 +109,8 @@ def _examined(root: Path, entry: str, name: str) -> _Broken | None:
             files, rows = ([], 0) if snapshot.revisions else (snapshot.paths(), snapshot.rows)
         for table in version.record.tables.values():
             for file in (*table.files, *table.changes):
-                pq.read_metadata(path.parent / file)
-        there = sum(pq.read_metadata(it).num_rows for it in files)
+                storage.metadata(path.parent / file)
+        there = sum(storage.metadata(it).num_rows for it in files)
         return _Broken(entry, path, f"it has {there:,} rows of {rows:,}") if files and there != rows else None
     except FileNotFoundError as error:
         return _Broken(entry, path, reason(error))

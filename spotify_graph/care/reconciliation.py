@@ -17,7 +17,7 @@ from spotify_graph.checks.gates import BY_TABLE, UNTOUCHED
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import FACTS, TABLES
 from spotify_graph.lake.lake import Lake
-from spotify_graph.lake.migration import migrate
+from spotify_graph.lake.preparation import prepare
 from spotify_graph.local import locks
 from spotify_graph.neo4j_io import ledger
 from spotify_graph.neo4j_io.ledger import Publication, Status
@@ -119,7 +119,7 @@ def reconcile(
         UserError: the lake holds nothing; Neo4j does not answer.
     """
     with locks.turn(settings, "`spotify-graph reconcile`", say):
-        migrate(settings.lake, say)
+        prepare(settings.lake, say)
         if not Lake(settings.lake).manifest.entries:
             raise UserError(f"there is nothing in the lake at {settings.lake}: `spotify-graph materialize` first")
         _disown_lost(settings, say)

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 
 from spotify_graph.checks import gates as gate
 from spotify_graph.errors import UserError
@@ -18,6 +17,7 @@ from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.neo4j import PlatformNeo4j
+from spotify_graph.storage import Address
 
 
 def ends_must_hold(table: GraphTable, entries: Mapping[str, Publication]) -> None:
@@ -60,7 +60,7 @@ def no_drop(table: NodeType, snapshot: Snapshot, before: Publication | None, lak
 def mended(
     neo4j: PlatformNeo4j,
     table: GraphTable,
-    root: Path,
+    root: Address,
     entries: Mapping[str, Publication],
     *,
     thorough: bool = False,
@@ -101,7 +101,7 @@ def mended(
 
 
 def equals_snapshot(
-    neo4j: PlatformNeo4j, table: GraphTable, root: Path, entry: Publication
+    neo4j: PlatformNeo4j, table: GraphTable, root: Address, entry: Publication
 ) -> tuple[Finding, Sequence[Changes]]:
     """Whether the database holds what was published; not asked again where nothing was written since it did.
 

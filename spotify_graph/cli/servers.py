@@ -23,7 +23,7 @@ def up(port: int | None) -> None:
     from spotify_graph.api import server as api
     from spotify_graph.automation import failures
     from spotify_graph.cli.intake import complete_forgetting
-    from spotify_graph.lake.migration import migrate
+    from spotify_graph.lake.preparation import prepare
     from spotify_graph.local import dagster, locks, neo4j_of_up
     from spotify_graph.local.ports import chosen
     from spotify_graph.local.stopping import Stop
@@ -41,7 +41,7 @@ def up(port: int | None) -> None:
         dagster.wait_for_former(settings, console.say)
         with runs.instance(settings) as instance:
             runs.end_orphans(instance)
-        migrate(settings.lake, console.say)
+        prepare(settings.lake, console.say)
         if settings.neo4j_uri is None:
             stack.enter_context(neo4j_of_up.ended(settings, stop, console.say))
         with connect(settings, console.say):

@@ -5,18 +5,18 @@ and what was shown last is shown until then.
 """
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from spotify_graph import charts
 from spotify_graph.lake import documents
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.vocabulary import RelationshipType
+from spotify_graph.storage import Address
 
 FILE = "_degrees.json"
 """What an asset's page shows of degrees, beside its snapshots; where it is missing it is made anew."""
 
 
-def degrees(table: RelationshipType, version: Path) -> str | None:
+def degrees(table: RelationshipType, version: Address) -> str | None:
     """The distribution of degrees at both ends, as a picture in Markdown, or a table where they are few.
 
     Args:

@@ -1,11 +1,11 @@
 """The IO manager that publishes an asset's staged snapshot to the graph of this installation."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from time import monotonic
 
 import dagster as dg
 
+from spotify_graph import storage
 from spotify_graph.graph_model import RECOMMENDER, TABLES
 from spotify_graph.io_managers.degrees import degrees
 from spotify_graph.io_managers.pages import Pages
@@ -59,7 +59,7 @@ class PlatformIOManager(Neo4jIOManager):
         shown = publication_metadata(result, obj.staging_seconds + monotonic() - started)
         context.add_output_metadata({**shown, "staging_seconds": round(obj.staging_seconds, 2)})
         # Where its content is published already, the version that has it stays.
-        version = Path(self.root) / table.asset / result.version
+        version = storage.at(self.root) / table.asset / result.version
         if isinstance(table, RelationshipType) and (drawn := degrees(table, version)):
             context.add_output_metadata({"degrees": dg.MetadataValue.md(drawn)})
         self.pages.finish(context, version)

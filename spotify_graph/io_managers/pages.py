@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -12,6 +11,7 @@ from spotify_graph.io_managers.previews import preview
 from spotify_graph.lake import documents
 from spotify_graph.lake.versions import Version
 from spotify_graph.resources.links import Links
+from spotify_graph.storage import Address
 
 _FILE = "_page.json"
 
@@ -21,7 +21,7 @@ class Pages(dg.ConfigurableResource[None]):
 
     links: dg.ResourceDependency[Links]
 
-    def finish(self, context: dg.OutputContext, version: Path) -> None:
+    def finish(self, context: dg.OutputContext, version: Address) -> None:
         """Keeps an output's metadata with the version in a folder of the lake, and makes that its data version.
 
         By its data version, Dagster tells whether what is computed from it is in sync. The page of a version stays: it
@@ -33,13 +33,13 @@ class Pages(dg.ConfigurableResource[None]):
         if not (version / _FILE).exists():
             _write(version, {**context.output_metadata, **context.get_logged_metadata()})
 
-    def made(self, asset: str, version: Path, metadata: Mapping[str, Any]) -> dg.MaterializeResult[Any]:
+    def made(self, asset: str, version: Address, metadata: Mapping[str, Any]) -> dg.MaterializeResult[Any]:
         """The materialization of an asset whose version is in the lake already, with what its page says."""
         metadata = {**metadata, **self._of_asset(asset), **_of_version(asset, version)}
         _write(version, dg.AssetMaterialization(asset, metadata=metadata).metadata)
         return dg.MaterializeResult(asset, metadata=metadata, data_version=dg.DataVersion(version.name))
 
-    def unchanged(self, asset: str, version: Path, **now: Any) -> dg.MaterializeResult[Any]:
+    def unchanged(self, asset: str, version: Address, **now: Any) -> dg.MaterializeResult[Any]:
         """The materialization of an asset that stays as it was: the version's page, and since when.
 
         Args:
@@ -72,12 +72,12 @@ class Pages(dg.ConfigurableResource[None]):
         }
 
 
-def _of_version(asset: str, version: Path) -> dict[str, Any]:
+def _of_version(asset: str, version: Address) -> dict[str, Any]:
     """What an asset's page shows of a version's rows."""
     rows = preview(asset, version)
     return {"preview": dg.MetadataValue.md(rows)} if rows else {}
 
 
-def _write(version: Path, metadata: Mapping[str, Any]) -> None:
+def _write(version: Address, metadata: Mapping[str, Any]) -> None:
     values = {name: dg.serialize_value(value) for name, value in metadata.items()}
     documents.write(version / _FILE, {"at": datetime.now(UTC).timestamp(), "metadata": values})

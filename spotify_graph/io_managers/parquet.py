@@ -32,7 +32,7 @@ def shown(version: Version, started: float, **counts: int) -> dict[str, Any]:
     return {
         **counts,
         "dagster/row_count": version.rows,
-        "path": dg.MetadataValue.path(version.path),
+        "path": dg.MetadataValue.path(str(version.path)),
         "version": version.name,
         "seconds": round(monotonic() - started, 2),
     }

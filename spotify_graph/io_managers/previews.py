@@ -6,11 +6,11 @@ who somebody is: users' ids, sessions and devices are left out, and the text of 
 
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
-from spotify_graph import markdown
+from spotify_graph import markdown, storage
 from spotify_graph.lake import documents
+from spotify_graph.storage import Address
 
 ROWS = 5
 """How many rows are shown."""
@@ -22,7 +22,7 @@ _IN_EVENT_FILES = frozenset({"raw", "file"})
 _SHOWN = 60
 
 
-def preview(asset: str, version: Path) -> str | None:
+def preview(asset: str, version: Address) -> str | None:
     """A few rows of a version as a table in Markdown, in which nothing is markup; None where it has none.
 
     Of a version that is kept as a change, those are rows that are new or changed in it.
@@ -31,12 +31,10 @@ def preview(asset: str, version: Path) -> str | None:
         asset: the asset's name.
         version: the version's folder.
     """
-    import pyarrow.parquet as pq
-
     hidden = LEFT_OUT | (_IN_EVENT_FILES if asset in _OF_EVENT_FILES else frozenset())
     names = _names(version)
     for file in _files(version):
-        known = pq.ParquetFile(file)
+        known = storage.parquet(file)
         there = {it: names.get(it, it) for it in known.schema_arrow.names if not it.startswith("old_")}
         columns = [it for it, name in there.items() if name not in hidden]
         found = next(known.iter_batches(ROWS, columns=columns), None) if columns else None
@@ -50,7 +48,7 @@ def preview(asset: str, version: Path) -> str | None:
     return None
 
 
-def _names(version: Path) -> dict[str, str]:
+def _names(version: Address) -> dict[str, str]:
     """What a snapshot's columns are called, which its files have by their numbers alone."""
     snapshot = documents.read(version / "_snapshot.json")
     return {f"c{number}": name for number, name in enumerate(snapshot["columns"])} if snapshot else {}
@@ -69,7 +67,7 @@ def _cell(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def _files(version: Path) -> Iterator[Path]:
+def _files(version: Address) -> Iterator[Address]:
     """The files that a version's rows are in, those first that are new in it."""
     if snapshot := documents.read(version / "_snapshot.json"):
         changed = (file for kind in ("inserted", "changed") for file in snapshot["differs"].get(kind, ()))

@@ -9,17 +9,17 @@ it differs from.
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
+from spotify_graph import storage
 from spotify_graph.lake import manifest
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import Version
 from spotify_graph.neo4j_io.staging import Snapshot
+from spotify_graph.storage import Address
 
 KEPT = timedelta(days=1)
 """Longer than any run takes."""
@@ -75,17 +75,16 @@ def clean(lake: Lake, now: datetime, in_database: Iterable[str] = ()) -> Cleaned
     ]
     needed = {base for path, is_kept in found if is_kept for base in bases(path)}
     gone = [path for path, is_kept in found if not is_kept and path not in needed]
-    size = sum(file.stat().st_size for path in gone for file in path.rglob("*") if file.is_file())
+    size = sum(file.stat().st_size for path in gone for file in storage.files_in(path))
     for file in old:
         file.unlink(missing_ok=True)
     for path in gone:
-        shutil.rmtree(path, ignore_errors=True)
-        if not any(path.parent.iterdir()):
-            path.parent.rmdir()
+        storage.remove(path)
+        storage.remove_if_empty(path.parent)
     return Cleaned(len(old), len(gone), size)
 
 
-def _versions(root: Path) -> Iterator[tuple[str, Path, datetime]]:
+def _versions(root: Address) -> Iterator[tuple[str, Address, datetime]]:
     """Every version there is: its entry, its folder, and when it was begun."""
     for path in (*root.glob("*/*"), *root.glob("*/*/*")):
         if (known := _VERSION.fullmatch(path.name)) and path.is_dir():
@@ -93,7 +92,7 @@ def _versions(root: Path) -> Iterator[tuple[str, Path, datetime]]:
             yield str(path.parent.relative_to(root)), path, begun
 
 
-def bases(path: Path) -> Iterator[Path]:
+def bases(path: Address) -> Iterator[Address]:
     """The versions whose files a version is made of, and those that a snapshot differs from, one by way of another."""
     with suppress(FileNotFoundError):
         for table in Version.load(path).record.tables.values():

@@ -7,11 +7,11 @@ asked for, and can be deleted.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
+from spotify_graph import storage
 from spotify_graph.neo4j_io.rows import in_files
+from spotify_graph.storage import Address
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,7 +37,7 @@ def find(file: str, keys: pa.Table) -> pa.Table:
 
     from spotify_graph.neo4j_io import hashing
 
-    indexed = _indexed(Path(file), keys.column_names, whole=True)
+    indexed = _indexed(storage.at(file), keys.column_names, whole=True)
     hashes, known = np.unique(hashing.of_table(keys)), _hashes(indexed)
     starts, ends = np.searchsorted(known, hashes, "left"), np.searchsorted(known, hashes, "right")
     lengths = ends - starts
@@ -57,14 +57,14 @@ def may_hold(file: str, rows: pa.Table) -> NDArray[np.bool_]:
 
     from spotify_graph.neo4j_io import hashing
 
-    hashes, known = hashing.of_table(rows), _hashes(_indexed(Path(file), rows.column_names, whole=False))
+    hashes, known = hashing.of_table(rows), _hashes(_indexed(storage.at(file), rows.column_names, whole=False))
     if not len(known):
         return np.zeros(len(hashes), bool)
     found: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, hashes), len(known) - 1)] == hashes
     return found
 
 
-def _indexed(file: Path, columns: Sequence[str], *, whole: bool) -> pa.Table:
+def _indexed(file: Address, columns: Sequence[str], *, whole: bool) -> pa.Table:
     """A file's hashes of some columns, in order, with whole rows or without."""
     import numpy as np
     import pyarrow as pa
@@ -78,12 +78,9 @@ def _indexed(file: Path, columns: Sequence[str], *, whole: bool) -> pa.Table:
         order = np.argsort(hashes)
         rows = rows.take(pa.array(order)) if whole else rows.select([])
         rows = pa.table([*rows.columns, pa.array(hashes[order])], names=[*rows.column_names, _HASH]).combine_chunks()
-        index.parent.mkdir(exist_ok=True)
-        new = index.with_name(f".{uuid4().hex}")
-        with pa.ipc.new_file(str(new), rows.schema) as written:
+        with storage.arrow_writer(index, rows.schema) as written:
             written.write_table(rows)
-        new.replace(index)
-    return pa.ipc.open_file(pa.memory_map(str(index))).read_all()
+    return storage.read_arrow(index)
 
 
 def _hashes(indexed: pa.Table) -> NDArray[np.uint64]:

@@ -9,14 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import Protocol
 
+from spotify_graph import storage
 from spotify_graph.code_versions import code_of
 from spotify_graph.lake import documents
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.manifest import Forgotten, Manifest
 from spotify_graph.lake.versions import Version
+from spotify_graph.storage import Address
 from spotify_graph.times import utc
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, check_name
 
@@ -216,15 +217,15 @@ class Intake:
 
     def failures(self) -> dict[str, FailedIntake]:
         """The files whose content could not be examined when that was tried last, by name."""
-        files = sorted(self._failures.glob("[!.]*.json"))
+        files = storage.matching(self._failures, "[!.]*.json")
         found = {file.name.removesuffix(".json"): documents.read(file) for file in files}
         return {name: FailedIntake(**known) for name, known in found.items() if known}
 
     @property
-    def _failures(self) -> Path:
+    def _failures(self) -> Address:
         return self.lake.root / _FAILED / self.table.name
 
-    def _failure_file(self, file: str) -> Path:
+    def _failure_file(self, file: str) -> Address:
         return self._failures / f"{check_name(file)}.json"
 
     def forget(self, file: str) -> Entry | None:

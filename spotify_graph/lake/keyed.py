@@ -12,14 +12,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from spotify_graph import storage
 from spotify_graph.lake import indexes
 from spotify_graph.neo4j_io import buckets
 from spotify_graph.neo4j_io.rows import in_files
 from spotify_graph.neo4j_io.running import Runner, in_process
 from spotify_graph.parts import save
+from spotify_graph.storage import Address
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -148,9 +149,8 @@ def together(files: Sequence[str], keys: Sequence[str]) -> pa.Table:
     """Several changes as one: with the values before the first, and after the last."""
     import numpy as np
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    rows = pa.concat_tables(pq.read_table(file) for file in files)
+    rows = pa.concat_tables(storage.read(file) for file in files)
     if len(files) == 1:
         return rows
     numbered = rows.append_column("n", pa.array(np.arange(rows.num_rows)))
@@ -177,20 +177,20 @@ def before(now: pa.Table, change: pa.Table, keys: Sequence[str]) -> pa.Table:
     return pa.concat_tables([others, named.select(others.column_names)])
 
 
-def begin(parts: Sequence[str], rows: int, keys: Sequence[str], folder: Path) -> Keyed:
+def begin(parts: Sequence[str], rows: int, keys: Sequence[str], folder: Address) -> Keyed:
     """A table whose rows were written whole, a file for each bucket, to a version's folder."""
     return Keyed(tuple(keys), rows, tuple(f"{folder.name}/{name}" for name in parts))
 
 
-def write(rows: pa.Table, keys: Sequence[str], folder: Path) -> Keyed:
+def write(rows: pa.Table, keys: Sequence[str], folder: Address) -> Keyed:
     """Writes a table that is in memory whole, to a version's folder."""
     count = buckets.count_for(rows.num_rows)
     split = buckets.split(rows, count, keys[0])
-    files = [Path(save(split.get(number, rows.slice(0, 0)), folder)).name for number in range(count)]
+    files = [_name(save(split.get(number, rows.slice(0, 0)), folder)) for number in range(count)]
     return begin(files, rows.num_rows, keys, folder)
 
 
-def revise(before: Keyed, change: pa.Table, folder: Path, run: Runner = in_process) -> Keyed:
+def revise(before: Keyed, change: pa.Table, folder: Address, run: Runner = in_process) -> Keyed:
     """What a change makes of a table, as a new version of it.
 
     Args:
@@ -201,7 +201,7 @@ def revise(before: Keyed, change: pa.Table, folder: Path, run: Runner = in_proce
     """
     import pyarrow.compute as pc
 
-    named = f"{folder.name}/{Path(save(change, folder)).name}"
+    named = f"{folder.name}/{_name(save(change, folder))}"
     old, new = next(name for name in change.column_names if name.startswith(_OLD)), change.column_names[-1]
     rows = before.rows + pc.count(change[new]).as_py() - pc.count(change[old]).as_py()
     after = replace(
@@ -213,16 +213,16 @@ def revise(before: Keyed, change: pa.Table, folder: Path, run: Runner = in_proce
     )
     if after.changed > max(_SHARE * rows, _FEW_ROWS):
         parts = table(after, folder.parent).parts
-        files = [Path(file).name for file in run(partial(_fold, folder), parts)]
+        files = [_name(file) for file in run(partial(_fold, folder), parts)]
         return replace(after, files=tuple(f"{folder.name}/{file}" for file in files), changes=(), changed=0)
     if len(after.changes) == _CHANGES:
         merged = together([str(folder.parent / file) for file in after.changes], after.keys)
-        file = Path(save(merged, folder)).name
+        file = _name(save(merged, folder))
         return replace(after, changes=(f"{folder.name}/{file}",), changed=merged.num_rows)
     return after
 
 
-def table(known: Keyed, entry: Path) -> KeyedTable:
+def table(known: Keyed, entry: Address) -> KeyedTable:
     """A table as it can be read.
 
     Args:
@@ -237,7 +237,11 @@ def table(known: Keyed, entry: Path) -> KeyedTable:
     )
 
 
-def _fold(folder: Path, part: KeyedTable) -> str:
+def _name(file: str) -> str:
+    return storage.at(file).name
+
+
+def _fold(folder: Address, part: KeyedTable) -> str:
     return save(part.read(), folder)
 
 

@@ -7,22 +7,22 @@ a version's name reads the same rows for ever.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
+from spotify_graph import storage
 from spotify_graph.errors import UserError
 from spotify_graph.lake import keyed, manifest
 from spotify_graph.lake.manifest import Manifest
 from spotify_graph.lake.versions import Record, Version
 from spotify_graph.neo4j_io.running import Runner, in_process
 from spotify_graph.parts import save
+from spotify_graph.storage import Address
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -44,7 +44,7 @@ class Lake:
         pinned: the manifest that is read; None means the newest one, at each look.
     """
 
-    root: Path
+    root: Address
     pinned: Manifest | None = None
 
     def pin(self) -> Lake:
@@ -92,11 +92,9 @@ class Lake:
 
     def write_stream(self, name: str, stream: pa.RecordBatchReader, record: Record | None = None) -> Version:
         """Writes rows as they come, in bounded memory and without Spark; otherwise like `write_parts`."""
-        import pyarrow.parquet as pq
-
         with self._new_version(name) as folder:
             rows, file = 0, folder / "part-00000.parquet"
-            with pq.ParquetWriter(file, stream.schema) as writer:
+            with storage.writer(file, stream.schema) as writer:
                 for group in _groups(stream):
                     writer.write_table(group, row_group_size=len(group))
                     rows += len(group)
@@ -108,13 +106,13 @@ class Lake:
             return Version(folder, record).save()
 
     @contextmanager
-    def _new_version(self, name: str) -> Iterator[Path]:
+    def _new_version(self, name: str) -> Iterator[Address]:
         folder = self._folder(name) / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{uuid4().hex[:8]}"
-        folder.mkdir(parents=True)
+        storage.make_folder(folder)
         try:
             yield folder
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            storage.remove(folder)
             raise
 
     def put(self, versions: Mapping[str, Version], *, without: Sequence[str] = ()) -> None:
@@ -144,7 +142,7 @@ class Lake:
         """
         return Version.load(self._folder(name) / version)
 
-    def _folder(self, name: str) -> Path:
+    def _folder(self, name: str) -> Address:
         # Whoever names a file or a partition names an entry, too.
         if any(part in {"", ".", ".."} for part in name.split("/")):
             raise UserError(f"{name!r} is no entry of the lake: it would lie outside")
@@ -238,9 +236,9 @@ class Lake:
             return Version(folder, record).but(rows=tables[main].rows, tables=tables, before=before.name)
 
 
-def _write_part(folder: Path, part: Callable[[], tuple[pa.Table, T]]) -> tuple[str, int, T]:
+def _write_part(folder: Address, part: Callable[[], tuple[pa.Table, T]]) -> tuple[str, int, T]:
     rows, counted = part()
-    return Path(save(rows, folder)).name, rows.num_rows, counted
+    return storage.at(save(rows, folder)).name, rows.num_rows, counted
 
 
 def _groups(stream: pa.RecordBatchReader) -> Iterator[pa.Table]:

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Self
 
 from spotify_graph.errors import UserError
 from spotify_graph.lake import documents
+from spotify_graph.storage import Address
 from spotify_graph.times import utc
 
 FOLDER = "_manifests"
@@ -88,7 +88,7 @@ class Manifest:
         return dict(sorted(found.items()))
 
 
-def newest(root: Path) -> Manifest:
+def newest(root: Address) -> Manifest:
     """The newest manifest of a lake; one that names nothing where there is none.
 
     Raises:
@@ -108,7 +108,7 @@ def newest(root: Path) -> Manifest:
     return Manifest()
 
 
-def at(root: Path, number: int) -> Manifest:
+def at(root: Address, number: int) -> Manifest:
     """The manifest of a number.
 
     Raises:
@@ -117,7 +117,7 @@ def at(root: Path, number: int) -> Manifest:
     return _read(_file(root, number))
 
 
-def change(root: Path, make: Callable[[Manifest], Manifest]) -> Manifest:
+def change(root: Address, make: Callable[[Manifest], Manifest]) -> Manifest:
     """Makes a change of a lake, and gives the manifest that it is in.
 
     Args:
@@ -134,7 +134,7 @@ def change(root: Path, make: Callable[[Manifest], Manifest]) -> Manifest:
             return after
 
 
-def first(root: Path, manifest: Manifest) -> None:
+def first(root: Address, manifest: Manifest) -> None:
     """Puts the first manifest of a lake, unless there is one."""
     documents.put_if_absent(_file(root, 1), asdict(replace(manifest, number=1, at=_now())))
 
@@ -143,16 +143,16 @@ def _now() -> str:
     return utc(datetime.now(UTC), "microseconds")
 
 
-def kept(root: Path) -> list[Path]:
+def kept(root: Address) -> list[Address]:
     """The files of the manifests that are kept, oldest first."""
     return [_file(root, number) for number in sorted(_numbers(root))]
 
 
-def _numbers(root: Path) -> list[int]:
+def _numbers(root: Address) -> list[int]:
     return [int(file.stem) for file in (root / FOLDER).glob("[0-9]*.json")]
 
 
-def _file(root: Path, number: int) -> Path:
+def _file(root: Address, number: int) -> Address:
     return root / FOLDER / f"{number:012}.json"
 
 
@@ -167,5 +167,5 @@ def _of_text(text: str) -> Manifest:
     )
 
 
-def _read(file: Path) -> Manifest:
+def _read(file: Address) -> Manifest:
     return _of_text(file.read_text(encoding="utf-8"))

@@ -14,10 +14,10 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spotify_graph.lake import documents
+from spotify_graph.storage import Address
 from spotify_graph.times import utc
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class People:
         return found
 
 
-def read(root: Path) -> People:
+def read(root: Address) -> People:
     """The people who were forgotten.
 
     Args:
@@ -109,12 +109,12 @@ def read(root: Path) -> People:
     return People(**known) if known else People()
 
 
-def leaving(root: Path) -> list[Leaving]:
+def leaving(root: Address) -> list[Leaving]:
     """Who is being taken out."""
     return [Leaving(**known) for known in documents.read(_file(root, _LEAVING)) or ()]
 
 
-def begin(root: Path, person: Leaving) -> None:
+def begin(root: Address, person: Leaving) -> None:
     """Remembers that a person is to be taken out, and takes in nothing of them from now on."""
     known = read(root)
     keyed = People(known.key or secrets.token_hex(32), known.forgotten)
@@ -124,12 +124,12 @@ def begin(root: Path, person: Leaving) -> None:
     _write_leaving(root, [*(it for it in leaving(root) if it.user_id != person.user_id), person])
 
 
-def done(root: Path, user_id: str) -> None:
+def done(root: Address, user_id: str) -> None:
     """Forgets the id of somebody who is taken out."""
     _write_leaving(root, [it for it in leaving(root) if it.user_id != user_id])
 
 
-def _write_leaving(root: Path, people: Sequence[Leaving]) -> None:
+def _write_leaving(root: Address, people: Sequence[Leaving]) -> None:
     for debris in (root / FOLDER).glob(f".{_LEAVING}.*"):
         debris.unlink(missing_ok=True)
     if people:
@@ -138,7 +138,7 @@ def _write_leaving(root: Path, people: Sequence[Leaving]) -> None:
         _file(root, _LEAVING).unlink(missing_ok=True)
 
 
-def let_back(root: Path, user_id: str) -> bool:
+def let_back(root: Address, user_id: str) -> bool:
     """Takes in again what lands of a person. Whether they were forgotten."""
     known = read(root)
     if not known.has(user_id):
@@ -148,7 +148,7 @@ def let_back(root: Path, user_id: str) -> bool:
     return True
 
 
-def carry_over(before: Path, after: Path) -> None:
+def carry_over(before: Address, after: Address) -> None:
     """Has a lake that takes the place of another keep out whom that one keeps out.
 
     Args:
@@ -187,5 +187,5 @@ class Withheld:
             yield batch.filter(pa.array(~theirs))
 
 
-def _file(root: Path, name: str) -> Path:
+def _file(root: Address, name: str) -> Address:
     return root / FOLDER / name

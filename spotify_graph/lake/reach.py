@@ -6,15 +6,16 @@ With each go those whose files it is made of.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from pathlib import Path
 
+from spotify_graph import storage
 from spotify_graph.lake import indexes, manifest
 from spotify_graph.lake.cleaning import bases
 from spotify_graph.lake.lake import Lake
 from spotify_graph.parts import SPOOL
+from spotify_graph.storage import Address
 
 
-def files(lake: Lake, in_database: Collection[str] = ()) -> Iterator[Path]:
+def files(lake: Lake, in_database: Collection[str] = ()) -> Iterator[Address]:
     """The files that a lake needs which has one manifest, the pinned one, and no history.
 
     Args:
@@ -26,16 +27,16 @@ def files(lake: Lake, in_database: Collection[str] = ()) -> Iterator[Path]:
     """
     root, now = lake.root, lake.manifest
     yield next(file for file in manifest.kept(root) if int(file.stem) == now.number)
-    for folder in sorted(root.glob("_*")):
+    for folder in storage.matching(root, "_*"):
         if folder.is_dir() and folder.name not in {manifest.FOLDER, SPOOL}:
             yield from _files(folder)
-    for folder in sorted(_versions(lake, in_database)):
+    for folder in sorted(_versions(lake, in_database), key=str):
         if not folder.is_dir():
             raise FileNotFoundError(f"there is no version {folder.name} in {folder.parent}")
         yield from _files(folder)
 
 
-def _versions(lake: Lake, in_database: Collection[str]) -> set[Path]:
+def _versions(lake: Lake, in_database: Collection[str]) -> set[Address]:
     root = lake.root
     named = {
         root / entry / version
@@ -48,6 +49,6 @@ def _versions(lake: Lake, in_database: Collection[str]) -> set[Path]:
     return found | {base for path in found for base in bases(path)}
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def _files(folder: Address) -> Iterator[Address]:
     """A folder's files but for indexes, which are made anew when they are asked for."""
-    return (path for path in sorted(folder.rglob("*")) if path.is_file() and path.parent.name != indexes.FOLDER)
+    return (path for path in sorted(storage.files_in(folder), key=str) if path.parent.name != indexes.FOLDER)

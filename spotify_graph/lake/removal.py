@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from spotify_graph import storage
 from spotify_graph.lake.intake import PARTITIONED, Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.manifest import Manifest, Named
@@ -91,22 +92,21 @@ def _name(new: Mapping[str, Version], name: str) -> str:
 def _without(version: Version, asset: str, user_id: str) -> Version | None:
     """The version without a person's rows; None where it has none."""
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
     folder, rows = version.path.with_name(new_version()), 0
     kept = {}
     for name in version.record.files:
-        table = pq.read_table(version.path / name)
+        table = storage.read(version.path / name)
         kept[name] = table.filter(pc.invert(_THEIRS[asset](table, user_id))) if table.num_rows else table
         rows += kept[name].num_rows
-    if rows == sum(pq.read_metadata(version.path / name).num_rows for name in kept):
+    if rows == sum(storage.metadata(version.path / name).num_rows for name in kept):
         return None
-    folder.mkdir()
+    storage.make_folder(folder)
     for name, table in kept.items():
-        known = pq.read_metadata(version.path / name)
+        known = storage.metadata(version.path / name)
         # In groups as before: a task reads whole ones.
         size = known.row_group(0).num_rows if known.num_row_groups else None
-        pq.write_table(table, folder / name, row_group_size=size)
+        storage.write(table, folder / name, row_group_size=size)
     counts = dict(version.record.counts)
     if asset == _RAW:
         counts[WITHHELD] = counts.get(WITHHELD, 0) + version.rows - rows
@@ -117,8 +117,6 @@ def _without(version: Version, asset: str, user_id: str) -> Version | None:
 
 def _count_anew(lake: Lake, file: str, new: Mapping[str, Version], after: Mapping[str, Named]) -> None:
     """Says of cleaned events what is true of them now: which raw version they are of, and the counts."""
-    import pyarrow.parquet as pq
-
     cleaned, rejected, raw = (after.get(f"{asset}/{file}") for asset in (_CLEANED, _REJECTED, _RAW))
     for name in {cleaned.latest, cleaned.active} - {None} if cleaned else ():
         version = lake.version(f"{_CLEANED}/{file}", str(name))
@@ -128,7 +126,7 @@ def _count_anew(lake: Lake, file: str, new: Mapping[str, Version], after: Mappin
             bad = lake.version(f"{_REJECTED}/{file}", rejected.latest)
             reasons = Counter[str]()
             for path in bad.files:
-                for listed in pq.read_table(path, columns=["reasons"])["reasons"].to_pylist():
+                for listed in storage.read(path, columns=["reasons"])["reasons"].to_pylist():
                     reasons.update(listed)
             counts["rows_read"] = lake.version(f"{_RAW}/{file}", raw.latest).rows
             counts["rejected"] = bad.rows

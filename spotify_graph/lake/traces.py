@@ -15,6 +15,9 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote
 
+from spotify_graph import storage
+from spotify_graph.storage import Address
+
 REPLACEMENT = "[forgotten]"
 """What stands in the place of an id that was replaced."""
 
@@ -97,7 +100,7 @@ class Traces:
             opened.truncate()
         return True
 
-    def redact_json(self, file: Path) -> bool:
+    def redact_json(self, file: Address) -> bool:
         """Replaces it in a JSON document. Whether it stood there."""
         if not self._is_in_bytes(file):
             return False
@@ -106,10 +109,7 @@ class Traces:
             new = json.dumps(self.redacted(json.loads(text)), indent=1, ensure_ascii=False)
         except ValueError:
             new = self.redact(text)
-        beside = file.with_name(f".{file.name}.new")
-        beside.write_text(new, encoding="utf-8")
-        beside.chmod(file.stat().st_mode & 0o777)
-        beside.replace(file)
+        storage.put(file, new, private=not file.stat().st_mode & 0o077)
         return True
 
     def _redact_sqlite(self, file: Path) -> bool:
@@ -137,7 +137,7 @@ class Traces:
                 return json.dumps(self.redacted(value))
         return self.redact(text)
 
-    def stands_in(self, file: Path) -> bool:
+    def stands_in(self, file: Address) -> bool:
         """Whether it stands in a file; of Parquet and Arrow in columns that may be about people."""
         head = _head(file)
         if head.startswith((_PARQUET, _ARROW)):
@@ -153,20 +153,13 @@ class Traces:
             rest = chunk[-self._longest - 4 :]
         return False
 
-    def _is_in_bytes(self, file: Path) -> bool:
+    def _is_in_bytes(self, file: Address) -> bool:
         with file.open("rb") as opened:
             return self.are_in(opened)
 
-    def _is_in_table(self, file: Path, *, parquet: bool) -> bool:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        if parquet:
-            # Statistics are in the file's end, as they are.
-            batches: Iterator[pa.RecordBatch] = pq.ParquetFile(file).iter_batches()
-        else:
-            opened = pa.ipc.open_file(pa.memory_map(str(file)))
-            batches = (opened.get_batch(number) for number in range(opened.num_record_batches))
+    def _is_in_table(self, file: Address, *, parquet: bool) -> bool:
+        # Statistics are in the file's end, as they are.
+        batches = storage.parquet(file).iter_batches() if parquet else storage.read_arrow(file).to_batches()
         return any(self._is_in_column(batch[name]) for batch in batches for name in _of_people(batch.schema))
 
     def _is_in_column(self, column: Any) -> bool:
@@ -205,6 +198,6 @@ def _bounded(text: str) -> str:
     return f"{before}{re.escape(text)}{after}"
 
 
-def _head(file: Path) -> bytes:
+def _head(file: Address) -> bytes:
     with file.open("rb") as opened:
-        return opened.read(len(_SQLITE))
+        return bytes(opened.read(len(_SQLITE)))

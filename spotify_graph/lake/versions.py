@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from spotify_graph.lake import documents, keyed
 from spotify_graph.lake.keyed import Keyed, KeyedTable
 from spotify_graph.lake.verdicts import Verdict
 from spotify_graph.parts import Part
+from spotify_graph.storage import Address
 from spotify_graph.times import utc
 from spotify_graph.transforms.arrow_types import arrow_type
 
@@ -120,11 +120,11 @@ class Version:
         record: what is known of it.
     """
 
-    path: Path
+    path: Address
     record: Record
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Address) -> Self:
         """The version in a folder.
 
         Raises:
@@ -164,7 +164,7 @@ class Version:
         return self.record.verdict
 
     @property
-    def files(self) -> list[Path]:
+    def files(self) -> list[Address]:
         """Its Parquet files."""
         return [self.path / name for name in self.record.files]
 

@@ -1,13 +1,13 @@
 """The IO manager that publishes an asset's rows to Neo4j."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import dagster as dg
 from pydantic import Field
 
+from spotify_graph import storage
 from spotify_graph.neo4j_dagster.metadata import publication_metadata
 from spotify_graph.neo4j_dagster.resource import Connection, Neo4jServer
 from spotify_graph.neo4j_dagster.retries import transient_errors_retried
@@ -140,19 +140,19 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
         published = ledger.entry(*self.connection, table.asset)
         if published is None or published.status in (ledger.Status.PUBLISHING, ledger.Status.LOADED):
             raise FileNotFoundError(f"no publication of {table.asset} is finished: materialize it first")
-        rows = Snapshot.load(Path(self.root) / table.asset / published.version).read()
+        rows = Snapshot.load(storage.at(self.root) / table.asset / published.version).read()
         return rows.to_pandas() if _is_pandas(context.dagster_type.typing_type) else rows
 
     def _staged(self, given: object, table: GraphTable) -> Snapshot:
         from spotify_graph.neo4j_dagster.frames import as_rows
 
         rows = as_rows(given, table)
-        return staging.stage([lambda: rows], table, Path(self.root), buckets=buckets.count_for(rows.num_rows))
+        return staging.stage([lambda: rows], table, storage.at(self.root), buckets=buckets.count_for(rows.num_rows))
 
     def _mended_ends(self, table: GraphTable) -> list[Changes]:
         driver, database = self.connection
         try:
-            return mending.mend_ends(driver, database, table, Path(self.root), keep=self.keep_foreign)
+            return mending.mend_ends(driver, database, table, storage.at(self.root), keep=self.keep_foreign)
         except (PublicationError, FileNotFoundError):
             # Nodes that were never published are not there to be mended: that ends are missing says what to do.
             return []
@@ -165,9 +165,9 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
         driver, database = self.connection
         with driver.session(database=database) as session:
             entry = ledger.find(session, table.asset)
-            if not mending.may_differ(session, table, entry, Path(self.root), keep=self.keep_foreign):
+            if not mending.may_differ(session, table, entry, storage.at(self.root), keep=self.keep_foreign):
                 return []
-        done = mending.mend(driver, database, table, Path(self.root), keep=self.keep_foreign)
+        done = mending.mend(driver, database, table, storage.at(self.root), keep=self.keep_foreign)
         if not done.verification.holds:
             problem = f"the database is not what was published: {'; '.join(done.verification.differences)}"
             raise PublicationError(table.asset, problem, advice="publish again")

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spotify_graph import storage
 from spotify_graph.neo4j_io import checksum, cypher, difference, ledger, transaction
 from spotify_graph.neo4j_io.difference import Difference, Rows
 from spotify_graph.neo4j_io.errors import EXAMPLES
@@ -192,13 +192,6 @@ def left_over(snapshot: Snapshot, entry: ledger.Publication | None) -> list[Snap
     return found
 
 
-@contextmanager
-def work_folder(snapshot: Snapshot) -> Iterator[Path]:
-    """An empty folder below the snapshot's, which readers of Parquet pass over, and which is removed in the end."""
-    folder = snapshot.path / "_publication"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def work_folder(snapshot: Snapshot) -> AbstractContextManager[Path]:
+    """An empty folder of this machine: below the snapshot's if that is there, where readers of Parquet pass over it."""
+    return storage.work_folder(snapshot.path / "_publication")

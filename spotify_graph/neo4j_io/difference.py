@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spotify_graph import storage
 from spotify_graph.neo4j_io import checksum
 from spotify_graph.neo4j_io.rows import read_whole, schema
 from spotify_graph.neo4j_io.vocabulary import GraphTable
+from spotify_graph.storage import Address
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,7 +42,7 @@ class Rows:
         count: how many there are.
     """
 
-    files: tuple[Path, ...] = ()
+    files: tuple[Address, ...] = ()
     count: int = 0
 
 
@@ -64,7 +65,7 @@ class Difference:
     foreign: Rows = Rows()
 
 
-def from_snapshot(old: Snapshot, new: Snapshot, table: GraphTable, folder: Path) -> Difference:
+def from_snapshot(old: Snapshot, new: Snapshot, table: GraphTable, folder: Address) -> Difference:
     """Writes what turns the rows of one snapshot into those of another, with the columns named c0, c1, ... in order.
 
     Args:
@@ -81,7 +82,7 @@ def from_snapshot(old: Snapshot, new: Snapshot, table: GraphTable, folder: Path)
 
 
 def from_export(
-    exported: Sequence[Path], new: Snapshot, ours: Sequence[Snapshot], table: GraphTable, folder: Path
+    exported: Sequence[Address], new: Snapshot, ours: Sequence[Snapshot], table: GraphTable, folder: Address
 ) -> tuple[Difference, dict[str, int]]:
     """Does the work of `from_snapshot` for what was exported from the database.
 
@@ -164,7 +165,7 @@ def compare(base: Base, staged: pa.Table, table: GraphTable) -> dict[str, pa.Tab
     }
 
 
-def write(found: Mapping[str, pa.Table], folder: Path) -> Difference:
+def write(found: Mapping[str, pa.Table], folder: Address) -> Difference:
     """Writes changes that `compare` found.
 
     Args:
@@ -180,19 +181,17 @@ def write(found: Mapping[str, pa.Table], folder: Path) -> Difference:
 class _Writer:
     """Writes changes, and knows where they are."""
 
-    folder: Path
+    folder: Address
     written: dict[str, Rows] = field(default_factory=dict)
 
     def add(self, found: Mapping[str, pa.Table]) -> None:
-        import pyarrow.parquet as pq
-
         for kind, rows in found.items():
             if not rows.num_rows:
                 continue
             before = self.written.get(kind, Rows())
             file = self.folder / f"change={kind}" / f"{len(before.files):05d}.parquet"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            pq.write_table(rows, file)
+            storage.make_folder(file.parent)
+            storage.write(rows, file)
             self.written[kind] = Rows((*before.files, file), before.count + rows.num_rows)
 
     def difference(self) -> Difference:

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -21,6 +20,7 @@ from spotify_graph.neo4j_io import cypher, ledger, transaction
 from spotify_graph.neo4j_io.errors import EXAMPLES, EndsMissingError
 from spotify_graph.neo4j_io.rows import read
 from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, RelationshipType
+from spotify_graph.storage import Address
 
 Columns = dict[str, list[Any]]
 """A batch: the values of each column, named c0, c1, ... in the table's order."""
@@ -33,7 +33,7 @@ _LANES = 2
 
 
 def upsert(
-    session: Session, table: GraphTable, mine: ledger.Claim, files: Sequence[Path], batch_rows: int
+    session: Session, table: GraphTable, mine: ledger.Claim, files: Sequence[Address], batch_rows: int
 ) -> Iterator[int]:
     """Inserts rows, or sets all their properties if they exist. Other properties stay.
 
@@ -69,7 +69,7 @@ def _upserting(table: GraphTable, mine: ledger.Claim) -> Callable[[ManagedTransa
 
 
 def create(
-    driver: Driver, database: str, table: GraphTable, mine: ledger.Claim, files: Sequence[Path], batch_rows: int
+    driver: Driver, database: str, table: GraphTable, mine: ledger.Claim, files: Sequence[Address], batch_rows: int
 ) -> Generator[int]:
     """Inserts rows that are known to be new, each batch once, over two sessions.
 
@@ -134,7 +134,7 @@ def delete(
     session: Session,
     table: GraphTable,
     mine: ledger.Claim,
-    files: Sequence[Path],
+    files: Sequence[Address],
     batch_rows: int,
     relationships: Counter[str] | None = None,
 ) -> Iterator[int]:
@@ -238,7 +238,7 @@ def _ends_missing(tx: ManagedTransaction, table: RelationshipType, batch: Column
     return EndsMissingError(table.asset, what, examples, advice)
 
 
-def _batches(files: Sequence[Path], width: int, rows: int) -> Iterator[Columns]:
+def _batches(files: Sequence[Address], width: int, rows: int) -> Iterator[Columns]:
     """Reads the first columns of files; batches are full, however small the files are."""
     pending: list[pa.RecordBatch] = []
     waiting = 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spotify_graph.neo4j_io import constraints, ledger, transaction, verification
@@ -18,6 +17,7 @@ from spotify_graph.neo4j_io.publication import BATCH_ROWS
 from spotify_graph.neo4j_io.staging import Snapshot, pattern
 from spotify_graph.neo4j_io.verification import Verification
 from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, RelationshipType
+from spotify_graph.storage import Address
 
 if TYPE_CHECKING:
     from neo4j import Driver, ManagedTransaction, Session
@@ -61,7 +61,7 @@ def may_differ(
     session: Session,
     table: GraphTable,
     entry: ledger.Publication | None,
-    root: Path,
+    root: Address,
     *,
     keep: bool = False,
     thorough: bool = False,
@@ -95,7 +95,7 @@ def mend(
     driver: Driver,
     database: str,
     table: GraphTable,
-    root: Path,
+    root: Address,
     *,
     keep: bool = False,
     batch_rows: int = BATCH_ROWS,
@@ -142,7 +142,7 @@ def mend(
     return Mending([it for it in changes if it], verification.verify_published(driver, database, table, root))
 
 
-def mend_ends(driver: Driver, database: str, table: GraphTable, root: Path, *, keep: bool = False) -> list[Changes]:
+def mend_ends(driver: Driver, database: str, table: GraphTable, root: Address, *, keep: bool = False) -> list[Changes]:
     """Mends the nodes that relationships need, as `mend` does; returns what somebody else had changed in them."""
     nodes = () if isinstance(table, NodeType) else (table.start.node, table.end.node)
     mended = [mend(driver, database, node, root, keep=keep) for node in dict.fromkeys(nodes)]

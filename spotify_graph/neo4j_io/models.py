@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from spotify_graph import storage
 from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.publication import BATCH_ROWS, PublicationResult
@@ -282,12 +283,11 @@ def _column_of(table: RelationshipType) -> Property:
 
 
 def _rows_of_others(snapshot: Snapshot, column: Property, model_version: str) -> int:
-    import pyarrow.dataset as ds
+    import pyarrow.compute as pc
 
     if not snapshot.files:
         return 0
-    files = ds.dataset([str(file) for file in snapshot.paths()])
-    return int(files.count_rows(filter=ds.field(column.name) != model_version))
+    return int(storage.dataset(snapshot.paths()).count_rows(filter=pc.field(column.name) != model_version))
 
 
 def _is_loaded(entry: ledger.Publication | None, model_version: str) -> bool:

@@ -10,19 +10,19 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from spotify_graph import storage
 from spotify_graph.neo4j_io import buckets as bucketing
 from spotify_graph.neo4j_io import checksum, hashing
 from spotify_graph.neo4j_io.errors import EXAMPLES, StagingError
 from spotify_graph.neo4j_io.rows import arrow_type, read_whole, schema
 from spotify_graph.neo4j_io.vocabulary import GraphTable, PropertyType
+from spotify_graph.storage import Address
 
 MAX_KEY_BYTES = 8_164
 """The longest string, in UTF-8, that a single-property range index of Neo4j holds; the server fails on longer ones."""
@@ -74,7 +74,7 @@ class Measures:
         self.mismatch = self.mismatch or other.mismatch
 
 
-def write(compute: Callable[[], pa.Table], *, table: GraphTable, folder: Path, buckets: int) -> Measures:
+def write(compute: Callable[[], pa.Table], *, table: GraphTable, folder: Address, buckets: int) -> Measures:
     """Writes the rows of a part, one file for each bucket that has some.
 
     Nothing is overwritten: a part that is computed twice leaves two sets of files, and the measures name one of them.
@@ -93,8 +93,8 @@ def write(compute: Callable[[], pa.Table], *, table: GraphTable, folder: Path, b
     found = measure(rows, table)
     for bucket, some in bucketing.split(rows, buckets).items():
         file = folder / f"{bucket:05d}-{uuid.uuid4().hex}.parquet"
-        pq.write_table(some, file, row_group_size=_ROW_GROUP_ROWS, use_dictionary=_repeated(table))
-        found.files[file.name] = file.stat().st_size
+        size = storage.write(some, file, row_group_size=_ROW_GROUP_ROWS, use_dictionary=_repeated(table))
+        found.files[file.name] = size
     return found
 
 
@@ -137,7 +137,7 @@ def total(measures: Iterable[Measures], table: GraphTable) -> Measures:
     return found
 
 
-def duplicate_keys(files: Sequence[Path], *, table: GraphTable) -> list[Key]:
+def duplicate_keys(files: Sequence[Address], *, table: GraphTable) -> list[Key]:
     """A few keys that occur more than once in the files of one bucket."""
     return repeated_keys(read_whole(files, pa.schema(list(schema(table))[: len(table.keys)])))
 

@@ -12,20 +12,19 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from spotify_graph import storage
 from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction
 from spotify_graph.neo4j_io.alignment import Alignment, Foreign, Progress, left_over, work_folder
 from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.vocabulary import GraphTable, RelationshipType
+from spotify_graph.storage import Address
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from neo4j import Driver
 
 BATCH_ROWS = 20_000
@@ -150,7 +149,7 @@ def _published(snapshot: Snapshot, previous: ledger.Publication) -> Snapshot | N
     return published if published is not None and published.pattern == snapshot.pattern else None
 
 
-def _load(path: Path, fingerprint: str) -> Snapshot | None:
+def _load(path: Address, fingerprint: str) -> Snapshot | None:
     """The snapshot in a folder, if it is complete and has that content."""
     try:
         snapshot = Snapshot.load(path)
@@ -165,7 +164,7 @@ def _keep_one(snapshot: Snapshot, version: str) -> None:
     if published == snapshot.path:
         return
     if _load(published, snapshot.fingerprint) is None:
-        shutil.rmtree(published, ignore_errors=True)
-        snapshot.path.rename(published)
+        storage.remove(published)
+        storage.rename(snapshot.path, published)
     else:
-        shutil.rmtree(snapshot.path)
+        storage.remove(snapshot.path)

@@ -6,12 +6,12 @@ The rows themselves are written in full only when their files are asked for, or 
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from spotify_graph import storage
 from spotify_graph.neo4j_io import difference, part, staging
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.vocabulary import GraphTable
@@ -53,7 +53,7 @@ def revise(base: Snapshot, were: pa.Table, are: pa.Table, table: GraphTable) -> 
     assert base.sums  # noqa: S101 the caller's promise
     sums = [(it - out + in_) % 2**64 for it, out, in_ in zip(base.sums, lost.sums, gained.sums, strict=True)]
     rows = base.rows - lost.rows + gained.rows
-    path.mkdir()
+    storage.make_folder(path)
     try:
         written = difference.write(found, path)
         revised = replace(
@@ -79,6 +79,6 @@ def revise(base: Snapshot, were: pa.Table, are: pa.Table, table: GraphTable) -> 
         if revised.revisions >= MAX_REVISIONS or revised.revised_rows > max(_MAX_SHARE * rows, _FEW_ROWS):
             return revised.written_whole()
     except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
+        storage.remove(path)
         raise
     return revised

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from spotify_graph import storage
 from spotify_graph.neo4j_io.vocabulary import GraphTable, PropertyType
+from spotify_graph.storage import Address
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -41,7 +42,7 @@ def schema(table: GraphTable) -> pa.Schema:
     return pa.schema([(column.name, arrow_type(column.type)) for column in table.columns])
 
 
-def read(files: Sequence[Path], width: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
+def read(files: Sequence[Address], width: int, batch_rows: int) -> Iterator[pa.RecordBatch]:
     """Reads the first columns of Parquet files, in memory that does not grow with them.
 
     Args:
@@ -54,7 +55,7 @@ def read(files: Sequence[Path], width: int, batch_rows: int) -> Iterator[pa.Reco
         yield from dataset.to_batches(columns=dataset.schema.names[:width], batch_size=batch_rows, batch_readahead=2)
 
 
-def read_whole(files: Sequence[Path], columns: pa.Schema) -> pa.Table:
+def read_whole(files: Sequence[Address], columns: pa.Schema) -> pa.Table:
     """Reads columns of Parquet files into memory.
 
     Args:
@@ -66,7 +67,7 @@ def read_whole(files: Sequence[Path], columns: pa.Schema) -> pa.Table:
     return in_files(files).to_table(columns=columns.names).cast(columns)
 
 
-def in_files(files: Sequence[Path | str], columns: pa.Schema | None = None) -> ds.Dataset:
+def in_files(files: Sequence[Address | str], columns: pa.Schema | None = None) -> ds.Dataset:
     """The rows of Parquet files, whichever program wrote them.
 
     Args:
@@ -77,4 +78,4 @@ def in_files(files: Sequence[Path | str], columns: pa.Schema | None = None) -> d
 
     # By default, Spark writes times as INT96; read as nanoseconds, they would end in the year 2262.
     parquet = ds.ParquetFileFormat(coerce_int96_timestamp_unit="us")
-    return ds.dataset([str(file) for file in files], schema=columns, format=parquet)
+    return storage.dataset(files, columns, format=parquet)

@@ -9,22 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import shutil
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from spotify_graph import storage
 from spotify_graph.neo4j_io import buckets as bucketing
 from spotify_graph.neo4j_io.cypher import quoted, stored
 from spotify_graph.neo4j_io.errors import EXAMPLES, PublicationError, StagingError
 from spotify_graph.neo4j_io.rows import arrow_type, read_whole
 from spotify_graph.neo4j_io.running import Runner, in_process
 from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, Property, PropertyType
+from spotify_graph.storage import Address
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,7 +61,7 @@ class Snapshot:
         keys: how many of the columns are the key; 0 in a snapshot that an earlier program staged.
     """
 
-    path: Path
+    path: Address
     asset: str
     pattern: str
     columns: dict[str, str]
@@ -84,7 +84,7 @@ class Snapshot:
         """The version's id."""
         return self.path.name
 
-    def sibling(self, version: str) -> Path:
+    def sibling(self, version: str) -> Address:
         """The folder of another version of the same asset."""
         return self.path.with_name(version)
 
@@ -97,7 +97,7 @@ class Snapshot:
         if self.pattern != pattern(table):
             raise PublicationError(table.asset, f"{self.version} was staged as {self.pattern}", advice="stage it again")
 
-    def paths(self, bucket: int | None = None, of: int | None = None) -> list[Path]:
+    def paths(self, bucket: int | None = None, of: int | None = None) -> list[Address]:
         """The files of the rows. The folder may hold others, which are ignored.
 
         Args:
@@ -136,8 +136,6 @@ class Snapshot:
 
     def written_whole(self) -> Self:
         """The same snapshot, with files that hold all rows. What differs from its base stays known."""
-        import pyarrow.parquet as pq
-
         now = type(self).load(self.path)
         if not now.revisions:
             return now
@@ -146,8 +144,7 @@ class Snapshot:
             rows = now.read(bucket)
             if rows.num_rows:
                 file = now.path / f"{bucket:05d}-{uuid.uuid4().hex}.parquet"
-                pq.write_table(rows, file)
-                files[file.name] = file.stat().st_size
+                files[file.name] = storage.write(rows, file)
         whole = replace(now, files=files, revisions=0, revised_rows=0)
         whole.save()
         return whole
@@ -156,8 +153,10 @@ class Snapshot:
         """The same snapshot, with files that hold all rows, and without those of what it differs from."""
         whole = replace(self.written_whole(), base=None, differs={})
         whole.save()
-        for file in set(whole.path.glob("*.parquet")) - set(whole.paths()):
-            file.unlink()
+        kept = {file.name for file in whole.paths()}
+        for file in whole.path.glob("*.parquet"):
+            if file.name not in kept:
+                file.unlink()
         return whole
 
     def _revised(self, before: pa.Table, bucket: int | None, of: int, columns: pa.Schema) -> pa.Table:
@@ -181,7 +180,7 @@ class Snapshot:
         return pa.concat_tables([before.filter(pa.array(stays)), now])
 
     @classmethod
-    def load(cls, path: Path) -> Self:
+    def load(cls, path: Address) -> Self:
         """Loads the version in a folder.
 
         Raises:
@@ -206,15 +205,13 @@ class Snapshot:
         """Writes the description of the version beside its rows, which completes it."""
         known = asdict(self)
         del known["path"]
-        new = self.path / f"{_FILE}.new"
-        new.write_text(json.dumps(known, indent=1, ensure_ascii=False), encoding="utf-8")
-        new.replace(self.path / _FILE)
+        storage.put(self.path / _FILE, json.dumps(known, indent=1, ensure_ascii=False))
 
 
 def stage(
     parts: Sequence[Callable[[], pa.Table]],
     table: GraphTable,
-    root: Path,
+    root: Address,
     *,
     run: Runner = in_process,
     buckets: int = 1,
@@ -240,7 +237,7 @@ def stage(
 
     bucketing.check(buckets)
     path = root / table.asset / new_version()
-    path.mkdir(parents=True)
+    storage.make_folder(path)
     try:
         found = part.total(run(partial(part.write, table=table, folder=path, buckets=buckets), parts), table)
         audit(found, table)
@@ -264,7 +261,7 @@ def stage(
         audit_keys(chain.from_iterable(run(partial(part.duplicate_keys, table=table), filled)), table)
         snapshot.save()
     except BaseException:
-        shutil.rmtree(path, ignore_errors=True)
+        storage.remove(path)
         raise
     return snapshot
 
@@ -288,17 +285,19 @@ def _typed(columns: tuple[Property, ...]) -> str:
     return "{" + ", ".join(f"{quoted(column.name)}: {column.type}" for column in columns) + "}"
 
 
-def _size(file: Path) -> int | None:
+def _size(file: Address) -> int | None:
     try:
         return file.stat().st_size
     except FileNotFoundError:
         return None
 
 
-def _remove_others(path: Path, files: Iterable[str]) -> None:
+def _remove_others(path: Address, files: Iterable[str]) -> None:
     """Removes the leftovers of work that was done more than once."""
-    for file in set(path.iterdir()) - {path / name for name in files}:
-        file.unlink(missing_ok=True)
+    kept = set(files)
+    for file in storage.files_in(path):
+        if file.name not in kept:
+            file.unlink(missing_ok=True)
 
 
 def fingerprint(rows: int, sums: Sequence[int], table: GraphTable) -> str:

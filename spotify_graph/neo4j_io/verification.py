@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spotify_graph.neo4j_io import checksum, cypher, ledger, transaction
@@ -12,6 +11,7 @@ from spotify_graph.neo4j_io.errors import PublicationError
 from spotify_graph.neo4j_io.rows import read, schema
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.vocabulary import GraphTable
+from spotify_graph.storage import Address
 
 if TYPE_CHECKING:
     from neo4j import Driver, ManagedTransaction, Session
@@ -70,7 +70,7 @@ def verify(driver: Driver, database: str, table: GraphTable, snapshot: Snapshot)
         return _verify(session, table, snapshot, ledger.find(session, table.asset))
 
 
-def verify_published(driver: Driver, database: str, table: GraphTable, root: Path) -> Verification:
+def verify_published(driver: Driver, database: str, table: GraphTable, root: Address) -> Verification:
     """Verifies what the ledger says is published, like `verify`.
 
     If only the difference from a verified version was written, the rows that differ are verified, and the total number

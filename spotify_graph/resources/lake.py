@@ -6,6 +6,7 @@ from typing import Self
 import dagster as dg
 from pydantic import Field
 
+from spotify_graph import storage
 from spotify_graph.lake.intake import judging_code
 from spotify_graph.lake.lake import Lake
 from spotify_graph.settings import PLACEHOLDERS, Settings
@@ -15,12 +16,12 @@ from spotify_graph.transforms.landing import LandedTable
 class LakeResource(dg.ConfigurableResource[None]):
     """The Parquet lake."""
 
-    root: str = Field(description="The folder in which the lake keeps its versions.")
+    root: str = Field(description="The lake's address: a folder, or s3://bucket/folder.")
 
     @property
     def lake(self) -> Lake:
         """The lake."""
-        return Lake(Path(self.root))
+        return Lake(storage.at(self.root))
 
 
 class LandingFolder(dg.ConfigurableResource[None]):

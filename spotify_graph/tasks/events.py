@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spotify_graph.checks import gates, rules
 from spotify_graph.parts import Divided, Part, divide, save
+from spotify_graph.storage import Address
 from spotify_graph.transforms import cleaning
 from spotify_graph.transforms.landing import USER_EVENTS, raw_schema
 
@@ -36,7 +36,7 @@ class Judged:
     examples: Mapping[str, str]
 
 
-def judge(now: datetime, placeholders: Sequence[str], buckets: int, folder: Path, part: Part) -> Judged:
+def judge(now: datetime, placeholders: Sequence[str], buckets: int, folder: Address, part: Part) -> Judged:
     """Judges the raw rows of a part.
 
     Args:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from spotify_graph import storage
 from spotify_graph.checks import rules
 from spotify_graph.lake import indexes
 from spotify_graph.lake.keyed import KeyedTable
@@ -188,9 +189,8 @@ def found(schema: pa.Schema, events: pa.Table, part: Part) -> pa.Table:
 def span_of(file: str) -> tuple[int, int] | None:
     """When the first and the last event of a file happened, in microseconds since 1970; None where it has none."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
-    known = pq.read_metadata(file)
+    known = storage.metadata(file)
     at = known.schema.names.index("event_ts")
     groups = [known.row_group(group).column(at).statistics for group in range(known.num_row_groups)]
     times = [

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +11,7 @@ import pyarrow.compute as pc
 
 from spotify_graph.neo4j_io.running import Runner
 from spotify_graph.parts import Part, save, shuffle
+from spotify_graph.storage import Address
 from spotify_graph.transforms.cleaning import EVENT_VALUES
 from spotify_graph.transforms.recommendations import confidence, numbering
 from spotify_graph.transforms.recommendations.arrays import Ints
@@ -57,7 +57,7 @@ class Logs:
     pairs: int
     first: int
     until: int
-    folder: Path
+    folder: Address
     run: Runner
 
     @property
@@ -70,7 +70,7 @@ def read(
     cleaned_events: Part,
     schema: pa.Schema,
     cleaned_tracks: pa.Table,
-    folder: Path,
+    folder: Address,
     *,
     run: Runner,
     buckets: int = 1,
@@ -121,7 +121,7 @@ def _sorted(ids: Sequence[pa.Array]) -> pa.Array:
 
 
 def _counted(
-    schema: pa.Schema, track_ids: pa.Array, folder: Path, users: tuple[Part, pa.Array, Ints]
+    schema: pa.Schema, track_ids: pa.Array, folder: Address, users: tuple[Part, pa.Array, Ints]
 ) -> tuple[str, int, int | None, int | None]:
     """What some users did: the file, how many pairs of a user and a track, and the first and last day."""
     part, ids, numbers = users

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import pyarrow as pa
 
 from spotify_graph.parts import Part, by_bucket, save
+from spotify_graph.storage import Address
 from spotify_graph.training.logs import Bucket, Logs
 from spotify_graph.transforms.evaluation.holdout import Pairs
 from spotify_graph.transforms.recommendations import confidence
@@ -90,7 +90,7 @@ def read(part: Part) -> Histories:
     return Histories.of_table(part.read())
 
 
-def _weighed(until: int, parameters: Parameters, without: Pairs | None, folder: Path, bucket: Bucket) -> Part:
+def _weighed(until: int, parameters: Parameters, without: Pairs | None, folder: Address, bucket: Bucket) -> Part:
     activity = bucket.read()
     if without:
         activity = activity.where(~without.held(activity))
@@ -106,13 +106,13 @@ def _capped(kind: Kind, tracks: int, size: int, part: Part) -> tuple[Ints, Cappe
 _FEEDBACK = pa.schema([("user", pa.int32()), ("track", pa.int32()), ("profile", pa.float32())])
 
 
-def _divided_by_track(count: int, folder: Path, part: Part) -> dict[int, str]:
+def _divided_by_track(count: int, folder: Address, part: Part) -> dict[int, str]:
     rows = part.read(columns=_FEEDBACK.names)
     bucket = rows["track"].to_numpy() % count
     return {number: save(rows.filter(bucket == number), folder) for number in np.unique(bucket).tolist()}
 
 
-def _sorted_by_track(folder: Path, part: Part) -> Part:
+def _sorted_by_track(folder: Address, part: Part) -> Part:
     rows = part.read(_FEEDBACK)
     rows = rows.filter(rows["profile"].to_numpy() != 0)
     return Part((save(rows.sort_by([("track", "ascending"), ("user", "ascending")]), folder),))

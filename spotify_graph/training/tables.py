@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from spotify_graph.parts import Part, save
+from spotify_graph.storage import Address
 from spotify_graph.training import prepared as preparing
 from spotify_graph.training.logs import Logs
 from spotify_graph.training.prepared import Prepared
@@ -60,7 +60,7 @@ def _of_everybody(prepared: Prepared, trained: TrainedModels, task: _Task) -> li
     return logs.run(partial(_of_bucket, task, tracks, logs.folder), work)
 
 
-def _of_bucket(task: _Task, tracks: int, folder: Path, everybody: _Everybody) -> Part:
+def _of_bucket(task: _Task, tracks: int, folder: Address, everybody: _Everybody) -> Part:
     part, numbers, ids, factors = everybody
     histories = preparing.read(part)
     found = []

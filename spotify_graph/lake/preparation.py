@@ -1,4 +1,6 @@
-"""A lake without manifests, as it was before there were any, is taken over: what was taken in of landed files.
+"""What is done before a lake is used: its store must answer, and one of an earlier version is taken over.
+
+Of a lake without manifests, as it was before there were any, that is what was taken in of landed files.
 
 The tables that are computed from all files are computed anew by the next run; the graph keeps what it has until then.
 """
@@ -9,22 +11,34 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from spotify_graph import storage
+from spotify_graph.errors import UserError
 from spotify_graph.lake import documents, manifest
 from spotify_graph.lake.intake import KINDS, PARTITIONED, REFUSED_ROWS, ROWS, FailedIntake, Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.manifest import Forgotten, Manifest, Named
 from spotify_graph.lake.verdicts import Verdict
 from spotify_graph.lake.versions import Content, MadeFrom, Record, Version
+from spotify_graph.storage import Address
 from spotify_graph.transforms.landing import LandedTable
 
 
-def migrate(root: Path, say: Callable[[str], None]) -> None:
-    """Takes a lake over that has no manifest yet. A second time, or where there is no such lake, does nothing.
+def prepare(root: Address, say: Callable[[str], None]) -> None:
+    """Makes sure that a lake can be used, and takes it over if it has no manifest yet. A second time does nothing.
 
     Args:
         root: the lake's root.
         say: told what was taken over.
+
+    Raises:
+        UserError: its store doesn't answer.
     """
+    try:
+        storage.must_answer(root)
+    except ConnectionError as error:
+        raise UserError(f"SPOTIFY_GRAPH_LAKE is {root}, whose store can't be used: {error}") from None
+    if not isinstance(root, Path):  # earlier versions had no other lakes
+        return
     if manifest.kept(root) or not (root / manifest.OF_EARLIER_VERSION).is_dir():
         return
     entries: dict[str, Named] = {}

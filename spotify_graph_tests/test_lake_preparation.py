@@ -11,7 +11,7 @@ import pytest
 from spotify_graph.errors import UserError
 from spotify_graph.lake.intake import Intake
 from spotify_graph.lake.lake import Lake
-from spotify_graph.lake.migration import migrate
+from spotify_graph.lake.preparation import prepare
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS
 
 PASSED: dict[str, Any] = {"findings": [], "accepted": None}
@@ -66,7 +66,7 @@ def lake(tmp_path: Path) -> Lake:
 
 def test_what_was_taken_in_stays_as_it_was_and_the_tables_are_computed_anew(lake: Lake) -> None:
     told: list[str] = []
-    migrate(lake.root, told.append)
+    prepare(lake.root, told.append)
     [line] = told
     assert "its 2 files are taken over, and its tables computed anew" in line
     entry = Intake(lake, USER_EVENTS).find(FILE)
@@ -85,10 +85,10 @@ def test_what_was_taken_in_stays_as_it_was_and_the_tables_are_computed_anew(lake
 
 
 def test_a_second_time_nothing_is_done(lake: Lake) -> None:
-    migrate(lake.root, lambda _: None)
+    prepare(lake.root, lambda _: None)
     before = lake.manifest
     told: list[str] = []
-    migrate(lake.root, told.append)
+    prepare(lake.root, told.append)
     assert (lake.manifest, told) == (before, [])
 
 
@@ -97,11 +97,11 @@ def test_until_then_nobody_reads_or_changes_it_and_whoever_tries_is_told_what_to
         Intake(lake, USER_EVENTS).entries()
     with pytest.raises(UserError, match="is of an earlier version"):
         lake.put({"interactions": lake.write_table("interactions", pa.table({"n": [1]}))})
-    migrate(lake.root, lambda _: None)
+    prepare(lake.root, lambda _: None)
     assert list(Intake(lake, USER_EVENTS).entries()) == [FILE]
 
 
 def test_a_new_home_has_nothing_to_take_over(tmp_path: Path) -> None:
     told: list[str] = []
-    migrate(tmp_path, told.append)
+    prepare(tmp_path, told.append)
     assert (list(tmp_path.iterdir()), told) == ([], [])

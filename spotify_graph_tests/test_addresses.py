@@ -1,0 +1,162 @@
+"""The lake at any address: what is in the graph, and what is said, does not depend on where its files are."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Barrier, Thread
+
+import pyarrow as pa
+import pytest
+from neo4j import Driver
+
+from spotify_graph import storage
+from spotify_graph.lake import manifest
+from spotify_graph.lake.lake import Lake
+from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph_tests import object_store, oracle
+from spotify_graph_tests.platform import Platform, installed, without_a_graph
+from spotify_graph_tests.promised import contents, is_promised
+
+TRACKS = ("track_id,artist,album,duration_ms,genre", "t1,Ann,,180000,jazz", "t2,Bob,,,rock")
+HEADER = "user_id,track_id,event_type,event_ts,session_id,device"
+CHEAP = {"rank": 2, "iterations": 1}
+GATES = {"drop_error": 1.0, "rejected_error": 0.5, "stale_warn_hours": 1e9}
+
+
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[str]:
+    with object_store.running() as name:
+        yield name
+
+
+@pytest.fixture(params=["a folder", "a store"])
+def address(request: pytest.FixtureRequest, bucket: str, tmp_path: Path) -> str:
+    return str(tmp_path / "elsewhere") if request.param == "a folder" else f"s3://{bucket}/{tmp_path.name}"
+
+
+@pytest.fixture
+def platform(
+    address: str,
+    tmp_path: Path,
+    local_neo4j: LocalNeo4j,
+    neo4j_driver: Driver,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Platform]:
+    monkeypatch.setenv("SPOTIFY_GRAPH_LAKE", address)
+    with installed(
+        tmp_path / "home", local_neo4j, neo4j_driver, recommender={"rank": 2, "iterations": 1}, **GATES
+    ) as it:
+        it.land("tracks.csv", *TRACKS)
+        yield it
+
+
+def events(user: str, *seconds: int) -> list[str]:
+    kinds = ("play", "like", "skip")
+    return [
+        f"{user},t{second % 3},{kinds[second % 3]},2026-01-01T10:00:{second:02}Z,s,{'web' if second % 2 else 'tv'}"
+        for second in seconds
+    ]
+
+
+def holds_what_is_promised(platform: Platform) -> None:
+    landed = {file.name: file.read_bytes() for file in platform.landing.iterdir()}
+    is_promised(contents(platform.driver), oracle.expected(landed, datetime.now(UTC)))
+
+
+@pytest.mark.parametrize("engine", ["in process", "by Spark"])
+def test_a_history_of_files_ends_in_the_promised_graph_wherever_the_lake_is(
+    platform: Platform, address: str, engine: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine == "by Spark":
+        request.getfixturevalue("spark")
+        monkeypatch.setenv("SPOTIFY_GRAPH_IN_PROCESS_ROWS", "0")
+    platform.land("user_events_1.csv", HEADER, *events("u1", *range(30)), "no event")
+    platform.land("user_events_2.csv", HEADER, *events("u2", *range(10, 50)))
+    platform.succeed("materialize")
+    holds_what_is_promised(platform)
+    assert "no event" in platform.succeed("rejects")
+    # A change of what is there, a replacement, and a file that is forgotten.
+    platform.land("user_events_3.csv", HEADER, *events("u1", *range(20, 40)), *events("u3", 1))
+    platform.land("user_events_2.csv", HEADER, *events("u2", *range(5, 20)))
+    assert platform.refresh().exit_code == 0
+    holds_what_is_promised(platform)
+    platform.succeed("forget", "user_events_3.csv")
+    (platform.landing / "user_events_3.csv").unlink()
+    holds_what_is_promised(platform)
+    assert platform.refresh().exit_code == 0
+    assert not platform.facts_written()
+    # Nothing of the lake is where it is by default, and nothing is left of work that is done.
+    assert not (platform.home / "lake").exists()
+    assert "problem" not in platform.run("doctor").stdout
+    names = {
+        storage.relative(file, storage.at(address)).split("/")[0] for file in storage.files_in(storage.at(address))
+    }
+    assert {"graph", "interactions", "raw_user_events", "_manifests"} <= names
+    assert "_spool" not in names
+
+
+def test_a_person_is_taken_out_of_a_lake_wherever_it_is(platform: Platform, address: str) -> None:
+    platform.land("user_events_1.csv", HEADER, *events("Theodora.1", *range(30)), *events("u2", *range(30)))
+    assert platform.refresh().exit_code == 0
+    said = platform.run("forget", "--user", "Theodora.1")
+    assert "30 events are out of lake, graph and models" in said.output
+    left = [str(file) for file in storage.files_in(storage.at(address)) if b"Theodora" in file.read_bytes()]
+    assert not left
+    assert platform.ask("MATCH (u:User) RETURN collect(u.user_id) AS users") == [{"users": ["u2"]}]
+
+
+def test_of_two_who_put_the_same_manifest_at_once_one_succeeds_and_the_other_makes_its_change_on_top(
+    address: str,
+) -> None:
+    lake, together = Lake(storage.at(address)), Barrier(2)
+
+    def put(name: str) -> None:
+        version = lake.write_table(name, pa.table({"n": [1]}))
+        together.wait()
+        lake.put({name: version})
+
+    threads = [Thread(target=put, args=(f"table_{number}",)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(lake.manifest.entries) == {"table_0", "table_1"}
+    assert [file.name for file in manifest.kept(lake.root)] == ["000000000001.json", "000000000002.json"]
+    assert lake.latest("table_0").part.read().num_rows == 1
+
+
+@pytest.mark.parametrize(
+    ("lake", "without", "said"),
+    [
+        ("s3://nobody-made-this/lake", "", "there is no nobody-made-this in it"),
+        ("s3://logs/lake", "AWS_ACCESS_KEY_ID", "NoCredentialsError"),
+        ("s3://user:password@logs/lake", "", "an address with a user or a password in it"),
+        ("gopher://logs/lake", "", "Protocol not known: gopher"),
+    ],
+)
+def test_an_address_that_can_not_be_used_is_one_line_and_nothing_is_written(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lake: str, without: str, said: str
+) -> None:
+    monkeypatch.setenv("SPOTIFY_GRAPH_LAKE", lake)
+    if without:
+        monkeypatch.delenv(without)
+    with without_a_graph(tmp_path) as platform:
+        platform.land("tracks.csv", *TRACKS)
+        result = platform.run("materialize", "--select", "group:raw")
+    assert result.exit_code == 1
+    [line] = result.stderr.splitlines()
+    assert re.match(r"spotify-graph: SPOTIFY_GRAPH_LAKE(:| is) ", line)
+    assert said in line
+    assert not (tmp_path / "lake").exists()
+
+
+def test_a_lake_elsewhere_is_no_part_of_a_backup_and_that_is_said(
+    bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPOTIFY_GRAPH_LAKE", f"s3://{bucket}/lake")
+    with without_a_graph(tmp_path) as platform:
+        monkeypatch.delenv("NEO4J_URI")
+        result = platform.run("backup", str(tmp_path / "backup"))
+    assert result.exit_code == 1
+    assert "only a lake in the home is backed up" in result.stderr
