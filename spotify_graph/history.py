@@ -52,16 +52,49 @@ class Storage(DagsterSqliteStorage):
     """Dagster's storage of runs, events and schedules, with its files kept open."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        super().__init__(base_dir, inst_data)  # makes the files that are missing
+        made = _made.get(base_dir)
+        if made is None or not made.is_there():
+            super().__init__(base_dir, inst_data)  # makes the files that are missing
+            made = _made[base_dir] = _Made(
+                self._run_storage._conn_string, self._schedule_storage._conn_string, self._event_log_storage._base_dir
+            )
+        else:
+            self.base_dir, self._inst_data = base_dir, inst_data
+            super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]
         files = _Files()
-        self._run_storage = _Runs(self._run_storage._conn_string, files)
-        self._event_log_storage = _Events(self._event_log_storage._base_dir, files)
-        self._schedule_storage = _Schedules(self._schedule_storage._conn_string, files)
+        self._run_storage = _Runs(made.runs, files)
+        self._event_log_storage = _Events(made, files)
+        self._schedule_storage = _Schedules(made.schedules, files)
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> "Storage":
         """The storage that a configuration names; Dagster's own method makes one of Dagster's own class."""
         return cls(config_value["base_dir"], inst_data)
+
+
+class _Made:
+    """The files of a history that this process has made, or found to be whole.
+
+    The code server makes a Dagster instance for each look of a sensor: to look at the files' form each time takes
+    longer than most sensors do.
+    """
+
+    def __init__(self, runs: str, schedules: str, events: str) -> None:
+        self.runs, self.schedules, self.events = runs, schedules, events
+        self.shards: set[Any] = set()
+        self._numbers = self._found()
+
+    def is_there(self) -> bool:
+        """Whether the files are those that were found."""
+        return self._found() == self._numbers
+
+    def _found(self) -> list[int | None]:
+        index = Path(self.events, f"{INDEX_SHARD_NAME}.db")
+        return [it.stat().st_ino if it.exists() else None for it in (_file(self.runs), _file(self.schedules), index)]
+
+
+_made: dict[str, _Made] = {}
+"""By the folder of the history."""
 
 
 class _Files:
@@ -166,10 +199,11 @@ class _Schedules(_InOneFile, SqliteScheduleStorage):
 class _Events(SqliteEventLogStorage):
     _initialized_dbs: set[Any]
 
-    def __init__(self, base_dir: str, files: _Files) -> None:
+    def __init__(self, made: _Made, files: _Files) -> None:
         self._files = files  # used by the next but one line
         self._there: set[str] = set()
-        super().__init__(base_dir)
+        super().__init__(made.events)
+        self._initialized_dbs = made.shards
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 from spotify_graph.automation import orphans
+from spotify_graph.automation.changes import AutomationAfterChanges
 from spotify_graph.automation.landed import look
 from spotify_graph.automation.sensors import SENSORS
 from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG, HOST_TAG, PROCESS_TAG
@@ -146,6 +147,30 @@ def test_the_automation_looks_at_every_asset() -> None:
     sensor = defs.resolve_sensor_def("graph_automation")
     assert sensor.asset_selection is not None
     assert sensor.asset_selection.resolve(defs.resolve_asset_graph()) == set(defs.resolve_all_asset_keys())
+
+
+def test_the_automation_evaluates_nothing_while_nothing_happens(instance: dg.DagsterInstance) -> None:
+    defs, cursor = definitions(), None
+    sensor = AutomationAfterChanges("x", target=dg.AssetSelection.all(), use_user_code_server=True)
+
+    def tick() -> bool:
+        """Whether the conditions were evaluated."""
+        nonlocal cursor
+        context = dg.build_sensor_context(instance, cursor=cursor, definitions=defs)
+        found = sensor.evaluate_tick(context)
+        cursor = found.cursor
+        return found.skip_message != "nothing has happened"
+
+    assert [tick() for _ in range(4)] == [True, True, False, False]
+    instance.report_runless_asset_event(dg.AssetMaterialization("cleaned_tracks"))
+    assert [tick() for _ in range(4)] == [True, True, False, False]
+    dg.materialize([defs.get_assets_def("interactions")], instance=instance, raise_on_error=False)
+    assert tick()
+
+
+def test_a_code_location_has_the_sensor_that_evaluates_after_changes() -> None:
+    sensor = definitions().get_repository_def().get_sensor_def("graph_automation")
+    assert isinstance(sensor, AutomationAfterChanges)
 
 
 def test_a_stable_file_of_each_kind_is_asked_for_once(watch: Watch) -> None:

@@ -8,6 +8,7 @@ import dagster as dg
 
 from spotify_graph.assets.many_files import ingest_many
 from spotify_graph.automation import failures, held_back, orphans
+from spotify_graph.automation.changes import AutomationAfterChanges
 from spotify_graph.automation.exports import new_exports
 from spotify_graph.automation.health import platform_health
 from spotify_graph.automation.ingest import FAILED_RUNS, Attempts, Decision, Ingest, IngestMany, decide
@@ -154,10 +155,11 @@ def _named(what: str, names: Sequence[str]) -> str:
     return f"{len(names)} {what}: {', '.join(names[:_SHOWN])}{more}"
 
 
-graph_automation = dg.AutomationConditionSensorDefinition(
+graph_automation = AutomationAfterChanges(
     "graph_automation",
     target=dg.AssetSelection.all(),
     minimum_interval_seconds=_INTERVAL_SECONDS,
+    use_user_code_server=True,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Brings the graph up to date when files came in, and keeps what the gates refused out of it.",
 )

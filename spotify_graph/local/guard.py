@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 import psutil
@@ -17,7 +18,6 @@ from filelock import FileLock
 STOP_SECONDS = 30
 """How long a process may take to end when it's asked to."""
 _LINGER_SECONDS = 5
-_LOOK_SECONDS = 0.2
 
 
 def main(lock: str, *command: str) -> int:
@@ -25,17 +25,20 @@ def main(lock: str, *command: str) -> int:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # A handler, for what is ignored the command would ignore too.
         signal.signal(number, lambda *_: None)
-    unwanted = threading.Event()
+    ends = threading.Event()
 
-    def wait() -> None:
-        os.read(0, 1)
-        unwanted.set()
+    def end_after(what: Callable[[], object]) -> None:
+        def wait() -> None:
+            what()
+            ends.set()
 
-    threading.Thread(target=wait, daemon=True).start()
+        threading.Thread(target=wait, daemon=True).start()
+
     with FileLock(lock):
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL)
-        while process.poll() is None and not unwanted.wait(_LOOK_SECONDS):
-            pass
+        end_after(process.wait)
+        end_after(lambda: os.read(0, 1))
+        ends.wait()
         _end(process)
     return process.returncode if process.returncode >= 0 else 128 - process.returncode
 
