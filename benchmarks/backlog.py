@@ -8,6 +8,7 @@ compared one by one. After that files land one at a time.
 import argparse
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -51,6 +52,7 @@ def main() -> None:
     asked = parser.parse_args()
     for name in [name for name in os.environ if name.startswith(("SPOTIFY_GRAPH_", "NEO4J_", "DAGSTER_"))]:
         del os.environ[name]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # in order: with what it has started
     with tempfile.TemporaryDirectory(prefix="bench-backlog-") as folder:
         home = Path(folder) / "home"
         os.environ |= {"SPOTIFY_GRAPH_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}

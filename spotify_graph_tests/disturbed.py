@@ -43,6 +43,15 @@ def materialize(steps: Steps | None = None) -> None:
     assert not report.failures, report.failures
 
 
+def many(steps: Steps | None = None) -> None:
+    """`spotify-graph materialize` where two files are many, of which the lake is told one after the other."""
+    from spotify_graph.assets import many_files
+    from spotify_graph.automation import ingest
+
+    ingest.MANY, many_files.AT_ONCE = 2, 1
+    materialize(steps)
+
+
 def forget(steps: Steps | None = None) -> None:
     """`spotify-graph forget user_events_2.csv` and `materialize`, or what they have left to do."""
     from spotify_graph import runs
@@ -267,6 +276,7 @@ def _sorted(rows: pa.Table) -> list[str]:
 WORK = {
     "materialize": materialize,
     "refresh": materialize,
+    "many": many,
     "forget": forget,
     "accept": accept,
     "clean": clean,

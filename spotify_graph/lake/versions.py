@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
 from spotify_graph.lake import documents, keyed
@@ -111,6 +112,19 @@ class Record:
         )
 
 
+@lru_cache(maxsize=4_096)
+def _read(file: Path, _inode: int, _mtime_ns: int) -> Record:
+    """A record as it is in its file, which is put in place of the one before: a sensor looks at all of them often.
+
+    Raises:
+        FileNotFoundError: there is none any more.
+    """
+    known = documents.read(file)
+    if known is None:
+        raise FileNotFoundError(file)
+    return Record.from_json(known)
+
+
 @dataclass(frozen=True)
 class Version:
     """One whole version of an entry of the lake.
@@ -130,10 +144,12 @@ class Version:
         Raises:
             FileNotFoundError: there is none, or a file of its tables is missing.
         """
-        known = documents.read(path / _RECORD)
-        if known is None:
-            raise FileNotFoundError(f"there is no version {path.name} in {path.parent}")
-        record = Record.from_json(known)
+        file = path / _RECORD
+        try:
+            status = file.stat()
+            record = _read(file, status.st_ino, status.st_mtime_ns)
+        except FileNotFoundError:
+            raise FileNotFoundError(f"there is no version {path.name} in {path.parent}") from None
         for table in record.tables.values():
             if lost := [file for file in (*table.files, *table.changes) if not (path.parent / file).is_file()]:
                 raise FileNotFoundError(f"{path} has lost {lost[0]}")
