@@ -17,32 +17,41 @@ from spotify_graph import history
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
+from spotify_graph_tests import java
 from spotify_graph_tests.emptied import empty
 from spotify_graph_tests.graphs import Graph
 
 _WORKERS = 2
 """As many as a small machine carries: each may have a Spark and a Neo4j, which are 5 GB and as busy as a core."""
 _LONGEST = (
-    "test_sample_to_graph",
+    "test_killed",
     "test_real_tastes",
+    "test_sample_to_graph",
     "test_recommendations",
+    "test_forget_user",
+    "test_outages",
+    "test_security",
     "test_first_load",
+    "test_backup",
     "test_wheel",
+    "test_local_neo4j",
     "test_any_order",
-    "test_gates_hold",
     "test_up",
     "test_neo4j_io_bulk",
-    "test_local_neo4j",
-    "test_small_logs",
+    "test_gates_hold",
+    "test_killed_parts",
     "test_neo4j_io_models",
+    "test_neo4j_io_transaction",
+    "test_automation_conditions",
+    "test_local_spark",
+    "test_changed_by_hand",
+    "test_small_logs",
 )
-"""The files that take minutes are begun with: nobody waits for the last one alone.
+"""The files that take more than 15 s are begun with, the longest first: nobody waits for one of them alone at the end.
 
-The second needs no server: on a new machine it runs while the first fetches one.
+The second needs no server: on a new machine it runs while the first fetches one. Those that start several come when
+`.ci/run` has made the caches, with which they start faster.
 """
-
-# Tests do little often: what a JVM's best compiler and its parallel collector take is never won back.
-_JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
@@ -64,7 +73,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     before = dict(os.environ)
     for name in [name for name in os.environ if name.startswith(ours)]:
         del os.environ[name]
-    os.environ |= {"SPOTIFY_GRAPH_HOME": str(folder), "SPARK_MASTER": "local[2]", "JAVA_TOOL_OPTIONS": _JAVA_OPTIONS}
+    os.environ |= {"SPOTIFY_GRAPH_HOME": str(folder), "SPARK_MASTER": "local[2]", "JAVA_TOOL_OPTIONS": java.OPTIONS}
     # No history of a test has to outlive a power cut.
     event.listen(Engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous = OFF"))
     yield folder

@@ -19,6 +19,8 @@ import requests
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
 
+from spotify_graph_tests import java
+
 SECONDS = 300
 """Long, because a machine may have other things to do: nothing waits for it in vain."""
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -78,6 +80,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     ours = ("SPOTIFY_GRAPH_", "NEO4J_", "SPARK_", "DAGSTER_")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     environment |= {"SPOTIFY_GRAPH_HOME": str(home), "SPOTIFY_GRAPH_RECOMMENDER": '{"tune": false}'}
+    environment |= {"JAVA_TOOL_OPTIONS": java.OPTIONS}
     command = [sys.executable, "-m", "spotify_graph.cli"]
     sizes = ("--users", "150", "--tracks", "400", "--events", "20000")
     subprocess.run([*command, "generate", *sizes], env=environment, check=True, capture_output=True)
