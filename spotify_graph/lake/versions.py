@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from spotify_graph.lake import documents, keyed
@@ -112,13 +113,25 @@ class Record:
         )
 
 
-@lru_cache(maxsize=4_096)
-def _read(file: Path, _inode: int, _mtime_ns: int) -> Record:
-    """A record as it is in its file, which is put in place of the one before: a sensor looks at all of them often.
+def _record(file: Address) -> Record:
+    """The record in a file.
 
     Raises:
-        FileNotFoundError: there is none any more.
+        FileNotFoundError: there is none.
     """
+    if not isinstance(file, Path):  # a store's times say too little
+        return _read(file)
+    status = file.stat()
+    return _known(file, status.st_ino, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=4_096)
+def _known(file: Path, _inode: int, _mtime_ns: int) -> Record:
+    """A record as it is in its file, which is put in place of the one before: a sensor looks at all of them often."""
+    return _read(file)
+
+
+def _read(file: Address) -> Record:
     known = documents.read(file)
     if known is None:
         raise FileNotFoundError(file)
@@ -144,10 +157,8 @@ class Version:
         Raises:
             FileNotFoundError: there is none, or a file of its tables is missing.
         """
-        file = path / _RECORD
         try:
-            status = file.stat()
-            record = _read(file, status.st_ino, status.st_mtime_ns)
+            record = _record(path / _RECORD)
         except FileNotFoundError:
             raise FileNotFoundError(f"there is no version {path.name} in {path.parent}") from None
         for table in record.tables.values():
