@@ -73,7 +73,7 @@ def test_events_are_counted_by_day_and_by_month_where_days_are_too_many() -> Non
 
 def shown(home: Path) -> list[str]:
     """Every text in Markdown that Dagster's history keeps, as often as it keeps it."""
-    found = []
+    found: list[str] = []
     for file in (home / "dagster" / "history" / "runs").glob("*.db"):
         with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
             for (event,) in database.execute("SELECT event FROM event_logs"):
