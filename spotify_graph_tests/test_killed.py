@@ -37,9 +37,6 @@ POINTS = {
     "with Dagster told of files of many, before the lake": ("many", f"take_in_files: {_PUT}"),
     "between files of many": ("many", "take_in_files: remove lake/_failed/user_events/user_events_1.csv.json"),
     "with all but the bad one of many taken in": ("many", f"take_in_files: {_PUT} #2"),
-    "between many files and the one that they left": (
-        *("many", "raw_user_events: write lake/_spool/<scratch>/user_events_bad.csv"),
-    ),
     # The tables of all files, once the files are in.
     "while the change of the interactions is written": ("refresh", "interactions: end lake/interactions/.*"),
     "while changes are folded into a new base": ("refresh", "interactions: end lake/interactions/.* #2"),
