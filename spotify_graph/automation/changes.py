@@ -1,6 +1,8 @@
 """The sensor that brings the graph up to date, which looks at every asset only where something has happened."""
 
+import warnings
 from time import monotonic
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.sensor_definition import SensorExecutionData
@@ -20,6 +22,12 @@ class AutomationAfterChanges(dg.AutomationConditionSensorDefinition):
     _newest: int | None = None
     _evaluations = 0
     _evaluated = 0.0
+
+    def __init__(self, name: str, **options: Any) -> None:
+        with warnings.catch_warnings():
+            # That the code server evaluates the conditions is new in Dagster.
+            warnings.simplefilter("ignore", dg.BetaWarning)
+            super().__init__(name, **options)
 
     def evaluate_tick(self, context: dg.SensorEvaluationContext) -> SensorExecutionData:
         """Evaluates the conditions, or says that nothing has happened."""
