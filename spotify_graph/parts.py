@@ -114,7 +114,7 @@ def _groups(known: pa.parquet.FileMetaData) -> Iterator[tuple[int, ...]]:
 @contextmanager
 def scratch(lake: Address) -> Iterator[Address]:
     """A folder beside the lake's entries, which every task sees and which goes in the end."""
-    folder = lake / SPOOL / uuid4().hex
+    folder = lake / SPOOL / _new()
     storage.make_folder(folder)
     try:
         yield folder
@@ -124,7 +124,11 @@ def scratch(lake: Address) -> Iterator[Address]:
 
 def scratch_here(lake: Address) -> AbstractContextManager[Path]:
     """Likewise, for what is no task's: a folder of this machine, wherever the lake is."""
-    return storage.work_folder(lake / SPOOL / uuid4().hex)
+    return storage.work_folder(lake / SPOOL / _new())
+
+
+def _new() -> str:
+    return f"tmp{uuid4().hex[:8]}"
 
 
 Divided = Mapping[int, str]

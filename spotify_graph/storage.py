@@ -186,13 +186,13 @@ def dataset(files: Sequence[str | Address], columns: pa.Schema | None = None, **
     """The rows of Parquet files of one store.
 
     Args:
-        files: the files, one at least.
+        files: the files.
         columns: their names and types; None asks the first file.
         options: as `pyarrow.dataset.dataset` takes them.
     """
     import pyarrow.dataset as ds
 
-    first = at(files[0])
+    first = at(files[0]) if files else Path()
     if isinstance(first, Path):
         return ds.dataset([str(file) for file in files], schema=columns, **options)
     return ds.dataset([_path(at(file)) for file in files], schema=columns, filesystem=_arrow(first), **options)

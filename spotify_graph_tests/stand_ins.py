@@ -16,9 +16,11 @@ from spotify_graph.automation.partitions import CATALOGUE_FILES, LOG_FILES
 from spotify_graph.automation.schedules import SCHEDULES
 from spotify_graph.automation.sensors import SENSORS
 from spotify_graph.graph_model import FACTS
+from spotify_graph.io_managers.pages import Pages
 from spotify_graph.neo4j_io.vocabulary import NodeType
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource, LandingFolder
+from spotify_graph.resources.links import Links
 from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.settings import Settings
@@ -138,6 +140,7 @@ def _definitions(fails: Sequence[str], refused: Sequence[str], recommendations: 
             "gates": Gates(),
             "landing": LandingFolder.from_settings(Settings.load()),
             "spark": SparkResource(),
+            "pages": Pages(links=Links.from_settings(Settings.load())),
         },
         executor=dg.in_process_executor,
     )

@@ -93,7 +93,7 @@ def test_every_job_sensor_and_schedule_says_in_a_sentence_what_it_does() -> None
         assert len(description) > 2 * len(it.name), it.name
 
 
-PERSONS_ALONE_KNOW = {"accept_version.version", "accept_version.because", "import_history.path"}
+PERSONS_ALONE_KNOW = {"accept_version.version", "accept_version.because", "import_history.path", "take_in_files.files"}
 
 
 def _fields(config: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dg.Field]]:

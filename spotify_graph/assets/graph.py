@@ -249,7 +249,7 @@ def _stage(asset: GraphAsset) -> dg.OpDefinition:
         spark: SparkResource,
         lake: LakeResource,
         **inputs: LakeTable,
-    ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation]:
+    ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation | dg.Output[None]]:
         with transient_errors_retried(context.retry_number, context.log):
             entries = ledger.read(neo4j.driver, neo4j.database)
             before = entries.get(table.asset)
@@ -260,6 +260,7 @@ def _stage(asset: GraphAsset) -> dg.OpDefinition:
                 root = lake.lake.root / "graph"
                 changes = publication.mended(neo4j, table, root, entries, thorough=config.verify)
                 yield gate.evaluation(publication.untouched(table, changes, before), table.asset)
+        yield dg.Output(None, "staged")
 
     return stage_rows
 

@@ -79,7 +79,7 @@ def _train_models(
     lake: LakeResource,
     cleaned_events: LakeTable,
     cleaned_tracks: LakeTable,
-) -> Iterator[dg.AssetCheckResult]:
+) -> Iterator[dg.AssetCheckResult | dg.Output[None]]:
     store = lake.lake
     interactions.must_go_on(store)
     evaluation = store.latest("recommendation_evaluation")
@@ -93,6 +93,7 @@ def _train_models(
         yield from _train(context, spark, cleaned_events, cleaned_tracks, evaluation, made_from, store)
     else:
         yield from (gate.result(gate.keys_unique(None), table.asset) for table in RECOMMENDATIONS)
+    yield dg.Output(None, "staged")
 
 
 @dg.op(
