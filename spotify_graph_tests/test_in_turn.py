@@ -222,8 +222,9 @@ def refused_to_another(home: Path, *arguments: str) -> str:
         others = environment(home) | {"HOME": str(Path(folder) / "home")}
         done = subprocess.run(command, cwd=folder, env=others, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
-    [line] = done.stderr.splitlines()
-    return line
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1, done.stderr
+    return lines[0]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")

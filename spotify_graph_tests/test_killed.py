@@ -76,8 +76,8 @@ POINTS = {
     "while an old version goes": ("clean", "remove folder lake/.*/<version>"),
     "between versions that go": ("clean", "remove all of lake/raw_user_events/.*/<version>"),
     "in a tick of the sensor": ("tick", "write .landing_digests.json.lock #3"),
-    "between a tick and its runs": ("tick", "run of .*: make folder lake/_spool"),
-    "between two runs of a tick": ("tick", "run of user_events_1.csv: make folder lake/_spool"),
+    "between a tick and its runs": ("tick", "run of .*: make folder lake/_spool/<scratch>"),
+    "between two runs of a tick": ("tick", "run of user_events_1.csv: make folder lake/_spool/<scratch>"),
 }
 """Where runs are killed: the work, and the step before which it is, the first that has such a name."""
 
