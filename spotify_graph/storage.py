@@ -49,11 +49,6 @@ def at(address: str | Address) -> Address:
     return UPath(address, use_listings_cache=False)
 
 
-def is_local(address: Address) -> bool:
-    """Whether it is a path of this machine."""
-    return isinstance(address, Path)
-
-
 def must_answer(folder: Address) -> None:
     """Makes sure that a folder's store answers, and lets us look into it.
 
@@ -62,7 +57,7 @@ def must_answer(folder: Address) -> None:
     """
     if isinstance(folder, Path):
         return
-    container = folder.path.partition("/")[0]
+    container = folder.path.partition("/")[0] or "/"
     try:
         there = folder.fs.exists(container)
     except Exception as error:  # noqa: BLE001 each store has errors of its own

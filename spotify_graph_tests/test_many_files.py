@@ -148,3 +148,20 @@ def test_a_file_of_them_can_be_accepted(platform: Platform, said: list[str]) -> 
     runs.accept(Settings.load(), DIRTY, "it is right", print)
     assert states(platform)[DIRTY] == "accepted"
     assert partitions("cleaned_events")[0] == set()
+
+
+def test_what_says_nothing_about_a_file_fails_the_run_and_all_are_taken_in_once_it_is_over(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    with without_a_graph(tmp_path_factory.mktemp("no_room")) as platform:
+        for name in GOOD:
+            platform.land(name, *rows(9))
+        spool = platform.home / "lake" / "_spool"
+        spool.parent.mkdir(parents=True)
+        spool.write_text("where a folder has to be")
+        problems(platform)
+        assert runs_that_ended()[0] == ("ingest_many", "FAILURE", None)
+        assert set(states(platform).values()) == {"failed"}
+        spool.unlink()
+        platform.succeed(*FILES)
+        assert set(states(platform).values()) == {"passed"}

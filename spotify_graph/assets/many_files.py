@@ -74,6 +74,8 @@ def _take_in(
         for file in files[start : start + AT_ONCE]:
             try:
                 it = _examined(intake, file, spark, gates, landing, pages)
+            except (OSError, MemoryError):  # such as a full disk, which says nothing about the file
+                raise
             except Exception:
                 context.log.warning(f"{file} is left to a run of its own", exc_info=True)
                 continue

@@ -23,20 +23,35 @@ from spotify_graph.storage import Address
 from spotify_graph.transforms.landing import LandedTable
 
 
+def must_be_usable(root: Address) -> None:
+    """Makes sure that a lake can be used: its store answers, or its folder is there, and its owner's alone if it's new.
+
+    Raises:
+        UserError: it can't be used, and why.
+    """
+    try:
+        storage.must_answer(root)
+        if isinstance(root, Path):
+            # What people listen to is nobody else's business.
+            for folder in (*reversed(root.parents), root):
+                folder.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"the lake at {root} can't be used ({error.strerror or error}): set SPOTIFY_GRAPH_LAKE"
+        ) from None
+
+
 def prepare(root: Address, say: Callable[[str], None]) -> None:
-    """Makes sure that a lake can be used, and takes it over if it has no manifest yet. A second time does nothing.
+    """Takes a lake over that has no manifest yet. A second time, or where there is no such lake, does nothing.
 
     Args:
         root: the lake's root.
         say: told what was taken over.
 
     Raises:
-        UserError: its store doesn't answer.
+        UserError: it can't be used.
     """
-    try:
-        storage.must_answer(root)
-    except ConnectionError as error:
-        raise UserError(f"SPOTIFY_GRAPH_LAKE is {root}, whose store can't be used: {error}") from None
+    must_be_usable(root)
     if not isinstance(root, Path):  # earlier versions had no other lakes
         return
     if manifest.kept(root) or not (root / manifest.OF_EARLIER_VERSION).is_dir():
