@@ -24,15 +24,23 @@ from spotify_graph.settings import PACKAGE, Settings
 
 _SECONDS = 60
 
-# Another user may not be able to read where Python and the code are: what is needed of them is read before.
+# Another user may not be able to read where Python and the code are: what is needed of them is read before, by the same
+# command in a home of its own.
 _AS_ANOTHER = """
 import os, sys
 from spotify_graph.local import checkout, locks
 checkout.code()
 if sys.argv[2:]:
-    from spotify_graph import runs
-    from spotify_graph.care import forgetting
+    from contextlib import suppress
+    from tempfile import TemporaryDirectory
     from spotify_graph.cli import main
+    theirs, stderr = dict(os.environ), os.dup(2)
+    with TemporaryDirectory() as mine, open(os.devnull, "w") as nothing, suppress(SystemExit):
+        os.environ |= {"SPOTIFY_GRAPH_HOME": mine, "DAGSTER_HOME": f"{mine}/dagster"}
+        os.dup2(nothing.fileno(), 2)
+        main([*sys.argv[2:], "--select", "group:raw"])
+    os.dup2(stderr, 2)
+    os.environ |= theirs
 os.setgroups([])
 os.setgid(65534)
 os.setuid(65534)
