@@ -184,7 +184,7 @@ class Settings(BaseSettings):
         return storage.at(self.lake_address) if self.lake_address else self.home / "lake"
 
     def make_home(self) -> None:
-        """Makes the home, for this user alone, and makes sure that it can be written to.
+        """Makes the home, and the folder of a lake elsewhere, for this user alone; the home must be one to write to.
 
         Raises:
             UserError: it can't.
@@ -197,6 +197,11 @@ class Settings(BaseSettings):
             raise _not_ours(self.home) from None
         except OSError as error:
             raise UserError(f"{self.home} can't be written to ({error.strerror}): set SPOTIFY_GRAPH_HOME") from None
+        if self.lake_address is not None and isinstance(self.lake, Path):
+            try:
+                self.lake.mkdir(mode=0o700, parents=True, exist_ok=True)
+            except OSError as error:
+                raise UserError(f"{self.lake} can't be made ({error.strerror}): set SPOTIFY_GRAPH_LAKE") from None
 
     @classmethod
     def load(cls) -> Self:

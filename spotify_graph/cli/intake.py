@@ -265,11 +265,12 @@ def complete_forgetting() -> None:
     """Completes what an interrupted `forget --user` began."""
     from spotify_graph.care import forgetting
     from spotify_graph.lake import people
-    from spotify_graph.lake.preparation import must_be_usable
+    from spotify_graph.lake.preparation import must_answer
 
     settings = Settings.load()
-    if settings.lake_address is not None:  # what is wrong with a home is said where it is made
-        must_be_usable(settings.lake)
+    if settings.lake_address is not None:
+        settings.make_home()
+        must_answer(settings.lake)
     if people.leaving(settings.lake):
         with console.work("assets") as work:
             for done in forgetting.complete(settings, console.say, work.on, work.progress):

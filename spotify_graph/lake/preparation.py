@@ -23,22 +23,16 @@ from spotify_graph.storage import Address
 from spotify_graph.transforms.landing import LandedTable
 
 
-def must_be_usable(root: Address) -> None:
-    """Makes sure that a lake can be used: its store answers, or its folder is there, and its owner's alone if it's new.
+def must_answer(root: Address) -> None:
+    """Makes sure that a lake's store answers.
 
     Raises:
-        UserError: it can't be used, and why.
+        UserError: it doesn't, and why.
     """
     try:
         storage.must_answer(root)
-        if isinstance(root, Path):
-            # What people listen to is nobody else's business.
-            for folder in (*reversed(root.parents), root):
-                folder.mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"the lake at {root} can't be used ({error.strerror or error}): set SPOTIFY_GRAPH_LAKE"
-        ) from None
+    except ConnectionError as error:
+        raise UserError(f"SPOTIFY_GRAPH_LAKE is {root}, whose store can't be used: {error}") from None
 
 
 def prepare(root: Address, say: Callable[[str], None]) -> None:
@@ -49,9 +43,9 @@ def prepare(root: Address, say: Callable[[str], None]) -> None:
         say: told what was taken over.
 
     Raises:
-        UserError: it can't be used.
+        UserError: its store doesn't answer.
     """
-    must_be_usable(root)
+    must_answer(root)
     if not isinstance(root, Path):  # earlier versions had no other lakes
         return
     if manifest.kept(root) or not (root / manifest.OF_EARLIER_VERSION).is_dir():
