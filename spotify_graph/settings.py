@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from spotify_graph import storage
@@ -21,6 +21,9 @@ PLACEHOLDERS = ("nan", "NaN", "NULL", "null", "None", r"\N", "N/A", "[]")
 
 IN_PROCESS_ROWS = 1_000_000
 """Up to this size, starting Spark takes longer than the work."""
+
+_MASTER = r"local(\[[^\]]+\])?|local-cluster\[[^\]]+\]|spark://[^\s/@]+:\d+|yarn|k8s://\S+"
+"""The addresses of masters that Spark has."""
 
 SERVE_PORT = 8000
 """Where the HTTP service listens unless told otherwise, if nobody else does."""
@@ -60,7 +63,10 @@ class Settings(BaseSettings):
         neo4j_database: `NEO4J_DATABASE`, the database that holds the graph.
         neo4j_browser: `SPOTIFY_GRAPH_NEO4J_BROWSER`, the address of the Neo4j Browser of a server of one's own: assets
             link to it.
-        spark_master: `SPARK_MASTER`, the Spark cluster.
+        spark_master: `SPARK_MASTER`, the Spark cluster: local[*], spark://HOST:PORT, yarn or k8s://https://HOST:PORT.
+        spark_remote: `SPARK_REMOTE`, the Spark Connect server that takes the place of a cluster, as sc://HOST:PORT.
+        spark_history: `SPOTIFY_GRAPH_SPARK_HISTORY`, the address of Spark's history server; where it is set, Spark
+            writes its event log, and assets link to their jobs there.
         in_process_rows: `SPOTIFY_GRAPH_IN_PROCESS_ROWS`, up to how many rows are worked on without Spark; 0: none.
         java_home: `SPOTIFY_GRAPH_JAVA_HOME`, a JVM to use in place of the one in the Python environment.
         foreign: `SPOTIFY_GRAPH_FOREIGN`, what becomes of nodes and relationships that somebody else adds to the graph,
@@ -97,6 +103,10 @@ class Settings(BaseSettings):
     neo4j_database: str = Field("neo4j", validation_alias="NEO4J_DATABASE")
     neo4j_browser: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_NEO4J_BROWSER")
     spark_master: str = Field("local[*]", validation_alias="SPARK_MASTER")
+    spark_remote: SecretStr | None = Field(None, validation_alias="SPARK_REMOTE")
+    spark_history: str | None = Field(
+        None, pattern=r"^https?://[^/@]+[^@]*$", validation_alias="SPOTIFY_GRAPH_SPARK_HISTORY"
+    )
     in_process_rows: int = Field(IN_PROCESS_ROWS, ge=0, validation_alias="SPOTIFY_GRAPH_IN_PROCESS_ROWS")
     java_home: Path | None = Field(None, validation_alias="SPOTIFY_GRAPH_JAVA_HOME")
     foreign: Literal["remove", "keep"] = Field("remove", validation_alias="SPOTIFY_GRAPH_FOREIGN")
@@ -156,6 +166,25 @@ class Settings(BaseSettings):
         if uri and "@" in uri:
             raise ValueError("an address with a user or a password in it: use NEO4J_USERNAME and NEO4J_PASSWORD")
         return uri
+
+    @field_validator("spark_master")
+    @classmethod
+    def _is_master(cls, master: str) -> str:
+        if not re.fullmatch(_MASTER, master):
+            raise ValueError(f"{master!r} is none of local[*], spark://HOST:PORT, yarn and k8s://https://HOST:PORT")
+        return master
+
+    @field_validator("spark_remote")
+    @classmethod
+    def _is_remote(cls, remote: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if remote is None:
+            return None
+        # What follows the port may be a token.
+        if not re.match(r"sc://[^/:@]+(:\d+)?(/|$)", remote.get_secret_value()):
+            raise ValueError("not an address of Spark Connect, such as sc://HOST:15002")
+        if info.data.get("spark_master") != cls.model_fields["spark_master"].default:
+            raise ValueError("set as well as SPARK_MASTER: unset one of them")
+        return remote
 
     @field_validator("genre_separator")
     @classmethod

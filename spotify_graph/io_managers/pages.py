@@ -29,13 +29,13 @@ class Pages(dg.ConfigurableResource[None]):
         """
         context.step_context.set_data_version(context.asset_key, dg.DataVersion(version.name))
         asset = context.asset_key.to_user_string()
-        context.add_output_metadata({**self._of_asset(asset), **_of_version(asset, version)})
+        context.add_output_metadata({**self._of_asset(asset), **self._of_work(), **_of_version(asset, version)})
         if not (version / _FILE).exists():
             _write(version, {**context.output_metadata, **context.get_logged_metadata()})
 
     def made(self, asset: str, version: Address, metadata: Mapping[str, Any]) -> dg.MaterializeResult[Any]:
         """The materialization of an asset whose version is in the lake already, with what its page says."""
-        metadata = {**metadata, **self._of_asset(asset), **_of_version(asset, version)}
+        metadata = {**metadata, **self._of_asset(asset), **self._of_work(), **_of_version(asset, version)}
         _write(version, dg.AssetMaterialization(asset, metadata=metadata).metadata)
         return dg.MaterializeResult(asset, metadata=metadata, data_version=dg.DataVersion(version.name))
 
@@ -70,6 +70,11 @@ class Pages(dg.ConfigurableResource[None]):
             **{name: dg.MetadataValue.url(link) for name, link in links.items() if link},
             **({"dagster/column_lineage": lineage} if lineage else {}),
         }
+
+    def _of_work(self) -> dict[str, Any]:
+        """What a version's page shows of how it was computed."""
+        found = self.links.spark_jobs()
+        return {"Spark": dg.MetadataValue.md(found)} if found else {}
 
 
 def _of_version(asset: str, version: Address) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import json
 import os
 import pwd
 import shlex
+import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -55,6 +56,11 @@ class Jvm:
     secret: str = field(repr=False)
     properties: dict[str, str]
     held_by: Popen[bytes] | FileLock | None = None
+
+    def kill(self) -> None:
+        """Ends it at once, whoever waits for it."""
+        if is_alive(self.process):
+            os.kill(int(self.process.split(":")[0]), signal.SIGKILL)
 
     @contextmanager
     def used(self) -> Iterator[None]:
@@ -151,6 +157,9 @@ def _borrowed(settings: Settings, properties: Mapping[str, str]) -> Jvm | None:
 
 def _launched(settings: Settings, properties: dict[str, str], **output: object) -> Jvm:
     os.environ["JAVA_HOME"] = str(java_home(settings))
+    if properties["spark.master"].startswith("local"):
+        # Its pages are for this machine alone: they have no login.
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     conf = SparkConf(loadDefaults=False).setAll(list(properties.items()))
     gateway = launch_gateway(conf, output)  # type: ignore[no-untyped-call]
     _name_user(gateway)

@@ -1,4 +1,7 @@
-"""Addresses that a browser opens from an asset's page: its query in Neo4j Browser, and a drawn neighbourhood."""
+"""Addresses that a browser opens from an asset's page.
+
+Its query in Neo4j Browser, a drawn neighbourhood, and the jobs that Spark did for it.
+"""
 
 from pathlib import Path
 from typing import Self
@@ -11,8 +14,11 @@ from spotify_graph.graph_model import EVENT_TYPES, RECOMMENDED, RELATIONSHIPS, T
 from spotify_graph.lake import documents
 from spotify_graph.local import service
 from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType
+from spotify_graph.resources import jobs
 from spotify_graph.settings import Settings
 
+_JOBS = 20
+"""How many of Spark's jobs a page leads to: the latest ones."""
 _SHOWN = 50
 """How much of the graph a query draws: what a person can look at."""
 _EVENTS = "|".join(event.relationship.type for event in EVENT_TYPES)
@@ -50,6 +56,7 @@ class Links(dg.ConfigurableResource[None]):
     http_service: str | None = Field(
         None, description="The HTTP service, where it has not said otherwise; none where it asks for a token."
     )
+    spark_history: str | None = Field(None, description="Spark's history server.")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
@@ -59,6 +66,7 @@ class Links(dg.ConfigurableResource[None]):
             neo4j_browser=settings.neo4j_browser,
             local_server=settings.neo4j_uri is None,
             http_service=None if settings.serve_token_file else service.default_address(settings),
+            spark_history=settings.spark_history,
         )
 
     def in_neo4j_browser(self, asset: str) -> str | None:
@@ -83,7 +91,46 @@ class Links(dg.ConfigurableResource[None]):
         node = table if isinstance(table, NodeType) else (table.start if table is RECOMMENDED else table.end).node
         return f"{service.address(Path(self.home), self.http_service)}/draw?kind={node.label.lower()}"
 
+    def spark_jobs(self) -> str | None:
+        """Links to what Spark did for the step that is under way, as Markdown: jobs, each with its DAG and its stages.
+
+        They lead to the history server, which has them for good, and to Spark's own pages where there is none; None
+        where Spark did nothing for the step.
+        """
+        seen = jobs.seen()
+        if seen is None or not (seen.jobs or seen.remote):
+            return None
+        after = _in_history(seen, self.spark_history)
+        where = after or seen.ui
+        found = [f"[job {job}]({where}/jobs/job/?id={job})" for job in seen.jobs[-_JOBS:]] if where else []
+        found += [f"[all of the run]({after})"] if after else []
+        found += [f"[Spark UI]({seen.ui}) while the run lasts"] if seen.ui else []
+        return ", ".join(found) or None
+
     def _local_browser(self) -> str | None:
         # Not from `local.neo4j`, whose driver takes long to import: a file is taken in without it.
         ports = documents.read(Path(self.home, "neo4j", "ports.json")) if self.local_server else None
         return f"http://127.0.0.1:{ports['http']}/browser/" if ports else None
+
+
+def tell_run(history: str | None) -> None:
+    """Says in the log and in the tags of the run that is under way, if one is, where its Spark is seen.
+
+    Args:
+        history: the address of Spark's history server.
+    """
+    seen = jobs.seen()
+    try:
+        step = dg.OpExecutionContext.get()
+    except dg.DagsterInvariantViolationError:
+        return
+    if seen is None:
+        return
+    addresses = {"spark/ui": seen.ui, "spark/history": _in_history(seen, history)}
+    known = {name: address for name, address in addresses.items() if address}
+    step.log.info(f"Spark application {seen.name}" + "".join(f", {name} {it}" for name, it in known.items()))
+    step.instance.add_run_tags(step.run_id, {"spark/application": seen.name, **known})
+
+
+def _in_history(seen: jobs.Application, history: str | None) -> str | None:
+    return f"{history.rstrip('/')}/history/{seen.name}" if history else None

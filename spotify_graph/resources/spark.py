@@ -1,29 +1,20 @@
 """The Spark session of a run."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 import dagster as dg
 from dagster_pyspark import PySparkResource
-from py4j.protocol import Py4JError, Py4JJavaError
+from py4j.protocol import Py4JError
 from pydantic import Field, PrivateAttr
 from pyspark.sql import SparkSession
 
-from spotify_graph.errors import UserError
 from spotify_graph.local.spark import MEMORY
 from spotify_graph.neo4j_io.running import Runner, in_process
-from spotify_graph.resources import session
+from spotify_graph.resources import jobs, links, session
 from spotify_graph.settings import IN_PROCESS_ROWS, Settings
-
-_ENDED = (
-    "Spark's JVM has ended, as when the machine has no memory left for it: run it again, and what is not done yet is"
-    " done then"
-)
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class SparkResource(PySparkResource):
@@ -69,16 +60,18 @@ class SparkResource(PySparkResource):
         """The run's session, started if this process has none."""
         if self._session is None:
             # A process has one JVM for good.
-            with _jvm_lives():
+            with jobs.explained():
+                settings = Settings.load()
                 self._owns_session = not self._held and SparkSession.getActiveSession() is None
-                self._session = session.build(Settings.load(), self._properties)
+                self._session = session.build(settings, self._properties)
+                links.tell_run(settings.spark_history)
         return self._session
 
     def over(self, rows: int) -> Runner:
         """What runs the tasks that work on so many rows together: this process, or Spark's executors."""
         if rows <= self.in_process_rows:
             return in_process
-        return partial(_in_tasks, self.spark_session)
+        return partial(jobs.run, self.spark_session)
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -108,22 +101,3 @@ def _stop(spark: SparkSession) -> None:
     """Stops a session. One whose JVM has died is stopped: the run has failed by that, and says so."""
     with suppress(ConnectionError, Py4JError):
         spark.stop()
-
-
-def _in_tasks(spark: SparkSession, task: Callable[[T], R], parts: Sequence[T]) -> list[R]:
-    """Runs one of Spark's tasks for each part."""
-    if not parts:
-        return []
-    with _jvm_lives():
-        return spark.sparkContext.parallelize(list(parts), len(parts)).map(task).collect()
-
-
-@contextmanager
-def _jvm_lives() -> Iterator[None]:
-    """Says in one line that the JVM has ended, where that is why something fails."""
-    try:
-        yield
-    except Py4JJavaError:  # it answers
-        raise
-    except (ConnectionError, Py4JError):
-        raise UserError(_ENDED) from None
