@@ -3,7 +3,7 @@
 INSTALLED = .venv/installed
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-ui pictures up drift docs reference guarantees lint setup lock clean
+.PHONY: help demo test test-cluster test-ui pictures up drift docs reference guarantees lint setup lock clean
 .PHONY: soak bench bench-incremental bench-backlog bench-serving bench-http bench-recommendations
 
 help: ## this list
@@ -17,6 +17,9 @@ test: $(INSTALLED) ## the test suite
 
 test-ui: $(INSTALLED) ## a browser clicks through the UI; needs Chromium (apt-get install chromium)
 	@.venv/bin/python -m pytest -n 0 spotify_graph_ui_tests
+
+test-cluster: $(INSTALLED) ## the pipeline on a Spark cluster, as docker/ has it; needs PostgreSQL (apt-get install postgresql)
+	@.venv/bin/python -m pytest -n 0 spotify_graph_cluster_tests
 
 pictures: $(INSTALLED) ## the pictures in docs/pictures anew, taken by these tests
 	@SPOTIFY_GRAPH_PICTURES=docs/pictures .venv/bin/python -m pytest -n 0 spotify_graph_ui_tests
