@@ -1,7 +1,7 @@
 """The full profile of docker/compose.yaml, as processes, with a lake in an object store.
 
-Neo4j, PostgreSQL, Spark's master, two workers and history server, and Dagster's code location, webserver and daemon. The
-driver, which is the code location's child, and the workers have one thing in common: the lake's address.
+Neo4j, PostgreSQL, Spark's master, two workers and history server, and Dagster's code location, webserver and daemon.
+The driver, which is the code location's child, and the workers have one thing in common: the lake's address.
 """
 
 import os

@@ -116,15 +116,15 @@ def kept_jvm(environment: dict[str, str]) -> Iterator[int]:
 def materialize_and_kill(jvm: int) -> None:
     """A run that borrows a JVM, which is killed once tasks are to be run in it."""
     from spotify_graph import runs
-    from spotify_graph.resources import spark
+    from spotify_graph.resources import jobs
 
-    work = spark._in_tasks
+    work = jobs.run
 
     def killing(session: object, *arguments: object) -> object:
         os.kill(jvm, signal.SIGKILL)
         return work(session, *arguments)  # type: ignore[arg-type]
 
-    spark._in_tasks = killing  # type: ignore[assignment]
+    jobs.run = killing  # type: ignore[assignment]
     report = runs.materialize(Settings.load(), SELECTION, lambda _: None, lambda _: None)
     assert report.failures
     assert all("Spark's JVM has ended" in line for line in report.failures), report.failures
