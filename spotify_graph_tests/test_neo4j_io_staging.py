@@ -198,6 +198,13 @@ def test_the_number_of_buckets_grows_with_the_rows() -> None:
     assert found == [1, 1, 1, 2, 2, 4, 16]
 
 
+def test_where_there_are_rows_enough_each_core_has_a_bucket() -> None:
+    worth = buckets.WORTH_ROWS
+    found = [buckets.count_for_cores(rows, 12) for rows in (0, worth, 4 * worth, 12 * worth, 100 * worth)]
+    assert found == [1, 1, 4, 16, 16]
+    assert buckets.count_for_cores(100 * worth, 1) == 1
+
+
 def test_keys_are_spread_over_buckets_and_stay_in_theirs_for_ever() -> None:
     keys = pa.chunked_array([[f"user-{i}" for i in range(3000)], [f"track-{i}" for i in range(1000)]])
     numbers = buckets.number(keys, 8)

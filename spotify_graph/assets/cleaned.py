@@ -27,7 +27,6 @@ from spotify_graph.lake.intake import JUDGED_BY, Entry, Intake, refusal_of
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.verdicts import Finding, Verdict
 from spotify_graph.lake.versions import MadeFrom, Record, Version, together
-from spotify_graph.neo4j_io import buckets
 from spotify_graph.parts import Part, by_bucket, divided, scratch
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource, LandingFolder
@@ -168,7 +167,7 @@ def judge(
     """
     few = charts.FEW if pictures else sys.maxsize
     now, started = datetime.now(UTC), monotonic()
-    run, count = spark.over(raw.rows), buckets.count_for(raw.rows)
+    run, count = spark.over(raw.rows), spark.buckets(raw.rows)
     made_from = MadeFrom(landing.code(USER_EVENTS), {f"raw_user_events/{file}": raw.name})
     with scratch(store.root) as folder:
         judge = partial(of_events.judge, now, landing.placeholders, count, folder)

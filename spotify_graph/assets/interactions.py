@@ -26,7 +26,6 @@ from spotify_graph.lake.intake import Entry, Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.verdicts import Verdict
 from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, Version, together
-from spotify_graph.neo4j_io import buckets
 from spotify_graph.parts import Part, scratch, shuffle
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource
@@ -219,7 +218,7 @@ def _counted(lake: Lake, spark: SparkResource, active: Collection[Version], reco
         return {**of, counting.POPULARITY: popularity.added(of[counting.POPULARITY])}
 
     with scratch(lake.root) as folder:
-        parts = shuffle(together(active), whole, "user_id", buckets.count_for(rows), folder, run)
+        parts = shuffle(together(active), whole, "user_id", spark.buckets(rows), folder, run)
         tasks = [partial(counting.count, events, part) for part in parts]
         version, counted = lake.write_tables(
             "interactions", counting.INTERACTIONS, tasks, others, counting.KEYS, record, run=run
@@ -240,7 +239,7 @@ def _revised(lake: Lake, spark: SparkResource, before: Version, turnover: _Turno
     tables = {name: before.table(name) for name in before.record.tables}
     came, went, stayed = map(together, (turnover.came, turnover.went, turnover.stayed))
     with scratch(lake.root) as folder:
-        whole, count = partial(counting.read, events), buckets.count_for(turnover.rows)
+        whole, count = partial(counting.read, events), spark.buckets(turnover.rows)
         of_users = (shuffle(part, whole, "user_id", count, folder, run) for part in (came, went))
         files = [counting.Files(new, old, stayed) for new, old in zip(*of_users, strict=True)]
         drafted = run(partial(counting.draft, events, tables), files)

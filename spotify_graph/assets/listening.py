@@ -1,7 +1,6 @@
 """The logs that models and their evaluation read. A module of its own, so that the definitions load without NumPy."""
 
 from spotify_graph.lake.versions import LakeTable
-from spotify_graph.neo4j_io import buckets
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.storage import Address
 from spotify_graph.training import logs
@@ -24,5 +23,5 @@ def read(cleaned_events: LakeTable, cleaned_tracks: LakeTable, spark: SparkResou
         cleaned_tracks.read(),
         folder,
         run=spark.over(rows),
-        buckets=buckets.count_for(rows),
+        buckets=spark.buckets(rows),
     )

@@ -26,7 +26,7 @@ from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, Version, inputs_of
 from spotify_graph.neo4j_dagster.metadata import table_metadata
 from spotify_graph.neo4j_dagster.retries import transient_errors_retried
-from spotify_graph.neo4j_io import buckets, ledger, models, staging
+from spotify_graph.neo4j_io import ledger, models, staging
 from spotify_graph.neo4j_io.errors import PublicationError, StagingError
 from spotify_graph.neo4j_io.ledger import Publication
 from spotify_graph.neo4j_io.mending import Changes
@@ -282,7 +282,7 @@ def _staged(rows: Sequence[Part], version: str, table: GraphTable, spark: SparkR
         table,
         root,
         run=spark.over(count),
-        buckets=buckets.count_for(count),
+        buckets=spark.buckets(count),
     )
 
 

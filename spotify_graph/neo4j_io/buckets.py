@@ -17,11 +17,22 @@ if TYPE_CHECKING:
 
 BUCKET_ROWS = 1_000_000
 """How many rows a bucket has at most, on average."""
+WORTH_ROWS = 250_000
+"""How many rows a bucket has at least, on average, where there are more of them only for cores to have work."""
 
 
 def count_for(rows: int) -> int:
     """How many buckets to divide a number of rows into."""
-    return 1 << max(0, -(-rows // BUCKET_ROWS) - 1).bit_length()
+    return _power_of_two(-(-rows // BUCKET_ROWS))
+
+
+def count_for_cores(rows: int, cores: int) -> int:
+    """How many buckets give work to a number of cores at once: one for each, where there are rows enough for that."""
+    return _power_of_two(min(cores, rows // WORTH_ROWS))
+
+
+def _power_of_two(at_least: int) -> int:
+    return 1 << max(0, at_least - 1).bit_length()
 
 
 def number(keys: pa.Array | pa.ChunkedArray, buckets: int) -> NDArray[np.int64]:

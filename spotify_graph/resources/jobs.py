@@ -49,6 +49,11 @@ def run(spark: SparkSession, task: Callable[[T], R], parts: Sequence[T]) -> list
         return context.parallelize(list(parts), len(parts)).map(task).collect()
 
 
+def cores(spark: SparkSession) -> int:
+    """How many tasks a session's executors do at once; 1 where that is not told, as by Spark Connect."""
+    return 1 if is_remote(spark) else spark.sparkContext.defaultParallelism
+
+
 def is_local(master: str) -> bool:
     """Whether Spark's tasks run on this machine, by this process's own Python."""
     return master.partition("[")[0] == "local"

@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr
 from pyspark.sql import SparkSession
 
 from spotify_graph.local.spark import MEMORY
+from spotify_graph.neo4j_io import buckets
 from spotify_graph.neo4j_io.running import Runner, in_process
 from spotify_graph.resources import jobs, links, session
 from spotify_graph.settings import IN_PROCESS_ROWS, Settings
@@ -72,6 +73,13 @@ class SparkResource(PySparkResource):
         if rows <= self.in_process_rows:
             return in_process
         return partial(jobs.run, self.spark_session)
+
+    def buckets(self, rows: int) -> int:
+        """In how many buckets to divide so many rows for what runs their tasks: by their number, and by its cores."""
+        count = buckets.count_for(rows)
+        if rows <= self.in_process_rows:
+            return count
+        return max(count, buckets.count_for_cores(rows, jobs.cores(self.spark_session)))
 
     @contextmanager
     def held(self) -> Iterator[None]:
