@@ -1,13 +1,14 @@
 """Spark's jobs: a task for each part, done by executors, and where they are seen afterwards."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import dagster as dg
-import pyarrow as pa
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark import cloudpickle
 from pyspark.errors import PySparkException
@@ -15,6 +16,11 @@ from pyspark.sql import SparkSession
 
 from spotify_graph.errors import UserError
 from spotify_graph.resources.versions import Checked, Versions
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# PyArrow is imported where it is used: definitions, which need none, are loaded often.
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -42,8 +48,8 @@ def run(spark: SparkSession, task: Callable[[T], R], parts: Sequence[T]) -> list
         if is_remote(spark):
             return _by_connect(spark, Checked(task, Versions.here()), parts)
         context = spark.sparkContext
-        if step := _step():
-            context.setJobGroup(step, step)
+        if group := _group():
+            context.setJobGroup(group, group)
         if not is_local(str(context.master)):
             task = Checked(task, Versions.here())
         return context.parallelize(list(parts), len(parts)).map(task).collect()
@@ -66,6 +72,7 @@ def is_remote(spark: SparkSession) -> bool:
 
 def _by_connect(spark: SparkSession, task: Callable[[T], R], parts: Sequence[T]) -> list[R]:
     """The same by a data frame: a row has a part, pickled, and then what came of it."""
+    import pyarrow as pa
 
     def done(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -147,15 +154,16 @@ def seen() -> Application | None:
             return None
         if is_remote(spark):
             return Application(str(spark.conf.get("spark.app.id")), None, remote=True)
-        context, step = spark.sparkContext, _step()
-        jobs = context.statusTracker().getJobIdsForGroup(step) if step else []
+        context, group = spark.sparkContext, _group()
+        jobs = context.statusTracker().getJobIdsForGroup(group) if group else []
         return Application(str(context.applicationId), context.uiWebUrl, tuple(sorted(jobs)))
     return None
 
 
-def _step() -> str | None:
-    """The asset, or the op, whose step is under way in this process."""
+def _group() -> str | None:
+    """What the jobs of the step that is under way are called: of which asset, or op, and of which run; None outside one."""
     try:
-        return dg.OpExecutionContext.get().op_handle.path[0]
+        step = dg.OpExecutionContext.get()
     except dg.DagsterInvariantViolationError:
         return None
+    return f"{step.op_handle.path[0]} of run {step.run_id[:8]}"

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Generic, Self, TypeVar
 
-import pyarrow as pa
 import pyspark
 
 from spotify_graph.errors import UserError
 from spotify_graph.local import checkout
+
+# PyArrow is imported where it is used: definitions, which need none, are loaded often.
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -37,6 +38,8 @@ class Versions:
     @classmethod
     def here(cls) -> Self:
         """The versions of this process."""
+        import pyarrow as pa
+
         python = ".".join(platform.python_version_tuple()[:2])
         return cls(python, pyspark.__version__, pa.__version__, checkout.code().digest)
 
