@@ -161,7 +161,7 @@ def seen() -> Application | None:
 
 
 def _group() -> str | None:
-    """What the jobs of the step that is under way are called: of which asset, or op, and of which run; None outside one."""
+    """What the jobs of the step that is under way are called, by its asset and its run; None outside a step."""
     try:
         step = dg.OpExecutionContext.get()
     except dg.DagsterInvariantViolationError:
