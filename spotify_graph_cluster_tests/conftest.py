@@ -29,7 +29,7 @@ from spotify_graph_cluster_tests import postgres
 from spotify_graph_cluster_tests.containers import ROOT, Host, own
 from spotify_graph_tests import java, object_store
 
-SECONDS = 240
+SECONDS = 400
 """Long, because a machine may have other things to do: nothing waits for it in vain."""
 OURS = ("SPOTIFY_GRAPH_", "NEO4J_", "SPARK_", "DAGSTER_", "PYSPARK_", "AWS_")
 
@@ -124,7 +124,9 @@ def neo4j() -> Iterator[tuple[str, str, Driver]]:
 
 
 @pytest.fixture(scope="session")
-def cluster(folder: Path, neo4j: tuple[str, str, Driver]) -> Iterator[Cluster]:
+def cluster(
+    folder: Path, neo4j: tuple[str, str, Driver], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
     """The cluster, with an empty store and an empty graph."""
     uri, password, driver = neo4j
     with ExitStack() as stack:
@@ -144,8 +146,7 @@ def cluster(folder: Path, neo4j: tuple[str, str, Driver]) -> Iterator[Cluster]:
         events = own(home / "spark" / "events")
         for number in (1, 2):
             own(folder / f"worker-{number}")
-        logs = folder / "logs"
-        logs.mkdir()
+        logs = tmp_path_factory.mktemp("logs")
         java_folder = java_home(Settings.load().model_copy(update={"home": folder / "image"}))
         ports = {name: free_port() for name in ("7077", "8080", "8081", "18080", "4000", "3000")}
         host = Host(
@@ -263,10 +264,14 @@ def platform(cluster: Cluster) -> Iterator[Platform]:
     """The platform, with nothing landed yet."""
     host, home = cluster.host, cluster.driver_home
     with ExitStack() as stack:
-        stack.enter_context(host.started("code-location", writable=[home], readable=[cluster.landing]))
-        until(lambda: host.is_healthy("code-location"), f"no code: see {host.logs}")
-        stack.enter_context(host.started("dagster-webserver", readable=[home]))
-        until(lambda: host.is_healthy("dagster-webserver"), f"no webserver: see {host.logs}")
-        stack.enter_context(host.started("dagster-daemon", readable=[home]))
+        volumes: dict[str, dict[str, Any]] = {
+            "code-location": {"writable": [home], "readable": [cluster.landing]},
+            "dagster-webserver": {"readable": [home]},
+            "dagster-daemon": {"readable": [home]},
+        }
+        for service, of in volumes.items():
+            process = stack.enter_context(host.started(service, **of))
+            until(lambda: process.poll() is not None or host.is_healthy(service), f"{service}: see {host.logs}")  # noqa: B023
+            assert process.poll() is None, f"{service}: see {host.logs}"
         port = host.command("dagster-webserver")[host.command("dagster-webserver").index("-p") + 1]
         yield Platform(cluster, f"http://127.0.0.1:{port}")

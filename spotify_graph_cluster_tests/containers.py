@@ -54,7 +54,7 @@ def _runs_as_user() -> bool:
 def image_environment() -> dict[str, str]:
     """What the Dockerfile sets for every container."""
     [env] = re.findall(
-        r"^ENV (.*(?:\\\n.*)*)", (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+        r"^ENV ((?:.*\\\n)*.*)", (ROOT / "docker" / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
     )
     return dict(re.findall(r"(\w+)=(\S+)", env))
 
@@ -127,7 +127,7 @@ class Host:
             command: another command than the service's.
             variables: what differs in its environment.
         """
-        if not any(place.is_relative_to("/tmp") for place in (ROOT, Path(sys.prefix), self.logs)):  # noqa: S108
+        if not any(place.is_relative_to("/tmp") for place in (ROOT, Path(sys.prefix))):  # noqa: S108
             hidden = [*hidden, Path("/tmp")]  # noqa: S108 it is the containers' own
         with (self.logs / f"{name or service}.log").open("ab") as log:
             process = subprocess.Popen(

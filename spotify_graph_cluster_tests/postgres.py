@@ -58,7 +58,7 @@ def running(folder: Path, password: str) -> Iterator[int]:
     control = [program("pg_ctl"), "-D", str(folder / "data"), "-w", "-l", str(folder / "log")]
     run([*control, "-o", options, "start"])
     try:
-        server = URL.create("postgresql", name, password, "127.0.0.1", port, "postgres")
+        server = URL.create("postgresql+psycopg2", name, password, "127.0.0.1", port, "postgres")
         engine = create_engine(server, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
             connection.execute(text(f'CREATE DATABASE "{database}"'))

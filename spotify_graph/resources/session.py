@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from pyspark import SparkConf, SparkContext
@@ -29,7 +28,7 @@ _LOCAL_CONF = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "12
 
 _CONNECT_SECONDS = 5
 _ANSWER_SECONDS = 40
-"""How long a cluster may take to give its first executor: with the start of a JVM before, less than a minute."""
+"""How long a master may take to answer, and then to give an executor: with the start of a JVM, less than a minute."""
 _ON_DEMAND_SECONDS = 600
 """The same for YARN and Kubernetes, which may have to start a machine and load an image first."""
 _PORTS = {"spark": 7077, "sc": 15002, "http": 80, "https": 443}
@@ -58,11 +57,9 @@ def build(settings: Settings, properties: Mapping[str, str] | None = None) -> Sp
         return running
     _must_listen("SPARK_MASTER", master)
     jvm = local.jvm(settings, given)
-    seconds = _ANSWER_SECONDS if master.startswith("spark:") else _ON_DEMAND_SECONDS
-    with _answering(jvm, f"SPARK_MASTER: {master}", seconds) as waiting:
-        waiting.for_what = f"does not answer as a master of Spark {Versions.here().pyspark} does"
+    with _answering(jvm, f"SPARK_MASTER: {master} does not answer as a master of Spark {Versions.here().pyspark} does"):
         session = _session(settings, given, jvm)
-        waiting.for_what = "gives no executor: start a worker, or let its other applications end"
+    with _answering(jvm, f"SPARK_MASTER: {master} gives no executor: start a worker, or let other applications end"):
         # The first executor that there is does it, if it is fit to.
         jobs.run(session, _nothing, [0])
     return session
@@ -154,21 +151,19 @@ def _shown(address: str) -> str:
     return re.match(r"(\w+://)*[^/;?]*", address)[0]  # type: ignore[index] # it matches anything
 
 
-@dataclass
-class _Waiting:
-    """What is waited for, in words."""
-
-    for_what: str = ""
-
-
 @contextmanager
-def _answering(jvm: local.Jvm, who: str, seconds: int) -> Iterator[_Waiting]:
-    """Ends the JVM, and says why, where what is done in the block takes longer.
+def _answering(jvm: local.Jvm, otherwise: str) -> Iterator[None]:
+    """Ends the JVM where a cluster keeps what is done in the block waiting.
+
+    Args:
+        jvm: the driver's JVM.
+        otherwise: what is said then.
 
     Raises:
         UserError: it does.
     """
-    waiting, late = _Waiting(), threading.Event()
+    late = threading.Event()
+    seconds = _ANSWER_SECONDS if jvm.properties["spark.master"].startswith("spark:") else _ON_DEMAND_SECONDS
 
     def end() -> None:
         late.set()
@@ -178,10 +173,10 @@ def _answering(jvm: local.Jvm, who: str, seconds: int) -> Iterator[_Waiting]:
     timer.daemon = True
     timer.start()
     try:
-        yield waiting
+        yield
     except Exception:
         if late.is_set():
-            raise UserError(f"{who} {waiting.for_what} ({seconds} s)") from None
+            raise UserError(f"{otherwise} ({seconds} s)") from None
         raise
     finally:
         timer.cancel()
