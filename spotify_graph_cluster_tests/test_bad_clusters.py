@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -66,16 +65,8 @@ def test_a_master_that_is_not_there_is_named(refused: Refused) -> None:
     assert f"SPARK_MASTER: nobody answers at {nowhere} (Connection refused)" in refused("none", SPARK_MASTER=nowhere)
 
 
-def test_a_cluster_that_keeps_a_run_waiting_is_named(
-    refused: Refused, cluster: Cluster, silent: str, tmp_path: Path
-) -> None:
-    # More than any worker has.
-    (tmp_path / "spark-defaults.conf").write_text("spark.executor.memory 100g\n", encoding="utf-8")
-    with ThreadPoolExecutor() as both:
-        mute = both.submit(refused, "mute", SPARK_MASTER=silent)
-        full = both.submit(refused, "full", SPARK_CONF_DIR=str(tmp_path))
-    assert f"SPARK_MASTER: {silent} does not answer as a master of Spark" in mute.result()
-    assert f"SPARK_MASTER: {cluster.master} gives no executor" in full.result()
+def test_a_master_that_does_not_answer_is_named(refused: Refused, silent: str) -> None:
+    assert f"SPARK_MASTER: {silent} does not answer as a master of Spark" in refused("mute", SPARK_MASTER=silent)
 
 
 def test_workers_with_another_python_are_named(refused: Refused, cluster: Cluster) -> None:
@@ -83,6 +74,17 @@ def test_workers_with_another_python_are_named(refused: Refused, cluster: Cluste
     other = stand_in(cluster.folder / "python", "import sys\nsys.version_info = (3, 99, *sys.version_info[2:])\n")
     assert f"Spark's worker has Python 3.99, and this run Python {OURS}" in refused("other", PYSPARK_PYTHON=other)
 
+
+_WAIT = """
+from spotify_graph.errors import UserError
+from spotify_graph.resources import session
+from spotify_graph.settings import Settings
+session._EXECUTOR_SECONDS = 5
+try:
+    session.build(Settings.load())
+except UserError as error:
+    print(error)
+"""
 
 _TELL = """
 import sys
@@ -120,6 +122,16 @@ def test_workers_with_another_spark_or_other_code_or_without_this_environment_ar
     assert "has pyspark 4.0.0, and this run " in told[0]
     assert "has spotify_graph " in told[1]
     assert told[2] == f"Spark's worker can't run {pythons[2]}: name the Python that it has with PYSPARK_PYTHON"
+
+
+def test_a_master_that_has_no_worker_to_spare_is_named(cluster: Cluster, tmp_path: Path) -> None:
+    # More than any worker has.
+    (tmp_path / "spark-defaults.conf").write_text("spark.executor.memory 100g\n", encoding="utf-8")
+    environment = cluster.environment | {"SPOTIFY_GRAPH_HOME": str(tmp_path), "SPARK_CONF_DIR": str(tmp_path)}
+    told = subprocess.run([sys.executable, "-c", _WAIT], env=environment, check=True, capture_output=True, text=True)
+    assert told.stdout.startswith(
+        f"SPARK_MASTER: {cluster.master} gives no executor: start a worker, or end another run"
+    )
 
 
 def stand_in(folder: Path, first: str) -> str:

@@ -27,10 +27,12 @@ _CONF = {
 _LOCAL_CONF = {"spark.driver.host": "127.0.0.1", "spark.driver.bindAddress": "127.0.0.1"}
 
 _CONNECT_SECONDS = 5
-_ANSWER_SECONDS = 40
-"""How long a master may take to answer, and then to give an executor: with the start of a JVM, less than a minute."""
+_MASTER_SECONDS = 40
+"""How long a master may take to answer: with the start of a JVM before, less than a minute."""
+_EXECUTOR_SECONDS = 120
+"""How long it may then take to give an executor that works."""
 _ON_DEMAND_SECONDS = 600
-"""The same for YARN and Kubernetes, which may have to start a machine and load an image first."""
+"""Both for YARN and Kubernetes, which may have to start a machine and load an image first."""
 _PORTS = {"spark": 7077, "sc": 15002, "http": 80, "https": 443}
 
 
@@ -57,9 +59,14 @@ def build(settings: Settings, properties: Mapping[str, str] | None = None) -> Sp
         return running
     _must_listen("SPARK_MASTER", master)
     jvm = local.jvm(settings, given)
-    with _answering(jvm, f"SPARK_MASTER: {master} does not answer as a master of Spark {Versions.here().pyspark} does"):
+    standalone, version = master.startswith("spark:"), Versions.here().pyspark
+    seconds = _MASTER_SECONDS if standalone else _ON_DEMAND_SECONDS
+    with _answering(jvm, seconds, f"SPARK_MASTER: {master} does not answer as a master of Spark {version} does"):
         session = _session(settings, given, jvm)
-    with _answering(jvm, f"SPARK_MASTER: {master} gives no executor: start a worker, or let other applications end"):
+    seconds = _EXECUTOR_SECONDS if standalone else _ON_DEMAND_SECONDS
+    with _answering(
+        jvm, seconds, f"SPARK_MASTER: {master} gives no executor: start a worker, or end other applications"
+    ):
         # The first executor that there is does it, if it is fit to.
         jobs.run(session, _nothing, [0])
     return session
@@ -152,18 +159,18 @@ def _shown(address: str) -> str:
 
 
 @contextmanager
-def _answering(jvm: local.Jvm, otherwise: str) -> Iterator[None]:
+def _answering(jvm: local.Jvm, seconds: int, otherwise: str) -> Iterator[None]:
     """Ends the JVM where a cluster keeps what is done in the block waiting.
 
     Args:
         jvm: the driver's JVM.
+        seconds: how long it may.
         otherwise: what is said then.
 
     Raises:
         UserError: it does.
     """
     late = threading.Event()
-    seconds = _ANSWER_SECONDS if jvm.properties["spark.master"].startswith("spark:") else _ON_DEMAND_SECONDS
 
     def end() -> None:
         late.set()
