@@ -62,6 +62,16 @@ class Jvm:
         if is_alive(self.process):
             os.kill(int(self.process.split(":")[0]), signal.SIGKILL)
 
+    def is_in(self, method: str) -> bool:
+        """Whether one of its threads is in a method of that name."""
+        with self.used():
+            gateway = launch_gateway()  # type: ignore[no-untyped-call]
+        try:
+            stacks = gateway.jvm.java.lang.Thread.getAllStackTraces().values()
+            return any(frame.getMethodName() == method for stack in stacks for frame in stack)
+        finally:
+            gateway.close()
+
     @contextmanager
     def used(self) -> Iterator[None]:
         """Within the block, PySpark takes this JVM, if this process has none yet."""

@@ -33,7 +33,13 @@ _EXECUTOR_SECONDS = 120
 """How long it may then take to give an executor that works."""
 _ON_DEMAND_SECONDS = 600
 """Both for YARN and Kubernetes, which may have to start a machine and load an image first."""
+_REGISTERS = "waitForRegistration"
+"""The method of Spark's in which a driver waits for a standalone master."""
 _PORTS = {"spark": 7077, "sc": 15002, "http": 80, "https": 443}
+
+
+_refused: list[str] = []
+"""What a cluster has kept this process waiting for: its JVM has ended for that, and a process has one for good."""
 
 
 def build(settings: Settings, properties: Mapping[str, str] | None = None) -> SparkSession:
@@ -57,11 +63,15 @@ def build(settings: Settings, properties: Mapping[str, str] | None = None) -> Sp
         return _session(settings, given, local.jvm(settings, given))
     if running := SparkSession.getActiveSession():
         return running
+    if _refused:
+        raise UserError(_refused[0])
     _must_listen("SPARK_MASTER", master)
     jvm = local.jvm(settings, given)
     standalone, version = master.startswith("spark:"), Versions.here().pyspark
     seconds = _MASTER_SECONDS if standalone else _ON_DEMAND_SECONDS
-    with _answering(jvm, seconds, f"SPARK_MASTER: {master} does not answer as a master of Spark {version} does"):
+    complaint = f"SPARK_MASTER: {master} does not answer as a master of Spark {version} does"
+    # A busy machine may take longer for what comes before and after.
+    with _answering(jvm, seconds, complaint, method=_REGISTERS if standalone else None):
         session = _session(settings, given, jvm)
     seconds = _EXECUTOR_SECONDS if standalone else _ON_DEMAND_SECONDS
     with _answering(
@@ -159,13 +169,14 @@ def _shown(address: str) -> str:
 
 
 @contextmanager
-def _answering(jvm: local.Jvm, seconds: int, otherwise: str) -> Iterator[None]:
+def _answering(jvm: local.Jvm, seconds: int, otherwise: str, *, method: str | None = None) -> Iterator[None]:
     """Ends the JVM where a cluster keeps what is done in the block waiting.
 
     Args:
         jvm: the driver's JVM.
         seconds: how long it may.
         otherwise: what is said then.
+        method: the method of the JVM's that waits; None means that all that is done in the block may.
 
     Raises:
         UserError: it does.
@@ -173,8 +184,9 @@ def _answering(jvm: local.Jvm, seconds: int, otherwise: str) -> Iterator[None]:
     late = threading.Event()
 
     def end() -> None:
-        late.set()
-        jvm.kill()
+        if method is None or jvm.is_in(method):
+            late.set()
+            jvm.kill()
 
     timer = threading.Timer(seconds, end)
     timer.daemon = True
@@ -183,7 +195,8 @@ def _answering(jvm: local.Jvm, seconds: int, otherwise: str) -> Iterator[None]:
         yield
     except Exception:
         if late.is_set():
-            raise UserError(f"{otherwise} ({seconds} s)") from None
+            _refused.append(f"{otherwise} ({seconds} s)")
+            raise UserError(_refused[0]) from None
         raise
     finally:
         timer.cancel()
