@@ -1,4 +1,4 @@
-"""Spark Connect, which has no tasks of its own kind: the same work is done by data frames."""
+"""A command on a cluster, by a driver of its own and by Spark Connect, where the same work is done by data frames."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -30,7 +30,19 @@ def remote(cluster: Cluster) -> Iterator[str]:
         yield f"sc://127.0.0.1:{port}"
 
 
-def test_a_run_by_spark_connect_ends_in_the_promised_graph(cluster: Cluster, remote: str, tmp_path: Path) -> None:
+def test_a_command_on_the_cluster_ends_in_the_promised_graph(cluster: Cluster, tmp_path: Path) -> None:
+    ends_in_the_promised_graph(cluster, tmp_path)
+    assert (tmp_path / "home" / "java").exists()
+
+
+def test_a_command_by_spark_connect_ends_in_the_promised_graph(cluster: Cluster, remote: str, tmp_path: Path) -> None:
+    ends_in_the_promised_graph(cluster, tmp_path, SPARK_REMOTE=remote, SPARK_MASTER="")
+    # This process has no JVM: all that Spark did, it did at the server.
+    assert not (tmp_path / "home" / "java").exists()
+
+
+def ends_in_the_promised_graph(cluster: Cluster, tmp_path: Path, **more: str) -> None:
+    """Takes small logs in, has Spark do all that it can do, and looks at the graph."""
     empty(cluster.neo4j)
     landed = {
         "tracks.csv": "track_id,artist,album,duration_ms,genre\nt1,Ann,,180000,jazz\nt2,Bob,,,rock\n",
@@ -42,17 +54,13 @@ def test_a_run_by_spark_connect_ends_in_the_promised_graph(cluster: Cluster, rem
     for name, text in landed.items():
         (tmp_path / "landing" / name).write_text(text, encoding="utf-8")
     settings = {
-        "SPARK_REMOTE": remote,
-        "SPARK_MASTER": "",
         "SPOTIFY_GRAPH_HOME": str(tmp_path / "home"),
         "DAGSTER_HOME": str(tmp_path / "home" / "dagster"),
         "SPOTIFY_GRAPH_LANDING": str(tmp_path / "landing"),
-        "SPOTIFY_GRAPH_LAKE": f"{cluster.lake}-of-connect",
+        "SPOTIFY_GRAPH_LAKE": f"{cluster.lake}-of-{tmp_path.name}",
         "SPOTIFY_GRAPH_IN_PROCESS_ROWS": "0",
     }
-    done = cluster.run("materialize", "--select", "not (group:evaluation or group:recommendations)", **settings)
+    done = cluster.run("materialize", "--select", "not (group:evaluation or group:recommendations)", **settings, **more)
     assert done.returncode == 0, done.stderr
     expected = oracle.expected({name: text.encode() for name, text in landed.items()}, datetime.now(UTC))
     is_promised(contents(cluster.neo4j), expected)
-    # This process has no JVM: all that Spark did, it did at the server.
-    assert not (tmp_path / "home" / "java").exists()
