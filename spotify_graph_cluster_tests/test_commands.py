@@ -23,7 +23,9 @@ def remote(cluster: Cluster) -> Iterator[str]:
     words = [word for name, value in conf.items() for word in ("--conf", f"{name}={value}")]
     command = ["spark-submit", "--master", cluster.master, "--class", SERVER, *words, "spark-internal"]
     hidden = [cluster.driver_home.parent]
-    with cluster.host.started("spark-worker", name="spark-connect", command=command, hidden=hidden) as server:
+    with cluster.host.started(
+        "spark-worker", name="spark-connect", command=command, hidden=hidden, SPARK_LOCAL_DIRS="/tmp"
+    ) as server:
         log = cluster.host.logs / "spark-connect.log"
         until(lambda: "started at" in log.read_text() or server.poll() is not None, f"see {log}")
         assert server.poll() is None, log.read_text()
