@@ -209,8 +209,7 @@ def test_a_lake_elsewhere_is_no_part_of_a_backup_and_that_is_said(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SPOTIFY_GRAPH_LAKE", f"s3://{bucket}/lake")
-    with without_a_graph(tmp_path) as platform:
-        monkeypatch.delenv("NEO4J_URI")
+    with without_a_graph(tmp_path, local=True) as platform:
         result = platform.run("backup", str(tmp_path / "backup"))
     assert result.exit_code == 1
     assert "only a lake in the home is backed up" in result.stderr

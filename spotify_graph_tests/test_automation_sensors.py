@@ -134,9 +134,9 @@ def test_every_sensor_runs_from_the_start_and_looks_every_few_seconds() -> None:
     ]
     assert {sensor.default_status for sensor in SENSORS} == {dg.DefaultSensorStatus.RUNNING}
     assert {sensor.name: sensor.minimum_interval_seconds for sensor in SENSORS} == {
-        "new_log_files": 5,
+        "new_log_files": 4,
         "new_exports": 15,
-        "graph_automation": 5,
+        "graph_automation": 4,
         "run_failure": 15,
         "platform_health": 30,
     }

@@ -29,8 +29,11 @@ from spotify_graph.lake.lake import Lake
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import BadFile
 
-_INTERVAL_SECONDS = 5
-"""Whoever lands a file waits for two looks at it, and for one at what came of it."""
+_INTERVAL_SECONDS = 4
+"""Whoever lands a file waits for two looks at it, and for one at what came of it.
+
+Dagster's daemon comes by every five seconds or a little less, and passes over a sensor whose interval is not quite over.
+"""
 _FAILURES_SECONDS = 15
 _SHOWN = 5
 """How many names a message shows."""
