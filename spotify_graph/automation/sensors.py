@@ -32,7 +32,7 @@ from spotify_graph.transforms.landing import BadFile
 _INTERVAL_SECONDS = 4
 """Whoever lands a file waits for two looks at it, and for one at what came of it.
 
-Dagster's daemon comes by every five seconds or a little less, and passes over a sensor whose interval is not quite over.
+Dagster's daemon comes by every five seconds or a little less, and passes over a sensor whose interval is not over yet.
 """
 _FAILURES_SECONDS = 15
 _SHOWN = 5
