@@ -175,16 +175,16 @@ def _materialize(
             f" set SPOTIFY_GRAPH_LANDING, or make some with `spotify-graph generate`{lying}"
         )
     todo = [
-        file for file in files if by_file[file.table.name] and (file.pending or (not rest and file.path and file.entry))
+        file for file in files if by_file[file.table.name] and (file.pending or (not rest and file.look and file.entry))
     ]
     total = sum(len(by_file[file.table.name]) for file in todo) + len(rest)
     watcher = _Watcher(say, working, total, progress)
-    for file in (file for file in files if file.path and by_file[file.table.name]):
+    for file in (file for file in files if file.look and by_file[file.table.name]):
         if file.state in _HELD_BACK and file not in todo:
             watcher.held_back.append(f"{file.name}: {file.note}")
         if file.state == "forgotten":
             say(f"{file.name}: {file.note}")
-    if any(by_file.values()) and not any(file.path and file.state != "forgotten" for file in files):
+    if any(by_file.values()) and not any(file.look and file.state != "forgotten" for file in files):
         watcher.held_back += others
     else:
         for line in others:
