@@ -58,6 +58,10 @@ class Settings(BaseSettings):
         neo4j_username: `NEO4J_USERNAME`, who connects to it.
         neo4j_password: `NEO4J_PASSWORD`, that user's password; the local server has one of its own.
         neo4j_database: `NEO4J_DATABASE`, the database that holds the graph.
+        neo4j_batch_rows: `SPOTIFY_GRAPH_NEO4J_BATCH_ROWS`, how many rows a transaction writes; fewer where the server
+            is short of memory.
+        neo4j_sessions: `SPOTIFY_GRAPH_NEO4J_SESSIONS`, how many sessions create rows side by side; 1 where others use
+            the server at the same time.
         neo4j_browser: `SPOTIFY_GRAPH_NEO4J_BROWSER`, the address of the Neo4j Browser of a server of one's own: assets
             link to it.
         spark_master: `SPARK_MASTER`, the Spark cluster.
@@ -95,6 +99,8 @@ class Settings(BaseSettings):
     neo4j_username: str = Field("neo4j", validation_alias="NEO4J_USERNAME")
     neo4j_password: SecretStr | None = Field(None, validation_alias="NEO4J_PASSWORD")
     neo4j_database: str = Field("neo4j", validation_alias="NEO4J_DATABASE")
+    neo4j_batch_rows: int = Field(20_000, ge=1, validation_alias="SPOTIFY_GRAPH_NEO4J_BATCH_ROWS")
+    neo4j_sessions: int = Field(2, ge=1, le=16, validation_alias="SPOTIFY_GRAPH_NEO4J_SESSIONS")
     neo4j_browser: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_NEO4J_BROWSER")
     spark_master: str = Field("local[*]", validation_alias="SPARK_MASTER")
     in_process_rows: int = Field(IN_PROCESS_ROWS, ge=0, validation_alias="SPOTIFY_GRAPH_IN_PROCESS_ROWS")
