@@ -76,6 +76,8 @@ class Settings(BaseSettings):
             compared as they are, case included.
         genre_separator: `SPOTIFY_GRAPH_GENRE_SEPARATOR`, what stands between the genres of a field; unset, a field
             is one genre.
+        log_format: `SPOTIFY_GRAPH_LOG_FORMAT`, `text`, or `json`: services then log JSON lines, and runs write theirs
+            to `logs/runs.jsonl` in the home.
         failure_webhook: `SPOTIFY_GRAPH_FAILURE_WEBHOOK`, an address that is sent a JSON record of each failed run.
         mail_to: `SPOTIFY_GRAPH_MAIL_TO`, a JSON list of addresses that get mail about each failed run.
         mail_from: `SPOTIFY_GRAPH_MAIL_FROM`, the sender; None means the first of them.
@@ -110,6 +112,7 @@ class Settings(BaseSettings):
     recommender: dict[str, Any] = Field({}, validation_alias="SPOTIFY_GRAPH_RECOMMENDER")
     placeholders: tuple[str, ...] = Field(PLACEHOLDERS, validation_alias="SPOTIFY_GRAPH_PLACEHOLDERS")
     genre_separator: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_GENRE_SEPARATOR")
+    log_format: Literal["text", "json"] = Field("text", validation_alias="SPOTIFY_GRAPH_LOG_FORMAT")
     failure_webhook: SecretStr | None = Field(None, validation_alias="SPOTIFY_GRAPH_FAILURE_WEBHOOK")
     mail_to: tuple[str, ...] = Field((), validation_alias="SPOTIFY_GRAPH_MAIL_TO")
     mail_from: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_MAIL_FROM")
@@ -273,7 +276,7 @@ def _fit(path: Path, invalid: Mapping[str, str]) -> Path:
 
 def _fit_address(address: str, invalid: Mapping[str, str]) -> str:
     """The address, if a package opens it and its characters are fit; of this machine's, the path from its root."""
-    if "://" in address and "@" in address:
+    if "://" in address and "@" in address and not address.startswith("file:"):
         raise ValueError("an address with a user or a password in it: use the variables of its store")
     try:
         place = storage.at(address)

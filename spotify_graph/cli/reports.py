@@ -20,10 +20,22 @@ def _reasons(_context: click.Context, _option: click.Parameter, begun: str) -> l
     return [CompletionItem(reason) for reason in REASONS if reason.startswith(begun)]
 
 
-@click.command(epilog=examples("status", "status --json"))
+@click.command(epilog=examples("status", "status --json", "status --prometheus"))
 @as_json
-def status(as_json: bool) -> None:
+@click.option("--prometheus", is_flag=True, help="Print figures for a monitor, in Prometheus' text format.")
+def status(as_json: bool, prometheus: bool) -> None:
     """Say what is landed, cleaned, rejected and published, and what others have added to the graph."""
+    if as_json and prometheus:
+        raise UsageError("--json or --prometheus: one of them")
+    if prometheus:
+        from spotify_graph import figures
+
+        click.echo(figures.prometheus(figures.now(Settings.load())), nl=False)
+        return
+    _status(as_json)
+
+
+def _status(as_json: bool) -> None:
     from spotify_graph import landing_folder, runs
     from spotify_graph import status as report
 
@@ -37,8 +49,11 @@ def status(as_json: bool) -> None:
     except UserError as error:
         unknown = str(error)
     if as_json:
+        from spotify_graph import figures
+
         landed = {"landing": str(settings.landing), "landed": files}
-        console.document({**landed, "assets": assets, "added_by_others": additions})
+        shown = figures.now(settings).document()
+        console.document({**landed, "assets": assets, "added_by_others": additions, "figures": shown})
         return
     console.heading(f"Files, landing in {settings.landing}")
     console.records([_to_the_minute(file, "landed") for file in files], report.FILE_COLUMNS, as_json=False)
