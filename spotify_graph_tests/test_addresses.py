@@ -240,7 +240,8 @@ def test_what_lands_in_folders_of_folders_is_taken_in_by_the_sensor_wherever_the
     assert "no event" in platform.succeed("rejects", "--file", one)
     landing.land("dt=2026-01-03/part-0000.csv.gz", HEADER, *events("u3", 1))
     # It takes in what the sensor has not, and publishes.
-    assert platform.refresh().exit_code == 0
+    result = platform.refresh()
+    assert result.exit_code == 0, result.output
     is_promised(contents(platform.driver), oracle.expected(landing.files, datetime.now(UTC)))
 
 
