@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -93,7 +94,7 @@ def recommendation_evaluation(
 
     with scratch(store.root) as folder:
         logs = listening.read(cleaned_events, cleaned_tracks, spark, folder)
-        truth = sample_data.beside(landing.folder)
+        truth = sample_data.beside(landing.folder) if isinstance(landing.folder, Path) else None
         found = held_out.measured(context.log, recommender, neo4j, store, before, made_from, logs, truth)
     records = held_out.as_records(found.rows)
     lines = report.table(records)

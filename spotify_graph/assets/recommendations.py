@@ -315,7 +315,7 @@ def _published_and_verified(
         }
         models.switch(driver, database, RECOMMENDER, staged.model, RECOMMENDATIONS, about)
         for table in RECOMMENDATIONS:
-            models.remove_others(driver, database, table, RECOMMENDER)
+            models.remove_others(driver, database, table, RECOMMENDER, batch_rows=neo4j.batch_rows)
     elif model and model.about.get("made_from") == digest:
         entries = ledger.read(driver, database)
         for table in RECOMMENDATIONS:

@@ -110,6 +110,9 @@ def serve(
             "daemon": [*_BESIDE, "dagster._daemon", "run", "-w", str(workspace)],
             "webserver": [*_BESIDE, "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-w", str(workspace)],
         }
+        if settings.log_format == "json":
+            for name in (_CODE, "daemon", "webserver"):
+                commands[name] += ["--log-format", "json"]
         services: list[_Service] = []
 
         def start(name: str) -> None:
