@@ -4,9 +4,10 @@ Requests are sent at a fixed rate, whether or not earlier ones are answered, and
 it was due: an answer that keeps others waiting counts for all of them. They go over as many connections as it takes.
 
 The phases follow each other on one local Neo4j and one service, in a temporary home with the default sample: alone;
-while the job `retrain`, which `nightly_retrain` starts, trains and publishes a new model; while a file of 10,000 events
-is taken in. Every answer is checked. While the model is replaced, each must be, byte for byte, what is answered to that
-request by the one model that it names; while a file is taken in, each track must be one that this model recommends.
+while a file of 10,000 events is taken in; while the job `retrain`, which `nightly_retrain` starts, trains on these and
+publishes a new model. Every answer is checked. While a file is taken in, each track must be one that this model
+recommends; while the model is replaced, each must be, byte for byte, what is answered to that request by the one model
+that it names.
 """
 
 import argparse
@@ -125,21 +126,21 @@ def _measure(home: Path, scratch: Path, asked: argparse.Namespace) -> dict[str, 
         phase("alone", lambda: time.sleep(asked.seconds))
         if asked.only_alone:
             return found
-        before, known = _reference(url, paths), _known(driver, database)
-        load = phase(
-            "retrain", lambda: _run("dagster", "job", "execute", "-m", "spotify_graph.definitions", "-j", "retrain")
-        )
-        after = _reference(url, paths)
-        known |= _known(driver, database)
-        found["retrain"]["not_of_one_model"] = sum(
-            etag not in (before[path][0], after[path][0]) for path, of in load.answers.items() for etag in of
-        )
+        known = _known(driver, database)
         name = f"user_events_{time.time_ns()}.csv"
         sample_data.generate(scratch / "more", truth=scratch / "truth", events=10_000, seed=time.time_ns() % 10_000)
         copyfile(scratch / "more" / "user_events.csv", home / "landing" / name)
         load = phase("take_in", lambda: _run("spotify_graph.cli", "materialize", "--select", NO_MODELS))
         found["take_in"]["not_of_one_model"] = sum(
             not _recommends(known, json.loads(body)) for of in load.answers.values() for body in of.values()
+        )
+        before = _reference(url, paths)
+        load = phase(
+            "retrain", lambda: _run("dagster", "job", "execute", "-m", "spotify_graph.definitions", "-j", "retrain")
+        )
+        after = _reference(url, paths)
+        found["retrain"]["not_of_one_model"] = sum(
+            etag not in (before[path][0], after[path][0]) for path, of in load.answers.items() for etag in of
         )
     return found
 

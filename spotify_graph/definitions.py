@@ -38,13 +38,12 @@ def build_defs(**overrides: Any) -> dg.Definitions:
     """
     settings = Settings.load()
     spark = overrides.pop("spark", as_defaults(SparkResource.from_settings(settings)))
-    keep = settings.foreign == "keep"
-    neo4j = overrides.pop("neo4j", as_defaults(PlatformNeo4j(keep=keep)))
+    neo4j = overrides.pop("neo4j", as_defaults(PlatformNeo4j.from_settings(settings)))
     lake = as_defaults(LakeResource(root=str(settings.lake)))
     links = as_defaults(Links.from_settings(settings))
     pages = Pages(links=links)
     graph = str(settings.lake / "graph")
-    published = PlatformIOManager(neo4j=neo4j, pages=pages, root=graph, keep_foreign=keep)
+    published = PlatformIOManager(neo4j=neo4j, pages=pages, root=graph, keep_foreign=settings.foreign == "keep")
     resources = {
         "spark": spark,
         "neo4j": neo4j,

@@ -210,10 +210,32 @@ class _Events(SqliteEventLogStorage):
         with self._db_lock:
             engine, number = self._files.engine(self.conn_string_for_shard(shard))
             if (shard, number) not in self._initialized_dbs:
-                self._initdb(engine)
+                if shard == INDEX_SHARD_NAME or not self._laid_out(engine):
+                    self._initdb(engine)
                 self._initialized_dbs.add((shard, number))
             with engine.begin() as connection:
                 yield connection
+
+    def _laid_out(self, new: Engine) -> bool:
+        """Gives an empty file of a run the tables that the file of all runs has; whether it was empty.
+
+        Dagster reads its migrations for each run's file, which takes as long as a small run's own work.
+        """
+        with self._files.engine(self.conn_string_for_shard(INDEX_SHARD_NAME))[0].connect() as known:
+            tables = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
+            made_by = known.exec_driver_sql(tables).scalars().all()
+            revision = known.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        with new.connect() as connection:
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+            # Another process may be at it.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            empty = not connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar()
+            if empty:
+                for sql in made_by:
+                    connection.exec_driver_sql(sql)
+                connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (revision,))
+            connection.commit()
+        return empty
 
     # Dagster asks for these with each event of an asset. A table or a column that is there stays.
 

@@ -24,6 +24,7 @@ from spotify_graph.automation.failures import cause_of
 from spotify_graph.automation.ingest import Ingest, IngestMany, runs_of
 from spotify_graph.automation.landed import LandedFile, files_of, listed, look, release
 from spotify_graph.automation.partitions import FILES
+from spotify_graph.automation.run_log import log_run
 from spotify_graph.automation.tags import PROCESS_TAG
 from spotify_graph.definitions import build_defs
 from spotify_graph.errors import UsageError, UserError
@@ -175,16 +176,16 @@ def _materialize(
             f" set SPOTIFY_GRAPH_LANDING, or make some with `spotify-graph generate`{lying}"
         )
     todo = [
-        file for file in files if by_file[file.table.name] and (file.pending or (not rest and file.path and file.entry))
+        file for file in files if by_file[file.table.name] and (file.pending or (not rest and file.look and file.entry))
     ]
     total = sum(len(by_file[file.table.name]) for file in todo) + len(rest)
     watcher = _Watcher(say, working, total, progress)
-    for file in (file for file in files if file.path and by_file[file.table.name]):
+    for file in (file for file in files if file.look and by_file[file.table.name]):
         if file.state in _HELD_BACK and file not in todo:
             watcher.held_back.append(f"{file.name}: {file.note}")
         if file.state == "forgotten":
             say(f"{file.name}: {file.note}")
-    if any(by_file.values()) and not any(file.path and file.state != "forgotten" for file in files):
+    if any(by_file.values()) and not any(file.look and file.state != "forgotten" for file in files):
         watcher.held_back += others
     else:
         for line in others:
@@ -220,7 +221,9 @@ def _build(
     run_id = str(uuid4())
     # Where it fails, the assets are materialized all the same, and they fail with what is a failure for the user.
     dagster.add_event_listener(run_id, _Watcher(watcher.say, watcher.working, total=0))
-    result = defs.resolve_job_def(first_load.first_load.name).execute_in_process(
+    job = defs.resolve_job_def(first_load.first_load.name)
+    log_run(dagster, job, run_id)
+    result = job.execute_in_process(
         instance=dagster,
         run_id=run_id,
         tags=orphans.tags_of_this_process(),
@@ -369,6 +372,7 @@ def run_job(
         job = defs.resolve_job_def(name)
         watcher = _Watcher(say, working, sum(1 for _ in job.asset_layer.executable_asset_keys), progress)
         dagster.add_event_listener(run_id, watcher)
+        log_run(dagster, job, run_id)
         result = job.execute_in_process(
             instance=dagster,
             run_id=run_id,
@@ -452,7 +456,9 @@ def _run_of_many(
     """Takes in files by one run; the files that it did not leave out."""
     run_id, watcher.file = str(uuid4()), None
     dagster.add_event_listener(run_id, watcher)
-    result = defs.resolve_job_def(run.job).execute_in_process(
+    job = defs.resolve_job_def(run.job)
+    log_run(dagster, job, run_id)
+    result = job.execute_in_process(
         instance=dagster,
         run_id=run_id,
         tags={**orphans.tags_of_this_process(), **run.tags},
@@ -478,6 +484,7 @@ def _run(
     watcher.file = ingest.file if ingest else None
     dagster.add_event_listener(run_id, watcher)
     job = defs.resolve_job_def(ingest.job) if ingest else defs.resolve_implicit_global_asset_job_def()
+    log_run(dagster, job, run_id, watcher.file)
     result = job.execute_in_process(
         instance=dagster,
         run_id=run_id,

@@ -52,7 +52,7 @@ class Settings(BaseSettings):
 
     Attributes:
         home: `SPOTIFY_GRAPH_HOME`, the folder of everything that the platform writes.
-        landing: `SPOTIFY_GRAPH_LANDING`, the folder that logs land in.
+        landing_address: `SPOTIFY_GRAPH_LANDING`, where logs land: a folder, or an address such as s3://bucket/folder.
         lake_address: `SPOTIFY_GRAPH_LAKE`, where the Parquet lake is: a folder, or an address such as s3://bucket/folder;
             unset, the folder `lake` of the home.
         exports: `SPOTIFY_GRAPH_EXPORTS`, the folder that people's listening histories are put into.
@@ -61,6 +61,10 @@ class Settings(BaseSettings):
         neo4j_username: `NEO4J_USERNAME`, who connects to it.
         neo4j_password: `NEO4J_PASSWORD`, that user's password; the local server has one of its own.
         neo4j_database: `NEO4J_DATABASE`, the database that holds the graph.
+        neo4j_batch_rows: `SPOTIFY_GRAPH_NEO4J_BATCH_ROWS`, how many rows a transaction writes; fewer where the server
+            is short of memory.
+        neo4j_sessions: `SPOTIFY_GRAPH_NEO4J_SESSIONS`, how many sessions create rows side by side; 1 where others use
+            the server at the same time.
         neo4j_browser: `SPOTIFY_GRAPH_NEO4J_BROWSER`, the address of the Neo4j Browser of a server of one's own: assets
             link to it.
         spark_master: `SPARK_MASTER`, the Spark cluster: local[*], spark://HOST:PORT, yarn or k8s://https://HOST:PORT.
@@ -78,6 +82,8 @@ class Settings(BaseSettings):
             compared as they are, case included.
         genre_separator: `SPOTIFY_GRAPH_GENRE_SEPARATOR`, what stands between the genres of a field; unset, a field
             is one genre.
+        log_format: `SPOTIFY_GRAPH_LOG_FORMAT`, `text`, or `json`: services then log JSON lines, and runs write theirs
+            to `logs/runs.jsonl` in the home.
         failure_webhook: `SPOTIFY_GRAPH_FAILURE_WEBHOOK`, an address that is sent a JSON record of each failed run.
         mail_to: `SPOTIFY_GRAPH_MAIL_TO`, a JSON list of addresses that get mail about each failed run.
         mail_from: `SPOTIFY_GRAPH_MAIL_FROM`, the sender; None means the first of them.
@@ -93,7 +99,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
 
     home: Path = Field(Path(), validation_alias="SPOTIFY_GRAPH_HOME")
-    landing: Path = Field(Path(), validation_alias="SPOTIFY_GRAPH_LANDING")
+    landing_address: str = Field("", validation_alias="SPOTIFY_GRAPH_LANDING")
     lake_address: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_LAKE")
     exports: Path = Field(Path(), validation_alias="SPOTIFY_GRAPH_EXPORTS")
     incognito: Literal["leave", "take"] = Field("leave", validation_alias="SPOTIFY_GRAPH_INCOGNITO")
@@ -101,6 +107,8 @@ class Settings(BaseSettings):
     neo4j_username: str = Field("neo4j", validation_alias="NEO4J_USERNAME")
     neo4j_password: SecretStr | None = Field(None, validation_alias="NEO4J_PASSWORD")
     neo4j_database: str = Field("neo4j", validation_alias="NEO4J_DATABASE")
+    neo4j_batch_rows: int = Field(20_000, ge=1, validation_alias="SPOTIFY_GRAPH_NEO4J_BATCH_ROWS")
+    neo4j_sessions: int = Field(2, ge=1, le=16, validation_alias="SPOTIFY_GRAPH_NEO4J_SESSIONS")
     neo4j_browser: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_NEO4J_BROWSER")
     spark_master: str = Field("local[*]", validation_alias="SPARK_MASTER")
     spark_remote: SecretStr | None = Field(None, validation_alias="SPARK_REMOTE")
@@ -114,6 +122,7 @@ class Settings(BaseSettings):
     recommender: dict[str, Any] = Field({}, validation_alias="SPOTIFY_GRAPH_RECOMMENDER")
     placeholders: tuple[str, ...] = Field(PLACEHOLDERS, validation_alias="SPOTIFY_GRAPH_PLACEHOLDERS")
     genre_separator: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_GENRE_SEPARATOR")
+    log_format: Literal["text", "json"] = Field("text", validation_alias="SPOTIFY_GRAPH_LOG_FORMAT")
     failure_webhook: SecretStr | None = Field(None, validation_alias="SPOTIFY_GRAPH_FAILURE_WEBHOOK")
     mail_to: tuple[str, ...] = Field((), validation_alias="SPOTIFY_GRAPH_MAIL_TO")
     mail_from: str | None = Field(None, validation_alias="SPOTIFY_GRAPH_MAIL_FROM")
@@ -127,7 +136,7 @@ class Settings(BaseSettings):
     serve_connections: int = Field(8, ge=1, validation_alias="SPOTIFY_GRAPH_SERVE_CONNECTIONS")
     serve_in_flight: int = Field(64, ge=1, validation_alias="SPOTIFY_GRAPH_SERVE_IN_FLIGHT")
 
-    @field_validator("home", "landing", "exports", "java_home", "serve_token_file")
+    @field_validator("home", "exports", "java_home", "serve_token_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         try:
@@ -140,24 +149,21 @@ class Settings(BaseSettings):
     def _fit_for_all(cls, path: Path) -> Path:
         return _fit(path, _INVALID)
 
-    @field_validator("landing", "exports")
+    @field_validator("exports")
     @classmethod
     def _fit_to_be_shown(cls, path: Path) -> Path:
         # Only Python looks into it, which takes every character for itself.
         return _fit(path, {})
 
+    @field_validator("landing_address")
+    @classmethod
+    def _fit_to_be_read(cls, address: str) -> str:
+        return _fit_address(address, {})
+
     @field_validator("lake_address")
     @classmethod
     def _fit_for_lake(cls, address: str | None) -> str | None:
-        if address is None:
-            return None
-        if "@" in address:
-            raise ValueError("an address with a user or a password in it: use the variables of its store")
-        try:
-            place = storage.at(address)
-        except (ImportError, ValueError) as error:
-            raise ValueError(f"{address}: {error}") from None
-        return str(_fit(place.expanduser().absolute(), _INVALID)) if isinstance(place, Path) else address
+        return None if address is None else _fit_address(address, _INVALID)
 
     @field_validator("neo4j_uri")
     @classmethod
@@ -199,13 +205,18 @@ class Settings(BaseSettings):
     def _default_folders(cls, values: dict[str, object]) -> dict[str, object]:
         home = values.get("SPOTIFY_GRAPH_HOME") or PROJECT_ROOT / ".spotify_graph"
         inside = {"SPOTIFY_GRAPH_LANDING": "landing", "SPOTIFY_GRAPH_EXPORTS": "exports"}
-        folders = {name: values.get(name) or Path(str(home)) / folder for name, folder in inside.items()}
+        folders = {name: str(values.get(name) or Path(str(home)) / folder) for name, folder in inside.items()}
         return values | {"SPOTIFY_GRAPH_HOME": home, **folders}
 
     @property
     def dagster_home(self) -> Path:
         """Where Dagster keeps its runs, events and logs."""
         return self.home / "dagster"
+
+    @property
+    def landing(self) -> Address:
+        """The folder that logs land in."""
+        return storage.at(self.landing_address)
 
     @property
     def lake(self) -> Address:
@@ -290,6 +301,22 @@ def _fit(path: Path, invalid: Mapping[str, str]) -> Path:
             shown = path if character.isprintable() else repr(str(path))
             raise ValueError(f"{shown} has {character!r} in it, and {why or 'it cannot be shown'}: take another folder")
     return path
+
+
+def _fit_address(address: str, invalid: Mapping[str, str]) -> str:
+    """The address, if a package opens it and its characters are fit; of this machine's, the path from its root."""
+    if "://" in address and "@" in address and not address.startswith("file:"):
+        raise ValueError("an address with a user or a password in it: use the variables of its store")
+    try:
+        place = storage.at(address)
+    except (ImportError, ValueError) as error:
+        raise ValueError(f"{address}: {error}") from None
+    if not isinstance(place, Path):
+        return address
+    try:
+        return str(_fit(place.expanduser().absolute(), invalid))
+    except RuntimeError as error:  # a home folder of a user that there is not
+        raise ValueError(f"{address}: {error}") from None
 
 
 def _settle(home: Path) -> None:

@@ -48,7 +48,7 @@ def _file(file: LandedFile) -> dict[str, Any]:
     return {
         "file": file.name,
         "state": file.state,
-        "landed": _time(file.path.lstat().st_mtime) if file.path else None,
+        "landed": _time(file.look.mtime_ns / 1e9) if file.look else None,
         "rows": counts.get("rows_read"),
         "rejected": counts.get("rejected"),
         "in_graph": entry.in_graph if entry else None,

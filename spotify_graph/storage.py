@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from fsspec import get_filesystem_class
+from fsspec import AbstractFileSystem, filesystem, get_filesystem_class
 from upath import UPath
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ Address = Path | UPath
 """Where a file or a folder is."""
 
 
+_ANSWER_S = 10
+"""How long a store may take to answer when it is asked whether it does."""
+
+
 def at(address: str | Address) -> Address:
     """A file or a folder: `s3://bucket/key` of a store, anything without a scheme of this machine.
 
@@ -40,10 +44,10 @@ def at(address: str | Address) -> Address:
     """
     if not isinstance(address, str):
         return address
+    if address.startswith("file:"):
+        return Path(address.removeprefix("file:").removeprefix("//"))
     if "://" not in address:
         return Path(address)
-    if address.startswith("file://"):
-        return Path(address.removeprefix("file://"))
     get_filesystem_class(urlsplit(address).scheme)
     # Others write there meanwhile: what was listed before is asked for again.
     return UPath(address, use_listings_cache=False)
@@ -59,11 +63,23 @@ def must_answer(folder: Address) -> None:
         return
     container = folder.path.partition("/")[0] or "/"
     try:
-        there = folder.fs.exists(container)
+        if folder.protocol == "s3":
+            # Not whether it exists: where S3 does not answer, nothing does.
+            _impatient(folder).info(container)
+        elif not folder.fs.exists(container):
+            raise FileNotFoundError(container)
+    except FileNotFoundError:
+        raise ConnectionError(f"there is no {container} in it, or nobody is let in with these credentials") from None
     except Exception as error:  # noqa: BLE001 each store has errors of its own
         raise ConnectionError(f"{type(error).__name__}: {error}") from None
-    if not there:
-        raise ConnectionError(f"there is no {container} in it, or nobody is let in with these credentials")
+
+
+def _impatient(folder: UPath) -> AbstractFileSystem:
+    """What opens a store of S3, and asks it once: it would else go on asking for minutes where nobody answers."""
+    once = {"connect_timeout": _ANSWER_S, "read_timeout": _ANSWER_S, "retries": {"max_attempts": 0}}
+    store = filesystem("s3", **folder.storage_options, config_kwargs=once)
+    store.retries = 1
+    return store
 
 
 def put(file: Address, text: str, *, private: bool = False) -> None:

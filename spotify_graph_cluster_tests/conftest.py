@@ -29,7 +29,7 @@ from spotify_graph_cluster_tests import postgres
 from spotify_graph_cluster_tests.containers import ROOT, Host, own
 from spotify_graph_tests import java, object_store
 
-SECONDS = 400
+SECONDS = 600
 """Long, because a machine may have other things to do: nothing waits for it in vain."""
 OURS = ("SPOTIFY_GRAPH_", "NEO4J_", "SPARK_", "DAGSTER_", "PYSPARK_", "AWS_")
 

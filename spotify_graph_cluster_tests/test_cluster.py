@@ -131,7 +131,7 @@ def busy_executor(tags: dict[str, str]) -> psutil.Process:
 
     def is_busy() -> bool:
         found[:] = [
-            it["id"] for it in requests.get(pages, timeout=10).json() if it["activeTasks"] and it["id"] != "driver"
+            it["id"] for it in requests.get(pages, timeout=60).json() if it["activeTasks"] and it["id"] != "driver"
         ]
         return bool(found)
 

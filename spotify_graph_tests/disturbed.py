@@ -18,7 +18,7 @@ from spotify_graph.lake import cleaning, keyed
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import Version
 from spotify_graph.local.neo4j import LocalNeo4j
-from spotify_graph.neo4j_io import ledger, models, publication
+from spotify_graph.neo4j_io import ledger
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.settings import Settings
 from spotify_graph_tests.emptied import DATABASE, empty
@@ -114,9 +114,7 @@ def tick(steps: Steps | None = None) -> None:
 
 
 def _small() -> None:
-    publish: Any = publication.publish
-    load: Any = models.load
-    publish.__kwdefaults__["batch_rows"] = load.__kwdefaults__["batch_rows"] = 2
+    os.environ["SPOTIFY_GRAPH_NEO4J_BATCH_ROWS"] = "2"
     keyed._FEW_ROWS = 0
 
 

@@ -98,7 +98,8 @@ CATALOGUE = "track_id,title,artist,album,duration_ms,genre"
 EXPECTED = f"its header is not {HEADER}"
 MISSING = f"the header is missing: the first line should be {HEADER}"
 RENAME = "rename it: a name has letters, digits, dots, dashes and underscores, no dot first, and at most 128 of them"
-KINDS = "what is taken in is tracks*.csv and user_events*.csv, plain or with .gz, .bz2 or .zst"
+KINDS_TAKEN = "tracks*.csv and user_events*.csv, plain or with .gz, .bz2 or .zst"
+KINDS = f"what is taken in is {KINDS_TAKEN}"
 
 
 def lines(*rows: str, end: str = "\n") -> bytes:
@@ -165,9 +166,9 @@ def closed(path: Path) -> None:
     path.chmod(0)
 
 
-def folder_of_logs(path: Path) -> None:
+def folder_of_others(path: Path) -> None:
     path.mkdir()
-    (path / "user_events.csv").write_bytes(lines(EVENT))
+    (path / "events.csv").write_bytes(lines(EVENT))
 
 
 def grows(path: Path) -> None:
@@ -210,14 +211,12 @@ NAMES_AND_PLACES = [
     misnamed("a name whose end is in upper case", "user_events.CSV", Taken(1)),
     misnamed("an archive", "user_events.zip", NotTakenIn(f"unpack it: {KINDS}")),
     Case(
-        "a folder with logs in it",
-        folder_of_logs,
-        NotTakenIn(
-            "sub-folders are not looked into: move what is to be taken in up, into the landing folder (user_events.csv)"
-        ),
+        "a folder with files in it whose names say nothing",
+        folder_of_others,
+        NotTakenIn(f"rename what is to be taken in (events.csv), or a folder that it is in, to {KINDS_TAKEN}"),
         "2024",
     ),
-    Case("a folder named like a log", folder_of_logs, Refused("it is not a regular file")),
+    Case("a link to a folder, named like a log", link_to("."), Refused("it is not a regular file")),
     Case("a named pipe", os.mkfifo, Refused("it is not a regular file")),
     Case(
         "a link out of the landing folder",

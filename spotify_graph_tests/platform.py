@@ -83,13 +83,17 @@ class Platform:
 
 
 @contextmanager
-def without_a_graph(folder: Path) -> Iterator[Platform]:
-    """An installation in the folder whose server can't be reached: for what is done in the lake alone."""
+def without_a_graph(folder: Path, *, local: bool = False) -> Iterator[Platform]:
+    """An installation in the folder whose server can't be reached: for what is done in the lake alone.
+
+    Or it is the local one, which has not been started.
+    """
     uri = "bolt://127.0.0.1:1"
     with pytest.MonkeyPatch.context() as patch, GraphDatabase.driver(uri) as driver:
         patch.setenv("SPOTIFY_GRAPH_HOME", str(folder))
         patch.setenv("DAGSTER_HOME", str(folder / "dagster"))
-        patch.setenv("NEO4J_URI", uri)
+        if not local:
+            patch.setenv("NEO4J_URI", uri)
         yield Platform(folder, folder / "landing", driver)
 
 

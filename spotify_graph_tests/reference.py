@@ -30,7 +30,7 @@ from spotify_graph.transforms.recommendations.parameters import Parameters
 
 FOLDER = Path(__file__).parent.parent / "docs" / "reference"
 _WRITTEN = "<!-- written by `make reference` -->"
-_FOLDERS = {"home": "`.spotify_graph` in the project", "landing": "`$SPOTIFY_GRAPH_HOME/landing`"}
+_FOLDERS = {"home": "`.spotify_graph` in the project", "landing_address": "`$SPOTIFY_GRAPH_HOME/landing`"}
 _FOLDERS |= {"exports": "`$SPOTIFY_GRAPH_HOME/exports`"}
 _ABOUT_FOLDERS = """
 The local server's password is made once and kept in `$SPOTIFY_GRAPH_HOME/neo4j/password`, readable by its owner only.

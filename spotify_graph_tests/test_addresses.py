@@ -1,5 +1,6 @@
-"""The lake at any address: what is in the graph, and what is said, does not depend on where its files are."""
+"""Lake and landing folder at any address: what is in the graph, and what is said, does not depend on where they are."""
 
+import gzip
 import os
 import subprocess
 import sys
@@ -7,15 +8,21 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Barrier, Thread
+from time import monotonic
+from typing import Any
 
+import dagster as dg
 import pyarrow as pa
 import pytest
+from fsspec import get_filesystem_class
 from neo4j import Driver
 
-from spotify_graph import storage
+from spotify_graph import landing_folder, runs, storage
+from spotify_graph.definitions import build_defs
 from spotify_graph.lake import manifest
 from spotify_graph.lake.lake import Lake
 from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.settings import Settings
 from spotify_graph_tests import object_store, oracle
 from spotify_graph_tests.platform import Platform, installed, without_a_graph
 from spotify_graph_tests.promised import contents, is_promised
@@ -152,6 +159,134 @@ def test_of_two_who_put_the_same_manifest_at_once_one_succeeds_and_the_other_mak
     assert lake.latest("table_0").part.read().num_rows == 1
 
 
+class Landing:
+    """A landing folder at an address, and the sensor that watches it as the daemon does.
+
+    Attributes:
+        files: what lies there, unpacked, by the key that it is taken in by.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.folder = storage.at(address)
+        self.files: dict[str, bytes] = {}
+        self._cursor: str | None = None
+        self._defs = build_defs()
+
+    def land(self, path: str, *lines: str) -> None:
+        content = "\n".join([*lines, ""]).encode()
+        file = self.folder / path
+        storage.make_folder(file.parent)
+        file.write_bytes(gzip.compress(content, mtime=0) if path.endswith(".gz") else content)
+        self.files[path.replace("/", "==")] = content
+
+    def tick(self) -> Any:
+        defs = self._defs
+        with runs.instance(Settings.load()) as instance:
+            context = dg.build_sensor_context(instance, self._cursor, definitions=defs, instance_ref=instance.get_ref())
+            found: Any = defs.resolve_sensor_def("new_log_files").evaluate_tick(context)
+            self._cursor = found.cursor
+            for request in found.dynamic_partitions_requests or []:
+                instance.add_dynamic_partitions(request.partitions_def_name, request.partition_keys)
+            for request in found.run_requests or []:
+                job = defs.resolve_job_def(str(request.job_name))
+                assert job.execute_in_process(
+                    instance=instance,
+                    partition_key=request.partition_key,
+                    tags=request.tags,
+                    run_config=request.run_config,
+                ).success
+        return found
+
+    def taken_in(self) -> list[str | None]:
+        """What two looks have taken in, after the first of which nothing was complete."""
+        assert self.tick().run_requests == []
+        return [request.partition_key for request in self.tick().run_requests]
+
+
+@pytest.fixture
+def landing(address: str, monkeypatch: pytest.MonkeyPatch) -> Landing:
+    monkeypatch.setenv("SPOTIFY_GRAPH_LANDING", f"{address}/landing")
+    # As if what lands had lain there for a while.
+    monkeypatch.setattr("spotify_graph.automation.digests.RACY_NS", -(10**10))
+    return Landing(f"{address}/landing")
+
+
+def test_what_lands_in_folders_of_folders_is_taken_in_by_the_sensor_wherever_they_are(
+    platform: Platform, landing: Landing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = "dt=2026-01-01/part-0000.csv.gz", "dt=2026-01-02/part-0000.csv.gz"
+    landing.land("catalogue/tracks.csv", *TRACKS)
+    # Later by its key, and so the newer row of the track.
+    landing.land("catalogue/tracks_2.csv", TRACKS[0], "t1,Anna,,180000,jazz")
+    landing.land(one, HEADER, *events("u1", *range(30)), "no event")
+    landing.land(two, HEADER, *events("u2", *range(10, 50)))
+    for passed_over in ("dt=2026-01-02/_temporary/part-0001.csv", "dt=2026-01-02/.part-0000.csv", "_old/tracks.csv"):
+        landing.land(passed_over, "no header")
+        del landing.files[passed_over.replace("/", "==")]
+    keys = [name.replace("/", "==") for name in ("catalogue/tracks.csv", "catalogue/tracks_2.csv", one, two)]
+    assert landing.taken_in() == keys
+    read: list[str] = []
+
+    def counted(folder: storage.Address, path: str, *, lasting: bool = False) -> str:
+        read.append(path)
+        return landing_folder.digest(folder, path, lasting=lasting)
+
+    monkeypatch.setattr("spotify_graph.automation.digests.digest", counted)
+    assert landing.tick().run_requests == []
+    assert read == [], "what is known is not read again"
+    landing.land(two, HEADER, *events("u2", *range(5, 20)))
+    assert landing.taken_in() == [keys[-1]]
+    assert read == [two]
+    assert "no event" in platform.succeed("rejects", "--file", one)
+    landing.land("dt=2026-01-03/part-0000.csv.gz", HEADER, *events("u3", 1))
+    # It takes in what the sensor has not, and publishes.
+    result = platform.refresh()
+    assert result.exit_code == 0, result.output
+    is_promised(contents(platform.driver), oracle.expected(landing.files, datetime.now(UTC)))
+
+
+def test_sample_logs_and_histories_are_written_to_a_landing_folder_wherever_it_is(
+    landing: Landing, tmp_path: Path
+) -> None:
+    (tmp_path / "scrobbles.csv").write_text("Ann,First,One,01 Mar 2026 12:00\n")
+    with without_a_graph(tmp_path / "home") as platform:
+        platform.succeed("generate", "--tracks", "5", "--users", "3", "--events", "20")
+        platform.succeed("import", str(tmp_path / "scrobbles.csv"), "--user", "ann", "--mapping", "lastfm-csv")
+        result = platform.run("materialize", "--select", "group:raw")
+        assert result.exit_code == 0, result.output
+    names = {"tracks.csv", "user_events.csv", "tracks-imported.csv", "user_events-imported-ann.csv"}
+    assert {storage.relative(file, landing.folder) for file in storage.files_in(landing.folder)} == names
+
+
+def forget_clients() -> None:
+    get_filesystem_class("s3").clear_instance_cache()
+
+
+@pytest.mark.parametrize("address", ["a store"], indirect=True)
+def test_a_store_that_is_away_is_one_line_of_a_command_and_of_a_sensor_within_a_minute(
+    landing: Landing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with without_a_graph(tmp_path / "home") as platform:
+        for variable, address in (("LANDING", "s3://logs-2/landing"), ("LAKE", "s3://logs-2/lake")):
+            with monkeypatch.context() as patch:
+                patch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+                # A client keeps the address that it has met first, as long as a process lives.
+                forget_clients()
+                patch.setenv(f"SPOTIFY_GRAPH_{variable}", address)
+                began = monotonic()
+                result = platform.run("materialize", "--select", "group:raw")
+                said = landing.tick().skip_message
+                assert monotonic() - began < 60
+            assert result.exit_code == 1
+            [line] = result.stderr.splitlines()
+            for text in (line, said):
+                assert address in text
+                assert "Could not connect" in text
+            assert f"SPOTIFY_GRAPH_{variable}" in line
+            assert "\n" not in said
+    forget_clients()
+
+
 @pytest.mark.parametrize(
     ("lake", "said"),
     [
@@ -209,8 +344,7 @@ def test_a_lake_elsewhere_is_no_part_of_a_backup_and_that_is_said(
     bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SPOTIFY_GRAPH_LAKE", f"s3://{bucket}/lake")
-    with without_a_graph(tmp_path) as platform:
-        monkeypatch.delenv("NEO4J_URI")
+    with without_a_graph(tmp_path, local=True) as platform:
         result = platform.run("backup", str(tmp_path / "backup"))
     assert result.exit_code == 1
     assert "only a lake in the home is backed up" in result.stderr

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from spotify_graph.automation import digests as module
-from spotify_graph.automation.digests import Digests, look_of
+from spotify_graph.automation.digests import Digests
+from spotify_graph.landing_folder import look_of
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import digest
 
@@ -17,13 +18,13 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("SPOTIFY_GRAPH_HOME", str(tmp_path))
     monkeypatch.setattr(module, "RACY_NS", -(10**9))
     settings = Settings.load()
-    settings.landing.mkdir()
+    (tmp_path / "landing").mkdir()
     return settings
 
 
 @pytest.fixture
 def file(settings: Settings) -> Path:
-    file = settings.landing / "tracks.csv"
+    file = settings.home / "landing" / "tracks.csv"
     file.write_text("one")
     return file
 
@@ -32,14 +33,14 @@ def test_a_digest_is_known_to_the_next_one_who_asks_until_the_file_is_looked_at_
     settings: Settings, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = Digests.load(settings)
-    known = first.now(file)
+    known = first.now(file.name)
     assert known == digest(file)
     first.save({file.name})
     with monkeypatch.context() as patch:
-        patch.setattr(module, "digest", lambda _path: pytest.fail("it is read again"))
-        assert Digests.load(settings).now(file) == known
+        patch.setattr(module, "digest", lambda *_: pytest.fail("it is read again"))
+        assert Digests.load(settings).now(file.name) == known
     file.write_text("two, which is longer")
-    assert Digests.load(settings).now(file) == digest(file) != known
+    assert Digests.load(settings).now(file.name) == digest(file) != known
 
 
 def test_a_digest_of_a_file_that_was_changed_a_moment_ago_is_not_kept(
@@ -47,7 +48,7 @@ def test_a_digest_of_a_file_that_was_changed_a_moment_ago_is_not_kept(
 ) -> None:
     monkeypatch.setattr(module, "RACY_NS", 2 * 10**9)
     digests = Digests.load(settings)
-    assert digests.now(file) == digest(file)
+    assert digests.now(file.name) == digest(file)
     assert digests.looks == {}
 
 
@@ -57,8 +58,8 @@ def test_two_who_write_at_once_keep_what_both_found_and_nothing_of_files_that_ar
     other = file.with_name("user_events.csv")
     other.write_text("two")
     one, two = Digests.load(settings), Digests.load(settings)
-    one.now(file)
-    two.now(other)
+    one.now(file.name)
+    two.now(other.name)
     one.save({file.name, other.name})
     two.save({file.name, other.name})
     assert set(Digests.load(settings).looks) == {file.name, other.name}
@@ -68,22 +69,22 @@ def test_two_who_write_at_once_keep_what_both_found_and_nothing_of_files_that_ar
 
 def test_there_is_no_digest_under_a_look_that_is_over(settings: Settings, file: Path) -> None:
     look = look_of(file.stat())
-    assert Digests.load(settings).under(file, replace(look, size=look.size + 1)) is None
+    assert Digests.load(settings).under(file.name, replace(look, size=look.size + 1)) is None
 
 
 def test_what_can_not_be_opened_has_a_digest_of_the_reason(settings: Settings, file: Path) -> None:
     link = file.with_name("tracks_2.csv")
     link.symlink_to("nothing")
-    assert Digests.load(settings).now(link) == digest(link)
+    assert Digests.load(settings).now(link.name) == digest(link)
     with pytest.raises(FileNotFoundError):
-        Digests.load(settings).now(file.with_name("tracks_3.csv"))
+        Digests.load(settings).now("tracks_3.csv")
 
 
 def test_a_home_that_can_not_be_written_to_is_no_error(
     settings: Settings, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digests = Digests.load(settings)
-    digests.now(file)
+    digests.now(file.name)
     digests.file = file / "landing_digests.json"
     digests.save({file.name})
     assert [path.name for path in settings.home.iterdir()] == ["landing"]

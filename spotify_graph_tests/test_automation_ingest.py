@@ -1,7 +1,6 @@
 """Which landed files are taken in: the decision alone, over files that are made up."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -9,6 +8,7 @@ from spotify_graph.automation import ingest as how
 from spotify_graph.automation.ingest import FAILED_RUNS, LIMIT, MANY, Attempts, Decision, Ingest, IngestMany, decide
 from spotify_graph.automation.landed import LandedFile
 from spotify_graph.automation.tags import ATTEMPT_TAG, CODE_TAG, DIGEST_TAG, FILE_TAG, FILES_TAG
+from spotify_graph.landing_folder import Look
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, BadFile
 
 FILE = "user_events_1.csv"
@@ -16,7 +16,7 @@ FILE = "user_events_1.csv"
 
 def landed(name: str = FILE, state: str = "new", digest: str | None = "d", note: str | None = None) -> LandedFile:
     table = TRACKS if name.startswith("tracks") else USER_EVENTS
-    return LandedFile(name, table, Path(name), state, note, None, f"code of {table.name}", digest)
+    return LandedFile(name, table, Look(1, 0, 0, 0), state, note, None, f"code of {table.name}", digest)
 
 
 def test_what_is_pending_is_taken_in_and_what_is_known_is_not() -> None:
@@ -80,9 +80,7 @@ def test_many_files_of_events_share_a_run_and_few_have_one_each() -> None:
     assert set(run.tags.values()) >= {it.name for it in events(MANY)}
 
 
-def test_a_run_takes_in_so_many_files_at_most_and_so_many_bytes(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_a_run_takes_in_so_many_files_at_most_and_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(how, "MOST", 20)
     monkeypatch.setattr(how, "MOST_BYTES", 100)
     (first,) = decide(events(30)).runs
@@ -90,8 +88,7 @@ def test_a_run_takes_in_so_many_files_at_most_and_so_many_bytes(
     assert decide(events(30)).waiting == 10
     sized = []
     for file, size in zip(events(9), [*[20] * 8, 101], strict=True):
-        (tmp_path / file.name).write_bytes(bytes(size))
-        sized.append(replace(file, path=tmp_path / file.name))
+        sized.append(replace(file, look=Look(1, size, 0, 0)))
     assert sorted(len(run.files) for run in decide(sized).runs) == [1, 1, 1, 1, 5], "the rest is few, and one is large"
 
 

@@ -11,6 +11,7 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
+from spotify_graph import landing_folder
 from spotify_graph.automation import orphans
 from spotify_graph.automation.changes import AutomationAfterChanges
 from spotify_graph.automation.landed import look
@@ -21,6 +22,7 @@ from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.verdicts import Finding, Verdict
 from spotify_graph.lake.versions import Content, MadeFrom, Record
 from spotify_graph.settings import Settings
+from spotify_graph.storage import Address
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, digest
 from spotify_graph_tests.edited import an_edit  # noqa: F401 the fixture `edit`
 from spotify_graph_tests.stand_ins import (
@@ -42,7 +44,7 @@ class Watch:
 
     @property
     def landing(self) -> Path:
-        return self.settings.landing
+        return Path(self.settings.landing_address)
 
     def intake(self, table: LandedTable = USER_EVENTS) -> Intake:
         return Intake(Lake(self.settings.lake), table)
@@ -115,7 +117,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     # As if what lands had lain there for a while.
     monkeypatch.setattr("spotify_graph.automation.digests.RACY_NS", -(10**9))
     settings = Settings.load()
-    settings.landing.mkdir(parents=True)
+    Path(settings.landing_address).mkdir(parents=True)
     return settings
 
 
@@ -134,9 +136,9 @@ def test_every_sensor_runs_from_the_start_and_looks_every_few_seconds() -> None:
     ]
     assert {sensor.default_status for sensor in SENSORS} == {dg.DefaultSensorStatus.RUNNING}
     assert {sensor.name: sensor.minimum_interval_seconds for sensor in SENSORS} == {
-        "new_log_files": 5,
+        "new_log_files": 4,
         "new_exports": 15,
-        "graph_automation": 5,
+        "graph_automation": 4,
         "run_failure": 15,
         "platform_health": 30,
     }
@@ -235,9 +237,9 @@ def test_a_file_is_read_again_only_when_something_about_it_changed(
 ) -> None:
     read = []
 
-    def counted(path: Path, **options: bool) -> str:
-        read.append(path.name)
-        return digest(path, **options)
+    def counted(folder: Address, path: str, *, lasting: bool = False) -> str:
+        read.append(path)
+        return landing_folder.digest(folder, path, lasting=lasting)
 
     monkeypatch.setattr("spotify_graph.automation.digests.digest", counted)
     file = watch.land(FILE)
@@ -529,16 +531,15 @@ def test_what_cannot_be_taken_in_is_said_and_logged_and_holds_nothing_up(
     watch.land("README.txt")
     os.mkfifo(watch.landing / "user_events_pipe.csv")
     (watch.landing / "tracks_broken.csv").symlink_to(watch.landing / "nothing")
-    (watch.landing / "user_events_folder.csv").mkdir()
+    (watch.landing / "user_events_folder.csv").symlink_to(watch.landing, target_is_directory=True)
     (watch.landing / "empty").mkdir()
     (watch.landing / "2024" / "05").mkdir(parents=True)
-    watch.land("2024/05/user_events_1.csv")
+    watch.land("2024/05/events_1.csv")
     message = watch.evaluate().skip_message
     for words in [
         "1 refused: user_events 1.csv (rename it",
-        "2 no log files: 2024/ (sub-folders are not looked into: move",
-        "(05/user_events_1.csv)",
-        "README.txt (rename it: what is taken in is tracks*.csv and user_events*.csv",
+        "2 no log files: README.txt (rename it: what is taken in is tracks*.csv and user_events*.csv",
+        "2024/ (rename what is to be taken in (05/events_1.csv), or a folder that it is in, to tracks*.csv",
     ]:
         assert words in message
     assert "empty" not in message
@@ -553,9 +554,9 @@ def test_a_file_that_vanishes_before_it_is_read_is_no_error(watch: Watch, monkey
     watch.land("user_events_2.csv", "stays")
     watch.tick()
 
-    def vanishes(path: Path, **options: bool) -> str:
+    def vanishes(folder: Address, path: str, *, lasting: bool = False) -> str:
         file.unlink(missing_ok=True)
-        return digest(path, **options)
+        return landing_folder.digest(folder, path, lasting=lasting)
 
     monkeypatch.setattr("spotify_graph.automation.digests.digest", vanishes)
     assert files(watch.tick()) == ["user_events_2.csv"]
@@ -565,8 +566,8 @@ def test_a_file_that_is_written_to_while_it_is_read_waits(watch: Watch, monkeypa
     file = watch.land(FILE, "x")
     watch.tick()
 
-    def grows(path: Path, **options: bool) -> str:
-        computed = digest(path, **options)
+    def grows(folder: Address, path: str, *, lasting: bool = False) -> str:
+        computed = landing_folder.digest(folder, path, lasting=lasting)
         if file.read_text() == "x":
             file.write_text("longer")
         return computed

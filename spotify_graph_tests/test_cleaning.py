@@ -26,7 +26,7 @@ from spotify_graph.transforms.cleaning import (
     rejected,
     with_placeholders,
 )
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, landed_files, raw_schema, read_landed
+from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, raw_schema, read_landed
 from spotify_graph.transforms.names import SEVERAL
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)
@@ -172,7 +172,7 @@ BAD_LINES: list[tuple[bytes, str, list[str]]] = [
 def raw_of(folder: Path, table: LandedTable, files: dict[str, bytes]) -> pa.Table:
     for name, text in files.items():
         (folder / name).write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
-    return pa.concat_tables([read_landed(file, table).read_all() for file in landed_files(folder, table)])
+    return pa.concat_tables([read_landed(file, table).read_all() for file in sorted(folder.glob(f"{table.name}*"))])
 
 
 def times(column: pa.ChunkedArray) -> list[datetime | None]:

@@ -46,13 +46,12 @@ def test_materialize_with_an_empty_landing_folder_says_what_is_missing(new_home:
 
 def test_materialize_where_nothing_lies_that_can_be_taken_in_names_what_lies_there(new_home: Path) -> None:
     (new_home / "landing" / "2024").mkdir(parents=True)
-    for name in ("events.csv", "2024/user_events.csv", "user_events.zip", "user_events.csv.part"):
+    for name in ("events.csv", "2024/events.csv", "user_events.zip", "user_events.csv.part"):
         (new_home / "landing" / name).write_text("x")
     fails_with_one_line(
         run("materialize"),
         "events.csv is not taken in: rename it",
-        "2024/ is not taken in: sub-folders are not looked into",
-        "(user_events.csv)",
+        "2024/ is not taken in: rename what is to be taken in (events.csv), or a folder that it is in",
         "user_events.zip is not taken in: unpack it",
     )
 

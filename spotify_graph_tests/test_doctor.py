@@ -180,11 +180,8 @@ def test_without_neo4j_everything_else_is_examined(tmp_path: Path) -> None:
     assert "1 of the 1 versions that it names are whole" in str(found["lake"])
 
 
-def test_a_home_that_is_not_there_yet_is_no_problem_and_is_not_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with without_a_graph(tmp_path / "none") as platform:
-        monkeypatch.delenv("NEO4J_URI")
+def test_a_home_that_is_not_there_yet_is_no_problem_and_is_not_made(tmp_path: Path) -> None:
+    with without_a_graph(tmp_path / "none", local=True) as platform:
         found = examined(platform, healthy=True)
     assert "spotify-graph demo" in problems(found, "warning")["home"]
     assert not (tmp_path / "none").exists()
@@ -193,8 +190,7 @@ def test_a_home_that_is_not_there_yet_is_no_problem_and_is_not_made(
 def test_secrets_that_others_can_read_a_missing_java_leftovers_and_a_broken_history_are_problems_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with without_a_graph(tmp_path) as platform, socket.socket() as taken:
-        monkeypatch.delenv("NEO4J_URI")
+    with without_a_graph(tmp_path, local=True) as platform, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]

@@ -8,16 +8,19 @@ from collections.abc import Iterator
 from contextlib import chdir
 from pathlib import Path
 
+import click
 import pytest
 from neo4j import Driver
 
 from spotify_graph.checks import gates
+from spotify_graph.cli import main
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph_tests import reference
 from spotify_graph_tests.platform import Platform, installed
 
 ROOT = Path(__file__).parents[1]
 README, TUTORIAL = ROOT / "README.md", ROOT / "docs" / "tutorial.md"
+RUNBOOK, OPERATIONS = ROOT / "docs" / "runbook.md", ROOT / "docs" / "operations.md"
 TROUBLESHOOTING = ROOT / "docs" / "how-to" / "troubleshooting.md"
 SHELL = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
@@ -99,6 +102,18 @@ def test_a_command_that_is_not_run_here_is_run_by_a_test_that_is_there() -> None
     recipes = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in ("demo", "up"):
         assert re.search(rf"^{target}: .*\n\t@\.venv/bin/spotify-graph {target}$", recipes, re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", [RUNBOOK, OPERATIONS], ids=lambda page: page.stem)
+def test_a_command_that_an_operator_is_told_is_one_that_there_is(page: Path) -> None:
+    ours = [command for block in blocks(page) for command in block if command.startswith("spotify-graph ")]
+    assert ours
+    for line in ours:
+        command: click.Command = main
+        words = shlex.split(line.partition(" > ")[0])[1:]
+        while isinstance(command, click.Group):
+            command = command.commands[words.pop(0)]
+        command.make_context(line, words)  # else it is wrong usage
 
 
 def test_every_error_line_of_troubleshooting_is_one_that_the_code_has() -> None:

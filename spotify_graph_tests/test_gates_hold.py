@@ -194,12 +194,12 @@ def test_where_nothing_lies_that_can_be_taken_in_the_exit_code_says_so_and_the_r
         file.rename(platform.home / file.name)
     assert platform.run("materialize", "--select", "raw_user_events").exit_code == 0
     (platform.landing / "2024").mkdir()
-    platform.land("2024/user_events_6.csv", HEADER, *plays("u6", 1))
+    platform.land("2024/events_6.csv", HEADER, *plays("u6", 1))
     platform.land("events.csv", HEADER, *plays("u6", 1))
     result = platform.run("materialize", "--select", "raw_user_events")
     assert result.exit_code == 1
     assert "spotify-graph: events.csv is not taken in: rename it: what is taken in is tracks*.csv" in result.stderr
-    assert "spotify-graph: 2024/ is not taken in: sub-folders are not looked into" in result.stderr
+    assert "spotify-graph: 2024/ is not taken in: rename what is to be taken in (events_6.csv)" in result.stderr
     states = {file: row["state"] for file, row in files(platform).items()}
     assert (states["events.csv"], states["2024/"]) == ("unmatched", "unmatched")
     platform.land("user_events_6.csv", HEADER, *plays("u6", 1))

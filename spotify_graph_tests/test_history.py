@@ -1,11 +1,12 @@
 import multiprocessing
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -13,6 +14,7 @@ import psutil
 import pytest
 from dagster import EventLogEntry
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from sqlalchemy import Engine, event
 
 from spotify_graph.settings import PROJECT_ROOT
@@ -48,6 +50,13 @@ def materialized(instance: dg.DagsterInstance) -> None:
     def thing() -> None: ...
 
     assert dg.materialize([thing], instance=instance).success
+
+
+def form_of(file: Path) -> list[object]:
+    """A database's tables and indexes, its revision, and how it is written."""
+    with closing(sqlite3.connect(file)) as database:
+        asked = ("SELECT sql FROM sqlite_master ORDER BY sql", "SELECT * FROM alembic_version", "PRAGMA journal_mode")
+        return [database.execute(sql).fetchall() for sql in asked]
 
 
 def open_files(folder: Path) -> set[str]:
@@ -167,6 +176,14 @@ def test_a_forked_process_opens_the_files_for_itself(instance: dg.DagsterInstanc
     assert sorted(stored(instance)) == ["after", "before", "in the child", "meanwhile"]
     instance.event_log_storage.dispose()
     assert len(stored(instance)) == 4
+
+
+def test_a_run_s_file_is_as_dagster_makes_it(instance: dg.DagsterInstance, home: Path, tmp_path: Path) -> None:
+    store(instance, "ours")
+    theirs = SqliteEventLogStorage(str(tmp_path / "theirs"))
+    theirs.store_event(said("theirs"))
+    ours = home / "history" / "runs" / f"{_RUN}.db"
+    assert form_of(ours) == form_of(tmp_path / "theirs" / f"{_RUN}.db")
 
 
 def test_a_run_s_file_that_is_deleted_is_made_anew(instance: dg.DagsterInstance, home: Path) -> None:

@@ -19,7 +19,6 @@ from neo4j import Driver
 
 from spotify_graph import runs
 from spotify_graph.automation import held_back
-from spotify_graph.automation.landing_watch import is_being_written, table_of
 from spotify_graph.errors import UserError
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.settings import PLACEHOLDERS, Settings
@@ -30,10 +29,12 @@ from spotify_graph.transforms.landing import (
     copy_landed,
     digest,
     inspect,
+    is_being_written,
     read_landed,
-    sub_folder_fault,
+    table_of,
     unknown_columns,
     unmatched_fault,
+    unmatched_in_folder_fault,
 )
 from spotify_graph_tests.hostile_files import (
     CATALOGUE,
@@ -54,7 +55,7 @@ CASES = [case for cases in GROUPS.values() for case in cases]
 BY_NAME = {case.what: case for case in CASES}
 LANDED = {
     "user_events_cut.csv.gz": "a .gz that is cut off",
-    "user_events_folder.csv": "a folder named like a log",
+    "user_events_folder.csv": "a link to a folder, named like a log",
     "user_events_header.csv": "a column that is misspelt",
     "user_events_link.csv": "a link out of the landing folder",
     "user_events_nul.csv": "nothing but NUL bytes",
@@ -90,7 +91,8 @@ def outcome_of(case: Case, path: Path, spool: Path) -> Outcome:
         return NotTakenIn("it may still be being written")
     table = table_of(path.name)
     if table is None:
-        return NotTakenIn((sub_folder_fault(path) if path.is_dir() else unmatched_fault(path.name)) or "")
+        inside = [file.name for file in path.iterdir()] if path.is_dir() else []
+        return NotTakenIn(unmatched_in_folder_fault(inside) if inside else unmatched_fault(path.name))
     copy = spool / path.name
     try:
         with as_nobody(case.closed), happening(case, path):

@@ -91,12 +91,11 @@ def test_nothing_private_is_in_what_dagster_keeps_of_a_run(instance: dg.DagsterI
 def test_an_export_in_the_landing_folder_is_imported_or_named_with_the_command_that_does(
     instance: dg.DagsterInstance, settings: Settings
 ) -> None:
-    zipped(settings.landing / "ann.zip", {"MyData/endsong_0.json": [endsong("2024-03-01T12:00:00Z")]})
-    write(settings.landing / "bob", {"StreamingHistory0.json": [minute("2024-03-01 12:00")]})
-    zipped(
-        settings.landing / f"listenbrainz_{ACCOUNT}_17.zip", {"listens/2024/4.jsonl": lines([listen(1_713_000_000)])}
-    )
-    write(settings.landing, {"notes.txt": "hello", "old/user_events.csv": "x"})
+    landing = Path(settings.landing_address)
+    zipped(landing / "ann.zip", {"MyData/endsong_0.json": [endsong("2024-03-01T12:00:00Z")]})
+    write(landing / "bob", {"StreamingHistory0.json": [minute("2024-03-01 12:00")]})
+    zipped(landing / f"listenbrainz_{ACCOUNT}_17.zip", {"listens/2024/4.jsonl": lines([listen(1_713_000_000)])})
+    write(landing, {"notes.txt": "hello", "old/events.csv": "x"})
 
     def said() -> dict[str, str]:
         return {it.file: it.reason for it in listed(settings).others}

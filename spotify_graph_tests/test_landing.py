@@ -15,14 +15,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from spotify_graph.errors import UserError
 from spotify_graph.transforms.landing import (
     TRACKS,
     USER_EVENTS,
     LandedTable,
     digest,
     inspect,
-    landed_files,
     raw_text,
     read_landed,
     unknown_columns,
@@ -55,29 +53,6 @@ def write(path: Path, text: str | bytes) -> Path:
 def reason(path: Path, table: LandedTable = USER_EVENTS) -> str | None:
     bad = inspect(path, path.parent, table)
     return bad.reason if bad else None
-
-
-def test_files_are_found_by_name_and_sorted(tmp_path: Path) -> None:
-    others = ["tracks.csv.tmp", "tracks.csv.part", ".tracks.csv", "TRACKS.csv", "tracks.csv.xz", "my_tracks.csv"]
-    found = ["tracks.csv", "tracks_a.csv.gz", "tracks_b.CSV", "tracks_c.csv.zst", "tracks_d.csv.BZ2"]
-    for name in [*reversed(found), "user_events.csv", *others]:
-        write(tmp_path / name, "")
-    assert [path.name for path in landed_files(tmp_path, TRACKS)] == found
-    assert [path.name for path in landed_files(tmp_path, USER_EVENTS)] == ["user_events.csv"]
-
-
-def test_an_empty_folder_has_no_files(tmp_path: Path) -> None:
-    assert landed_files(tmp_path, TRACKS) == []
-
-
-@pytest.mark.parametrize("name", ["missing", "file"])
-def test_a_folder_that_is_none_is_named_with_what_to_do(tmp_path: Path, name: str) -> None:
-    write(tmp_path / "file", "")
-    with pytest.raises(UserError) as caught:
-        landed_files(tmp_path / name, TRACKS)
-    message = str(caught.value)
-    assert "\n" not in message
-    assert all(part in message for part in [str(tmp_path / name), "SPOTIFY_GRAPH_LANDING", "spotify-graph generate"])
 
 
 def test_the_title_is_an_optional_column_of_tracks(tmp_path: Path) -> None:
@@ -176,7 +151,7 @@ def test_columns_are_taken_by_name_and_the_raw_text_is_exact(tmp_path: Path) -> 
     write(tmp_path / "tracks_1.csv", 'track_id,artist,album,duration_ms,genre\r\nt1, A ,,1,"g"\r\n\r\nt2,A\r\n')
     write(tmp_path / "tracks_2.csv", "\ufeffgenre,title,track_id,duration_ms,album,artist\ng,,t3,,al,ar\n")
     write(tmp_path / "tracks_3.csv", b'track_id,artist,album,duration_ms,genre,title\nt4,\xe9,al,5,g,"two\nlines"')
-    raw = pa.concat_tables(read_landed(file, TRACKS).read_all() for file in landed_files(tmp_path, TRACKS))
+    raw = pa.concat_tables(read_landed(file, TRACKS).read_all() for file in sorted(tmp_path.iterdir()))
     rows = raw.append_column("text", raw_text(raw, TRACKS)).to_pylist()
     assert [tuple(row[name] for name in ("file", "line", "malformed", "bad_encoding", "text")) for row in rows] == [
         ("tracks_1.csv", 2, False, False, 't1, A ,,1,"g"'),

@@ -230,9 +230,12 @@ def test_an_asset_that_is_no_table_or_has_partitions_is_refused(manager: Manager
     ids=["nothing there", "a password in the address", "not an address", "wrong password", "no such database"],
 )
 def test_a_server_that_does_not_let_us_in_is_named_without_its_secrets(
-    local_neo4j: LocalNeo4j, tmp_path: Path, change: Callable[[dict[str, str]], dict[str, str]], problem: str
+    local_neo4j: LocalNeo4j, tmp_path: Path, change: Callable[[dict[str, Any]], dict[str, Any]], problem: str
 ) -> None:
-    right = {"uri": str(local_neo4j.status().uri), "password": local_neo4j.password().get_secret_value()}
+    right: dict[str, Any] = {
+        "uri": str(local_neo4j.status().uri),
+        "password": local_neo4j.password().get_secret_value(),
+    }
     neo4j = Neo4jResource(**change(right))
     with pytest.raises(dg.DagsterResourceFunctionError) as refused:
         materialize([returning("people", people("a"))], Manager(neo4j=neo4j, root=str(tmp_path)))

@@ -24,6 +24,7 @@ from dagster._core.remote_representation.external_data import RepositorySnap
 from spotify_graph import runs
 from spotify_graph.definitions import build_defs
 from spotify_graph.graph_model import TABLES
+from spotify_graph.local.files import write_private
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.settings import Settings
@@ -118,6 +119,11 @@ def local(
         patch.setenv("SPOTIFY_GRAPH_HOME", str(home))
         patch.setenv("DAGSTER_HOME", str(home / "dagster"))
         patch.setenv("SPOTIFY_GRAPH_GATES", json.dumps({"stale_warn_hours": 1e9, "rejected_error": 1.0}))
+        # As who shares a server sets it, which has a database of another name.
+        patch.setenv("NEO4J_DATABASE", "listening")
+        patch.setenv("SPOTIFY_GRAPH_NEO4J_SESSIONS", "1")
+        patch.setenv("SPOTIFY_GRAPH_NEO4J_BATCH_ROWS", "3")
+        patch.setenv("SPOTIFY_GRAPH_LOG_FORMAT", "json")
         patch.setattr(LocalNeo4j.__init__, "__kwdefaults__", {"heap": "512m"})
         patch.setattr(LocalNeo4j, "_configure", with_tls)
         (home / "neo4j").mkdir(parents=True)
@@ -236,7 +242,11 @@ def test_a_password_and_a_token_are_in_their_own_files_alone_and_services_listen
         ]
         assert {answer.status_code for answer in asked} >= {200, 401, 404}
         told += [f"{answer.text} {answer.headers}" for answer in asked]
+        page = requests.get(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=60).text
+        assert {"spotify_graph_files_waiting 0.0", "spotify_graph_problems 0.0"} <= set(page.splitlines())
+        assert "spotify_graph_requests_total" in page
     told.append(output.read_text())
+    assert (local.home / "logs" / "runs.jsonl").is_file()
 
     # A server that refuses the password, as the command says it and as a run of Dagster's records it.
     uri = server.status().uri
@@ -272,6 +282,46 @@ def test_a_password_and_a_token_are_in_their_own_files_alone_and_services_listen
     assert b"set-initial-password" in lines
     assert str(file).encode() in lines
     assert not _holds(lines, secrets)
+
+
+def test_a_password_is_rotated_and_the_new_one_is_in_its_file_alone(local: Platform, commands: Commands) -> None:
+    server = LocalNeo4j(Settings.load())
+    said = local.succeed("neo4j", "rotate-password")
+    new = server.password().get_secret_value()
+    assert new != PASSWORD
+    assert new not in said
+    local.succeed(*QUERY)
+    assert "problem" not in local.run("doctor").stdout
+    uri = server.status().uri
+    with environment(NEO4J_URI=uri, NEO4J_PASSWORD=PASSWORD):
+        assert "refuses user 'neo4j'" in local.run(*QUERY).stderr
+    # Interrupted behind the server's answer, before the file has it.
+    following = server.password_file.with_name("password.next")
+    write_private(following, new)
+    server.password_file.write_text(PASSWORD)
+    local.succeed(*QUERY)
+    assert not following.exists()
+    assert server.password().get_secret_value() == new
+    held = [path for path in local.home.rglob("*") if path.is_file() and new.encode() in path.read_bytes()]
+    assert held == [server.password_file]
+    assert stat.S_IMODE(server.password_file.stat().st_mode) == 0o600
+    assert not _holds(b"\n".join(commands.seen), [new.encode()])
+
+
+def test_the_password_of_a_server_of_one_s_own_is_rotated_as_the_runbook_says(local: Platform) -> None:
+    server = LocalNeo4j(Settings.load())
+    old, uri = server.password().get_secret_value(), server.status().uri
+    with environment(NEO4J_URI=uri, NEO4J_PASSWORD=old):
+        local.succeed(*QUERY)
+        with connect(Settings.load()) as driver:
+            rotation = "ALTER CURRENT USER SET PASSWORD FROM $old TO $new"
+            driver.execute_query(rotation, old=old, new=WRONG, database_="system")
+        assert "refuses user 'neo4j'" in local.run(*QUERY).stderr
+    with environment(NEO4J_URI=uri, NEO4J_PASSWORD=WRONG):
+        local.succeed(*QUERY)
+        assert "problem" not in local.run("doctor").stdout
+        with connect(Settings.load()) as driver:
+            driver.execute_query(rotation, old=WRONG, new=old, database_="system")
 
 
 def _holds(content: bytes, words: list[bytes]) -> bool:

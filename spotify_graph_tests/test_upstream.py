@@ -19,7 +19,8 @@ from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from dagster._grpc import server
+from dagster._daemon import controller
+from dagster._grpc import server, server_watcher
 from jgo.env import LockFile
 from neo4j import Driver
 from pyspark.java_gateway import launch_gateway
@@ -56,6 +57,11 @@ def materialized(asset: dg.AssetsDefinition, keeper: Keeper) -> dg.ExecuteInProc
 def test_a_code_server_starts_each_run_by_a_context_that_can_be_replaced() -> None:
     assert "self._mp_ctx.Process(" in getsource(server.DagsterApiServer)
     assert "DagsterApiServer(" in getsource(api.grpc_command.callback or api.grpc_command)
+
+
+def test_how_often_a_code_server_is_asked_is_read_where_it_is_used() -> None:
+    assert '"watch_interval", WATCH_INTERVAL)' in getsource(server_watcher.watch_grpc_server_thread)
+    assert "> RELOAD_WORKSPACE_INTERVAL" in getsource(controller.DagsterDaemonController.check_workspace_freshness)
 
 
 def test_a_body_goes_on_after_its_output_is_handled() -> None:
@@ -130,7 +136,8 @@ def test_an_executor_can_be_wrapped_and_a_run_that_waits_in_one_be_interrupted()
 
 @pytest.mark.parametrize("module", ["dagster._daemon", "dagster_webserver"])
 def test_a_service_of_dagsters_is_a_module_that_takes_a_workspace_file(module: str) -> None:
-    asked = [sys.executable, "-m", module, *(["run"] if module == "dagster._daemon" else []), "--help"]
+    asked = [sys.executable, "-m", "spotify_graph.dagster_process", module]
+    asked += ["run", "--help"] if module == "dagster._daemon" else ["--help"]
     shown = subprocess.run(asked, check=True, capture_output=True, text=True).stdout
     assert "-w, --workspace" in shown
 

@@ -64,7 +64,7 @@ def main() -> None:
     libraries = ",".join(map(str, jars.fetch(LOCK)))
     spark = SparkResource(spark_config={"spark.jars": libraries}).spark_session
     try:
-        tables = _tables(spark, settings.landing)
+        tables = _tables(spark, Path(settings.landing_address))
         write_s = {}
         with server.connected() as driver:
             for table in FACTS:

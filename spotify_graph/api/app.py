@@ -6,6 +6,7 @@ from importlib.metadata import version
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.openapi.utils import get_openapi
 from neo4j import Driver
 from pydantic import BaseModel, SecretStr
@@ -62,6 +63,7 @@ def build(
     seconds: float = 10,
     shown: SecretStr | None = None,
     planned: Callable[[], bool] = lambda: True,
+    figures: Callable[[], str] = lambda: "",
 ) -> FastAPI:
     """Makes the application.
 
@@ -73,6 +75,7 @@ def build(
         seconds: how long a request waits for Neo4j.
         shown: the token that requests must show, or None for none.
         planned: says whether requests are answered without delay.
+        figures: gives more metrics, in Prometheus' text format; it is called for each page, and may take long.
     """
     pool = QueryPool(driver, database, connections=connections, limit=limit, seconds=seconds)
     metrics = Metrics(lambda: pool.in_flight)
@@ -129,7 +132,7 @@ def build(
     @closed.get("/metrics", response_class=Response, responses=_responses(401))
     async def measured() -> Response:
         """Counts and times of requests, in Prometheus' text format."""
-        return metrics.text()
+        return metrics.text(await run_in_threadpool(figures))
 
     @app.get("/health", responses={})
     async def health() -> Health:

@@ -46,9 +46,13 @@ class Metrics:
         self._answered.labels(route, status).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def text(self) -> Response:
-        """The metrics in Prometheus' text format."""
-        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+    def text(self, more: str = "") -> Response:
+        """The metrics in Prometheus' text format.
+
+        Args:
+            more: further metrics, in this format.
+        """
+        return Response(generate_latest(self._registry) + more.encode(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 class Measured:

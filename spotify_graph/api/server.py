@@ -90,6 +90,7 @@ def serve(
     stop: Stop,
     ready: Callable[[str], None],
     say: Callable[[str], None],
+    figures: Callable[[], str],
 ) -> None:
     """Answers requests until somebody asks to stop, and then those that are under way.
 
@@ -100,6 +101,7 @@ def serve(
         stop: says when to stop.
         ready: told the service's address once it answers.
         say: told who else can ask.
+        figures: gives more metrics, as `app.build` takes them.
 
     Raises:
         UserError: the token can't be read, or the service ended by itself.
@@ -114,6 +116,7 @@ def serve(
         limit=settings.serve_in_flight,
         shown=token.read(file) if file else None,
         planned=lambda: plans.made,
+        figures=figures,
     )
     server = uvicorn.Server(
         uvicorn.Config(

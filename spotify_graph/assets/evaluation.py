@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -16,6 +17,7 @@ from spotify_graph.io_managers.pages import Pages
 from spotify_graph.io_managers.parquet import NewRows
 from spotify_graph.lake.verdicts import Finding
 from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, inputs_of
+from spotify_graph.local.priority import step_back
 from spotify_graph.parts import scratch
 from spotify_graph.resources.lake import LakeResource, LandingFolder
 from spotify_graph.resources.neo4j import PlatformNeo4j
@@ -83,6 +85,7 @@ def recommendation_evaluation(
         yield pages.as_it_was("recommendation_evaluation", before)
         yield gate.result(Finding(**before.record.details["not_worse"]), "recommendation_evaluation")
         return
+    step_back()
     # Imported where they are used: with NumPy and pandas they take a second, and definitions are loaded often.
     import pyarrow as pa
 
@@ -91,7 +94,7 @@ def recommendation_evaluation(
 
     with scratch(store.root) as folder:
         logs = listening.read(cleaned_events, cleaned_tracks, spark, folder)
-        truth = sample_data.beside(landing.folder)
+        truth = sample_data.beside(landing.folder) if isinstance(landing.folder, Path) else None
         found = held_out.measured(context.log, recommender, neo4j, store, before, made_from, logs, truth)
     records = held_out.as_records(found.rows)
     lines = report.table(records)

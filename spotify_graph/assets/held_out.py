@@ -35,7 +35,7 @@ from spotify_graph.training.search import Trial, search_is_due
 from spotify_graph.transforms.evaluation import oracle
 from spotify_graph.transforms.evaluation.lists import PLACES, Lists, Scope
 from spotify_graph.transforms.evaluation.protocol import Protocol
-from spotify_graph.transforms.evaluation.rankers import COMBINATION, ORACLE, PUBLISHED, Published
+from spotify_graph.transforms.evaluation.rankers import COMBINATION, ORACLE, PUBLISHED, Published, Truth
 from spotify_graph.transforms.evaluation.split import Split, split
 from spotify_graph.transforms.recommendations import numbering
 from spotify_graph.transforms.recommendations.parameters import Parameters
@@ -76,7 +76,7 @@ def measured(
     before: Version | None,
     made_from: MadeFrom,
     logs: Logs,
-    truth: SampleData,
+    truth: SampleData | None,
 ) -> Measured:
     """Tunes the models on the validation window, unless the parameters of the evaluation before are kept, and measures.
 
@@ -88,7 +88,7 @@ def measured(
         before: the evaluation before, or None.
         made_from: what this one is made from.
         logs: what to learn from and to predict.
-        truth: where the truth about sample data lies.
+        truth: where the truth about sample data lies, or None.
     """
     protocol, parameters = recommender.protocol, recommender.parameters
     windows = split(logs.first, logs.until - 1, protocol.window_days, protocol.gap_days)
@@ -116,7 +116,7 @@ def measured(
             parameters,
             protocol,
             log.info,
-            truth=oracle.truth(truth.track_popularity, truth.user_tastes, logs.catalogue, logs.user_ids),
+            truth=_truth(truth, logs),
             published=published,
         )
         log.info("measuring what the graph serves")
@@ -248,3 +248,9 @@ def _served(neo4j: PlatformNeo4j, found: Evaluation, logs: Logs, windows: Split,
             ranked[i, : len(found_at)] = lists.ranked[place][found_at]
             hits[i, : len(found_at)] = lists.hits[place][found_at]
     return Lists(lists.users[places], ranked, hits, lists.relevant[places])
+
+
+def _truth(data: SampleData | None, logs: Logs) -> Truth | None:
+    if data is None:
+        return None
+    return oracle.truth(data.track_popularity, data.user_tastes, logs.catalogue, logs.user_ids)

@@ -1,6 +1,5 @@
 """The group raw: the landed files' records, as text, in the lake. One partition for each file."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from spotify_graph import landing_folder
 from spotify_graph.assets.schema import OWNERS, columns
 from spotify_graph.automation import held_back
 from spotify_graph.automation.hooks import recorded_with_its_file
@@ -35,9 +35,8 @@ from spotify_graph.transforms.landing import (
     BadFile,
     LandedTable,
     check_name,
-    copy_landed,
-    digest,
     inspect,
+    path_of,
     raw_schema,
     read_landed,
     unknown_columns,
@@ -118,7 +117,7 @@ def take_in(
     table, lake = intake.table, intake.lake
     name = f"raw_{table.name}"
     kept = intake.raw(file)
-    if kept and not os.path.lexists(landing.folder / file):
+    if kept and not landing_folder.is_there(landing.folder, path_of(file)):
         # What was taken in of it stays, and is judged by the code of now.
         return kept, [gate.file_readable(None), _columns_known_before(intake, file)], pages.as_it_was(name, kept)
     with _taken_over(landing, lake.root, file, table) as taken:
@@ -155,13 +154,17 @@ class _Taken:
 
 @contextmanager
 def _taken_over(landing: LandingFolder, lake: Address, file: str, table: LandedTable) -> Iterator[_Taken]:
-    landed = landing.folder / file
+    path = path_of(file)
     with scratch_here(lake) as folder:
+        # It has the key for a name, by which its records are known.
         copy = folder / file
         try:
-            fault = copy_landed(landed, landing.folder, copy)
-            found = landed if fault else copy
-            content = Content(digest(found), found.lstat().st_size)
+            fault = landing_folder.copy(landing.folder, path, copy)
+            if fault:
+                size = landing_folder.size(landing.folder, path)
+                content = Content(landing_folder.digest(landing.folder, path), size)
+            else:
+                content = Content(landing_folder.digest_of_copy(copy), copy.stat().st_size)
         except FileNotFoundError:
             raise UserError(
                 f"{file} is not in the landing folder {landing.folder} any more: what was taken in of it stays; "

@@ -24,6 +24,7 @@ from spotify_graph.io_managers.neo4j import GraphSnapshot
 from spotify_graph.io_managers.pages import Pages
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, Version, inputs_of
+from spotify_graph.local.priority import step_back
 from spotify_graph.neo4j_dagster.metadata import table_metadata
 from spotify_graph.neo4j_dagster.retries import transient_errors_retried
 from spotify_graph.neo4j_io import ledger, models, staging
@@ -236,6 +237,7 @@ def _train(
     lake: Lake,
 ) -> Iterator[dg.AssetCheckResult]:
     """Trains the models, and stages what they say."""
+    step_back()
     # Imported where they are used: with NumPy and pandas they take a second, and definitions are loaded often.
     from spotify_graph.assets import listening
     from spotify_graph.training import tables
@@ -313,7 +315,7 @@ def _published_and_verified(
         }
         models.switch(driver, database, RECOMMENDER, staged.model, RECOMMENDATIONS, about)
         for table in RECOMMENDATIONS:
-            models.remove_others(driver, database, table, RECOMMENDER)
+            models.remove_others(driver, database, table, RECOMMENDER, batch_rows=neo4j.batch_rows)
     elif model and model.about.get("made_from") == digest:
         entries = ledger.read(driver, database)
         for table in RECOMMENDATIONS:

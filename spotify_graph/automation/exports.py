@@ -8,12 +8,14 @@ from pathlib import Path
 import dagster as dg
 from pydantic import Field
 
-from spotify_graph.automation.landing_watch import is_being_written, table_of
+from spotify_graph import landing_folder
 from spotify_graph.errors import UserError
 from spotify_graph.imports import door
 from spotify_graph.imports.dropped import Dropped, Seen, dropped
 from spotify_graph.imports.report import Report
 from spotify_graph.settings import Settings
+from spotify_graph.storage import Address
+from spotify_graph.transforms.landing import is_being_written, table_of
 
 
 class ImportConfig(dg.Config):
@@ -83,8 +85,11 @@ def _entries(folder: Path) -> Iterator[Path]:
     yield from (folder / name for name in names if not is_being_written(name))
 
 
-def _not_logs(folder: Path) -> Iterator[Path]:
-    return (path for path in _entries(folder) if not table_of(path.name))
+def _not_logs(folder: Address) -> Iterator[Path]:
+    """What lies there and is neither a log nor a folder of logs. An export is one of this machine's."""
+    if isinstance(folder, Path):
+        found = (path for path in _entries(folder) if not table_of(path.name))
+        yield from (path for path in found if not path.is_dir() or not landing_folder.has_logs(folder, path.name))
 
 
 def take_lying(settings: Settings, say: Callable[[str], None]) -> list[str]:

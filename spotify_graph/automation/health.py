@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from spotify_graph.automation.answering import skipped_without_stores
 from spotify_graph.automation.held_back import held_back
 from spotify_graph.automation.landed import files_of, listed
 from spotify_graph.errors import UserError
@@ -78,11 +79,12 @@ def report(settings: Settings, instance: dg.DagsterInstance) -> bool:
 
 def _files(settings: Settings, lake: Lake) -> tuple[Counter[str], list[str]]:
     try:
-        files = files_of(listed(settings), settings)
+        listing = listed(settings)
+        files, lying = files_of(listing, settings), list(listing.looks)
     except UserError:
-        files = []
+        files, lying = [], []
     waiting = Counter(file.state for file in files if file.state in _WAITING)
-    return waiting, [file.file for file in held_back(settings.landing, lake)]
+    return waiting, [file.file for file in held_back(settings.landing, lake, lying)]
 
 
 def _newest(lake: Lake) -> datetime | None:
@@ -131,6 +133,7 @@ def _quality(lake: Lake) -> str | None:
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Keeps the page of the platform's health up to date: the asset platform_health shows it.",
 )
+@skipped_without_stores
 def platform_health(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Shows the page anew where it has changed."""
     changed = report(Settings.load(), context.instance)

@@ -1,17 +1,17 @@
 """The landed files that stay out of the graph, in one place of Dagster's UI: what the asset `held_back_files` shows."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass, fields
-from pathlib import Path
 
 import dagster as dg
 
-from spotify_graph import markdown
+from spotify_graph import landing_folder, markdown
 from spotify_graph.errors import UserError
 from spotify_graph.lake.intake import KINDS, Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import Version
-from spotify_graph.transforms.landing import landed_files, name_fault, shown_name
+from spotify_graph.storage import Address
+from spotify_graph.transforms.landing import key_of, path_fault, path_of, shown_name, table_of
 
 ASSET = "held_back_files"
 """The asset's key. No run computes it: whoever refuses a file or lets one in reports it."""
@@ -39,35 +39,44 @@ class FileRefused(dg.Failure):
         super().__init__(f"{file}: {refusal}", metadata={"file": file}, allow_retries=False)
 
 
-def held_back(folder: Path, lake: Lake) -> list[HeldBack]:
-    """Every landed file that is held back, catalogue first, then by name."""
-    lake = lake.pin()
-    return [file for table in KINDS for file in _held_back(folder, Intake(lake, table))]
+def held_back(folder: Address, lake: Lake, landed: Iterable[str] | None = None) -> list[HeldBack]:
+    """Every landed file that is held back, catalogue first, then by name.
+
+    Args:
+        folder: the landing folder.
+        lake: the lake.
+        landed: the paths of the files that lie there; None looks.
+    """
+    lake, paths = lake.pin(), list(_lying(folder) if landed is None else landed)
+    return [file for table in KINDS for file in _held_back(paths, Intake(lake, table))]
 
 
-def _held_back(folder: Path, intake: Intake) -> Iterator[HeldBack]:
+def _held_back(paths: Iterable[str], intake: Intake) -> Iterator[HeldBack]:
     entries, failures = intake.entries(), intake.failures()
-    for name in sorted({*entries, *_landed(folder, intake)}):
+    landed = {path: path_fault(path) for path in paths if table_of(path) == intake.table}
+    for path in sorted({*map(path_of, entries), *landed}):
+        if fault := landed.get(path):
+            yield HeldBack(shown_name(path), "invalid name", fault)
+            continue
+        name = key_of(path)
         entry, failure = entries.get(name), failures.get(name)
-        if fault := name_fault(name):
-            yield HeldBack(shown_name(name), "invalid name", fault)
-        elif failure:
+        if failure:
             why = f"{failure.reason} (run {failure.run_id}); to try it again: spotify-graph materialize"
             yield HeldBack(name, "failed", why)
         elif entry and (refusal := entry.refusal):
             yield HeldBack(name, "refused", refusal)
 
 
-def _landed(folder: Path, intake: Intake) -> set[str]:
+def _lying(folder: Address) -> Iterable[str]:
     try:
-        return {path.name for path in landed_files(folder, intake.table)}
+        return landing_folder.listed(folder).files
     except UserError:
-        return set()
+        return ()
 
 
 def record(
     instance: dg.DagsterInstance,
-    folder: Path,
+    folder: Address,
     intake: Intake,
     file: str,
     version: Version,
@@ -95,7 +104,7 @@ def _is_refused(intake: Intake, file: str) -> bool:
 
 
 def record_all(
-    instance: dg.DagsterInstance, folder: Path, intake: Intake, files: Mapping[str, Mapping[str, Version]]
+    instance: dg.DagsterInstance, folder: Address, intake: Intake, files: Mapping[str, Mapping[str, Version]]
 ) -> None:
     """The same for many files that the gates let through, by one change of the lake.
 
@@ -112,9 +121,16 @@ def record_all(
         report(instance, folder, intake.lake)
 
 
-def report(instance: dg.DagsterInstance, folder: Path, lake: Lake) -> None:
-    """Shows in Dagster which files of the landing folder are held back now, if that has changed."""
-    files = held_back(folder, lake)
+def report(instance: dg.DagsterInstance, folder: Address, lake: Lake, landed: Iterable[str] | None = None) -> None:
+    """Shows in Dagster which files of the landing folder are held back now, if that has changed.
+
+    Args:
+        instance: Dagster's.
+        folder: the landing folder.
+        lake: the lake.
+        landed: the paths of the files that lie there; None looks.
+    """
+    files = held_back(folder, lake, landed)
     table = _table(files)
     latest = instance.get_latest_materialization_event(dg.AssetKey(ASSET))
     shown = latest.asset_materialization if latest else None

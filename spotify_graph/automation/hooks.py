@@ -8,12 +8,13 @@ from typing import Any, cast
 import dagster as dg
 from dagster._utils.error import serializable_error_info_from_exc_info
 
+from spotify_graph import landing_folder
 from spotify_graph.automation import held_back
 from spotify_graph.automation.failures import cause_of
 from spotify_graph.lake.intake import FailedIntake, Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.settings import Settings
-from spotify_graph.transforms.landing import LandedTable, digest
+from spotify_graph.transforms.landing import LandedTable, path_of
 
 
 def recorded_with_its_file(table: LandedTable) -> dg.HookDefinition:
@@ -33,9 +34,10 @@ def recorded_with_its_file(table: LandedTable) -> dg.HookDefinition:
         if file is None or error is None or isinstance(error, held_back.FileRefused):
             return
         settings = Settings.load()
-        with suppress(FileNotFoundError):  # what has left the landing folder can't be tried again
+        # What has left the landing folder can't be tried again; what a store doesn't give is new until it does.
+        with suppress(FileNotFoundError, ConnectionError):
             failure = FailedIntake(
-                digest=digest(settings.landing / file),
+                digest=landing_folder.digest(settings.landing, path_of(file)),
                 at=datetime.now(UTC).isoformat(timespec="seconds"),
                 reason=cause_of(_info(error)),
                 run_id=context.run_id,

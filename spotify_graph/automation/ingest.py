@@ -242,7 +242,7 @@ def decide(
         elif file.state == "waiting":
             waiting += 1
         elif not file.pending:
-            known += file.path is not None
+            known += file.look is not None
         elif len(ingest) >= MOST:
             waiting += 1
         elif (tried := attempts(file)).failed >= FAILED_RUNS:

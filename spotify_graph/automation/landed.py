@@ -4,33 +4,46 @@ The sensor and the command both look here. `listed` is what lies there, with the
 computed once for each look; `files_of` adds what the lake knows, and says of each file in which state it is.
 """
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from time import monotonic, time_ns
 
-from spotify_graph.automation.digests import Digests, look_of
+from spotify_graph import landing_folder
+from spotify_graph.automation.digests import Digests
 from spotify_graph.automation.exports import in_landing
-from spotify_graph.automation.landing_watch import Look, is_being_written, settled, table_of
+from spotify_graph.automation.landing_watch import settled
 from spotify_graph.errors import UserError
 from spotify_graph.imports import opening
 from spotify_graph.imports.dropped import Dropped
 from spotify_graph.lake.intake import KINDS, Entry, FailedIntake, Intake, is_stale, judging_code
 from spotify_graph.lake.lake import Lake
+from spotify_graph.landing_folder import Look
 from spotify_graph.settings import Settings
+from spotify_graph.storage import Address
 from spotify_graph.transforms.landing import (
     BadFile,
     LandedTable,
-    digest,
-    name_fault,
+    is_being_written,
+    is_passed_over,
+    key_of,
+    path_fault,
+    path_of,
     shown_name,
-    sub_folder_fault,
+    table_of,
     unmatched_fault,
+    unmatched_in_folder_fault,
 )
 
 HASHED_BYTES = 2 << 30
 """How much is hashed at one look of the sensor: Dagster ends a sensor that takes longer than a minute."""
+HASHING_SECONDS = 20
+"""How long a look of the sensor goes on hashing: thousands of small files of a store take minutes."""
+_RENAMED_WITHIN_NS = 3600 * 10**9
+"""How long a file that is being written is told from others by its number, once nothing is done to it any more."""
+_NAMED = 3
+"""How many files of a sub-folder are named."""
 
 _STALE = "the rules for its rows have changed since it was taken in: it is taken in again"
 _FORGOTTEN = "it was forgotten on purpose, and is taken in again once it lands anew"
@@ -38,21 +51,23 @@ _FORGOTTEN = "it was forgotten on purpose, and is taken in again once it lands a
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies in the landing folder.
+    """What lies in the landing folder, but for exports of people's listening; files by their paths within it.
 
     Attributes:
         folder: the folder.
-        names: everything that lies there, by name, but for exports of people's listening.
-        contents: the digest of each file of a kind that is complete, by name; None where it is left to the next look.
-        looks: what is to be known of files at the next look, by name.
+        looks: what is known of every file without opening it.
+        contents: the digest of each file of a kind that is complete; None where it is left to the next look.
+        unknown: what is to be known at the next look: the looks under which no digest is known.
         others: what is no log file by its name or its place, and what to do about it.
+        whole: whether every folder in it could be looked into.
     """
 
-    folder: Path
-    names: Set[str]
-    contents: Mapping[str, str | None]
+    folder: Address
     looks: Mapping[str, Look]
+    contents: Mapping[str, str | None]
+    unknown: Mapping[str, Look]
     others: tuple[BadFile, ...]
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -60,9 +75,9 @@ class LandedFile:
     """A file in the landing folder, in the lake, or in both.
 
     Attributes:
-        name: its name.
+        name: its key: the path within the landing folder, with `==` for each slash.
         table: the kind of file.
-        path: where it lies; None where it has left the landing folder.
+        look: what is known of it without opening it; None where it has left the landing folder.
         state: new, changed (landed again with other content), failed (while it was taken in: it is tried again), stale
             (the code that judges files has changed since), passed, refused, accepted, forgotten, invalid name, being
             written, or waiting (to be hashed at the next look).
@@ -74,7 +89,7 @@ class LandedFile:
 
     name: str
     table: LandedTable
-    path: Path | None
+    look: Look | None
     state: str
     note: str | None
     entry: Entry | None
@@ -88,11 +103,9 @@ class LandedFile:
 
     @property
     def bytes(self) -> int:
-        """How large it is, or was when it was taken in; 0 where it has gone."""
-        if self.path:
-            with suppress(FileNotFoundError):
-                return self.path.lstat().st_size
-            return 0
+        """How large it is, or was when it was taken in."""
+        if self.look:
+            return self.look.size
         content = self.entry.latest.record.content if self.entry else None
         return content.bytes if content else 0
 
@@ -109,85 +122,93 @@ def listed(settings: Settings, before: Mapping[str, Look] | None = None) -> List
         UserError: the folder can't be read.
     """
     folder, digests, exports = settings.landing, Digests.load(settings), in_landing(settings)
-    try:
-        # Names and no paths: a name need not be one that can be shown.
-        names = set(os.listdir(folder))  # noqa: PTH208
-    except OSError as error:
-        raise UserError(
-            f"The landing folder {folder} cannot be read ({error.strerror}): point SPOTIFY_GRAPH_LANDING to the folder"
-            " that your logs land in, or write sample logs with `spotify-graph generate`."
-        ) from None
-    looks = {name: look for name in names - exports.keys() if (look := _look_at(folder / name))}
+    lying = landing_folder.listed(folder, without=exports.keys())
+    looks = lying.files
     complete = looks.keys() if before is None else settled(looks, {**digests.looks, **before})
-    contents = _contents(folder, looks, complete, digests, bounded=before is not None)
-    digests.save(looks.keys())
+    try:
+        contents = _contents(looks, complete, digests, bounded=before is not None)
+    except ConnectionError as error:
+        raise UserError(f"The landing folder {folder} cannot be read ({error})") from None
+    finally:
+        digests.save(looks.keys())
     known = digests.looks
+    closed = (BadFile(f"{shown_name(path)}/", why) for path, why in lying.faults.items())
     return Listing(
         folder,
-        looks.keys(),
+        looks,
         contents,
-        {name: look for name, look in looks.items() if known.get(name) != look},
-        tuple(_others(folder, looks, exports)),
+        {path: look for path, look in looks.items() if known.get(path) != look and _is_awaited(path, look)},
+        (*_exports(exports), *_others(looks), *closed),
+        whole=not lying.faults,
     )
 
 
-def _look_at(path: Path) -> Look | None:
-    """What a directory entry says, of what a link leads to where that is there; None where the entry has gone."""
-    for status in (path.stat, path.lstat):
-        with suppress(OSError):
-            return look_of(status())
-    return None
+def _is_awaited(path: str, look: Look) -> bool:
+    """Whether a file is one to take in, or may be renamed to one: not what Spark leaves beside each of its files."""
+    return table_of(path) is not None or (is_being_written(path) and time_ns() - look.ctime_ns < _RENAMED_WITHIN_NS)
 
 
 def _contents(
-    folder: Path, looks: Mapping[str, Look], complete: Set[str], digests: Digests, *, bounded: bool
+    looks: Mapping[str, Look], complete: Set[str], digests: Digests, *, bounded: bool
 ) -> dict[str, str | None]:
     """The digest of each complete file; None where that is left to the next look."""
     contents: dict[str, str | None] = {}
-    hashed = 0
-    for name in sorted(name for name in complete if table_of(name)):
-        look = looks[name]
-        contents[name] = digests.of(name, look)
-        if contents[name] is not None or (bounded and hashed and hashed + look.size > HASHED_BYTES):
+    hashed, began = 0, monotonic()
+    for path in sorted(path for path in complete if table_of(path)):
+        look = looks[path]
+        contents[path] = digests.of(path, look)
+        if contents[path] is not None:
+            continue
+        if bounded and hashed and (hashed + look.size > HASHED_BYTES or monotonic() - began > HASHING_SECONDS):
             continue
         hashed += look.size
         with suppress(FileNotFoundError):  # it has gone meanwhile
-            contents[name] = (
-                _digest_of_complete(folder / name, look, digests) if bounded else digests.now(folder / name)
-            )
-        if contents[name] is None:
-            del contents[name]
+            contents[path] = _digest_of_complete(path, look, digests) if bounded else digests.now(path)
+        if contents[path] is None:
+            del contents[path]
     return contents
 
 
-def _digest_of_complete(path: Path, look: Look, digests: Digests) -> str | None:
+def _digest_of_complete(path: str, look: Look, digests: Digests) -> str | None:
     """A file's digest, or that of why it can't be read; None where it is not any more as it was at a look."""
     try:
         return digests.under(path, look)
+    except ConnectionError:
+        raise
     except OSError:
-        return digest(path)
+        return landing_folder.digest(digests.folder, path)
 
 
-def _others(folder: Path, names: Iterable[str], exports: Mapping[str, Dropped]) -> Iterator[BadFile]:
+def _exports(exports: Mapping[str, Dropped]) -> Iterator[BadFile]:
     for name, export in sorted(exports.items()):
         if not export.known:
             reason = export.fault or "an export of listening: `spotify-graph materialize` imports it"
             yield BadFile(opening.without_account(shown_name(name)), reason)
-    for name in sorted(name for name in names if not is_being_written(name) and not table_of(name)):
-        path = folder / name
-        if not path.is_dir():
-            yield BadFile(shown_name(name), unmatched_fault(name))
-        elif fault := sub_folder_fault(path):
-            yield BadFile(f"{shown_name(name)}/", fault)
+
+
+def _others(paths: Mapping[str, Look]) -> Iterator[BadFile]:
+    """The files of no kind; those of a sub-folder together."""
+    in_folders: dict[str, list[str]] = defaultdict(list)
+    for path in sorted(path for path in paths if not is_passed_over(path) and not table_of(path)):
+        folder, slash, name = path.partition("/")
+        if slash:
+            in_folders[folder].append(shown_name(name))
+        else:
+            yield BadFile(shown_name(path), unmatched_fault(path))
+    for folder, names in in_folders.items():
+        more = [f"{len(names) - _NAMED} more"] if len(names) > _NAMED else []
+        yield BadFile(f"{shown_name(folder)}/", unmatched_in_folder_fault([*names[:_NAMED], *more]))
 
 
 def release(listing: Listing, lake: Lake) -> None:
     """Lets forgotten files be taken in again whose forgotten content has left the landing folder."""
-    if not listing.names:
+    if not listing.looks or not listing.whole:
         return  # more likely a disk that is not mounted than a folder that everything has left
     for table in KINDS:
         Intake(lake, table).release(
-            lambda file, it: file not in listing.names or listing.contents.get(file) not in {None, it.digest}
+            lambda file, it: (
+                path_of(file) not in listing.looks or listing.contents.get(path_of(file)) not in {None, it.digest}
+            )
         )
 
 
@@ -208,32 +229,27 @@ def look(settings: Settings) -> list[LandedFile]:
 
 def _files(listing: Listing, intake: Intake, code: str) -> Iterator[LandedFile]:
     entries, failures = intake.entries(), intake.failures()
-    landed = {name for name in listing.names if table_of(name) == intake.table}
-    for name in sorted({*entries, *landed}):
-        path = listing.folder / name if name in landed else None
-        state, note, content = _state(listing, intake, code, name, entries.get(name), failures.get(name))
-        yield LandedFile(
-            shown_name(name) if state == "invalid name" else name,
-            intake.table,
-            path,
-            state,
-            note,
-            entries.get(name),
-            code,
-            content,
-        )
+    landed = {path: path_fault(path) for path in listing.looks if table_of(path) == intake.table}
+    for path in sorted({*map(path_of, entries), *landed}):
+        look = listing.looks.get(path)
+        if fault := landed.get(path):
+            yield LandedFile(shown_name(path), intake.table, look, "invalid name", fault, None, code)
+            continue
+        name = key_of(path)
+        entry = entries.get(name)
+        state, note, content = _state(listing, intake, code, path, entry, failures.get(name))
+        yield LandedFile(name, intake.table, look, state, note, entry, code, content)
 
 
 def _state(
-    listing: Listing, intake: Intake, code: str, name: str, entry: Entry | None, failure: FailedIntake | None
+    listing: Listing, intake: Intake, code: str, path: str, entry: Entry | None, failure: FailedIntake | None
 ) -> tuple[str, str | None, str | None]:
     """A file's state, what is to be said of that, and the digest of its content."""
-    if fault := name_fault(name):
-        return "invalid name", fault, None
-    if name in listing.names:
-        if name not in listing.contents:
+    name = key_of(path)
+    if path in listing.looks:
+        if path not in listing.contents:
             return "being written", None, None
-        content = listing.contents[name]
+        content = listing.contents[path]
         if content is None:
             return "waiting", None, None
         return *_state_of_content(intake, code, name, content, entry, failure), content

@@ -8,6 +8,7 @@ import dagster as dg
 
 from spotify_graph.assets.many_files import ingest_many
 from spotify_graph.automation import failures, held_back, orphans
+from spotify_graph.automation.answering import skipped_without_stores
 from spotify_graph.automation.changes import AutomationAfterChanges
 from spotify_graph.automation.exports import new_exports
 from spotify_graph.automation.health import platform_health
@@ -24,13 +25,15 @@ from spotify_graph.automation.tags import (
     TOGETHER,
     together,
 )
-from spotify_graph.errors import UserError
 from spotify_graph.lake.lake import Lake
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.landing import BadFile
 
-_INTERVAL_SECONDS = 5
-"""Whoever lands a file waits for two looks at it, and for one at what came of it."""
+_INTERVAL_SECONDS = 4
+"""Whoever lands a file waits for two looks at it, and for one at what came of it.
+
+Dagster's daemon comes by every five seconds or a little less, and passes over a sensor whose interval is not over yet.
+"""
 _FAILURES_SECONDS = 15
 _SHOWN = 5
 """How many names a message shows."""
@@ -51,13 +54,11 @@ _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRu
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Looks for new and replaced files in the landing folder, and has them taken in.",
 )
-def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+@skipped_without_stores
+def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Asks for runs that take in each new content of a file, once it is complete, and each stale file."""
     settings = Settings.load()
-    try:
-        listing = listed(settings, looks_from_json(context.cursor))
-    except UserError as error:
-        return dg.SkipReason(str(error))
+    listing = listed(settings, looks_from_json(context.cursor))
     # The runs before the lake: what a run has found that ends between the two is in the lake already.
     orphans.end(context.instance)
     in_flight = context.instance.get_runs(dg.RunsFilter(statuses=_IN_FLIGHT))
@@ -71,14 +72,14 @@ def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     )
     for fault in (*decision.refused, *decision.given_up):
         context.log.warning(f"{fault.file} in {settings.landing} is not taken in: {fault.reason}")
-    held_back.report(context.instance, settings.landing, lake)
+    held_back.report(context.instance, settings.landing, lake, listing.looks)
     report = _report(listing, decision)
     context.log.info(report)
     return dg.SensorResult(
         run_requests=[_run_request(run) for run in decision.runs],
         skip_reason=None if decision.runs else dg.SkipReason(report),
         dynamic_partitions_requests=_partitions(decision.files),
-        cursor=looks_to_json(listing.looks),
+        cursor=looks_to_json(listing.unknown),
     )
 
 

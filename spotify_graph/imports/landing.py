@@ -7,10 +7,11 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from filecmp import cmp
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
+from spotify_graph import landing_folder
 from spotify_graph.imports import opening
 from spotify_graph.imports.catalogue import OURS, genres
 from spotify_graph.imports.identities import counted, identified
@@ -18,6 +19,7 @@ from spotify_graph.imports.meaning import KINDS, Track, iso
 from spotify_graph.imports.merging import History, merged
 from spotify_graph.imports.pieces import OF_ACCOUNT, Piece, Store, column, encoded, track_of, words
 from spotify_graph.imports.report import UserReport
+from spotify_graph.storage import Address
 
 EVENT_COLUMNS = ("user_id", "track_id", "event_type", "event_ts", "session_id", "device")
 TRACK_COLUMNS = ("track_id", "artist", "album", "duration_ms", "genre", "title")
@@ -34,7 +36,7 @@ def events_file(name: str) -> str:
     return f"user_events-imported-{part}.csv"
 
 
-def write(store: Store, folder: Path, missing: Collection[str]) -> dict[str, UserReport]:
+def write(store: Store, folder: Address, missing: Collection[str]) -> dict[str, UserReport]:
     """Writes what all pieces tell; a file that would be the same is left as it is.
 
     All histories are looked at, for what one says of a track may hold for another.
@@ -44,7 +46,6 @@ def write(store: Store, folder: Path, missing: Collection[str]) -> dict[str, Use
         folder: the landing folder.
         missing: words that stand for a missing value.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     known = _Known()
     for name in store.names():
         for piece in store.pieces(name):
@@ -93,7 +94,7 @@ class _Known:
             self.lengths.setdefault(tracks[number], Counter())[played] += count
 
 
-def _write_events(folder: Path, name: str, history: History) -> UserReport:
+def _write_events(folder: Address, name: str, history: History) -> UserReport:
     file = events_file(name)
 
     def user(said: str) -> str:
@@ -103,7 +104,7 @@ def _write_events(folder: Path, name: str, history: History) -> UserReport:
         (user(it.user), history.ids[it.track], _NAMES[it.kind], iso(it.start_ms), it.session, it.device)
         for it in history.events
     )
-    _write(folder / file, EVENT_COLUMNS, rows)
+    landing_folder.put(folder, file, partial(_write, EVENT_COLUMNS, rows))
     starts = [event.start_ms for event in history.events]
     return UserReport(
         name,
@@ -122,7 +123,7 @@ def _write_events(folder: Path, name: str, history: History) -> UserReport:
 
 
 def _write_tracks(
-    folder: Path, known: _Known, ids: Mapping[Track, str | None], listed: set[str], missing: Collection[str]
+    folder: Address, known: _Known, ids: Mapping[Track, str | None], listed: set[str], missing: Collection[str]
 ) -> None:
     told: dict[str, list[Track]] = defaultdict(list)
     for track, id_ in ids.items():
@@ -135,11 +136,8 @@ def _write_tracks(
         (album,) = _most(known, same, lambda track: (track.album,) if track.album else None) or ("",)
         rows.append((id_, artist, album, _duration(known, told[id_]) or "", title))
     of = genres(folder, listed, {artist for _, artist, *_ in rows if artist}, missing)
-    _write(
-        folder / OURS,
-        TRACK_COLUMNS,
-        ((id_, artist, album, duration, of.of(id_, artist), title) for id_, artist, album, duration, title in rows),
-    )
+    with_genres = [(id_, artist, *more, of.of(id_, artist), title) for id_, artist, *more, title in rows]
+    landing_folder.put(folder, OURS, partial(_write, TRACK_COLUMNS, with_genres))
 
 
 def _named(track: Track) -> tuple[str, str] | None:
@@ -167,16 +165,10 @@ def _duration(known: _Known, tracks: Sequence[Track]) -> int | None:
     return min(lengths, key=lambda it: (-lengths[it], -it), default=None)
 
 
-def _write(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Writes a file beside its place, and then into it, unless it lies there already."""
-    new = path.with_name(f".{path.name}.part")
-    with new.open("w", encoding="utf-8", newline="") as file:
+def _write(columns: Sequence[str], rows: Iterable[Sequence[object]], path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
         file.flush()
         os.fsync(file.fileno())
-    if path.exists() and cmp(new, path, shallow=False):
-        new.unlink()
-    else:
-        new.replace(path)

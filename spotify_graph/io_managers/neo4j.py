@@ -67,4 +67,4 @@ class PlatformIOManager(Neo4jIOManager):
     def _load(self, context: dg.OutputContext, table: GraphTable, snapshot: Snapshot, model: str) -> PublicationResult:
         assert isinstance(table, RelationshipType)  # noqa: S101 a model has no nodes
         progress = Progress(context.log.info)
-        return models.load(*self.connection, table, snapshot, RECOMMENDER, model, progress=progress)
+        return models.load(*self.connection, table, snapshot, RECOMMENDER, model, progress=progress, **self.pace)

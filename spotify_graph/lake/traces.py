@@ -66,7 +66,8 @@ class Traces:
         alternatives = "|".join(map(_bounded, sorted(spellings, key=len, reverse=True)))
         self._text = re.compile(alternatives)
         self._bytes = re.compile("|".join(map(_bounded, spellings)).encode())
-        self._longest = max(len(spelled.encode()) for spelled in spellings)
+        self._spelled = [spelled.encode() for spelled in spellings]
+        self._longest = max(map(len, self._spelled))
 
     def redact(self, text: str) -> str:
         """The text without the id."""
@@ -148,7 +149,9 @@ class Traces:
         """Whether it stands in what a stream gives."""
         rest = b""
         while chunk := stream.read(_CHUNK):
-            if self._bytes.search(rest + chunk):
+            both = rest + chunk
+            # To look for the bytes alone is a hundred times as fast, and says no of nearly every chunk.
+            if any(spelled in both for spelled in self._spelled) and self._bytes.search(both):
                 return True
             rest = chunk[-self._longest - 4 :]
         return False

@@ -32,6 +32,7 @@ _SERVICES = {
     "serve": "the HTTP service",
 }
 """Names for files, and for people."""
+_BESIDE = ("-m", "spotify_graph.dagster_process")
 _DEFINITIONS, _LOCATION = "spotify_graph.definitions", "spotify_graph"
 
 
@@ -106,9 +107,12 @@ def serve(
         commands = {
             _CODE: [*server, "--location-name", _LOCATION, "--use-python-environment-entry-point"],
             "serve": list(beside),
-            "daemon": ["-m", "dagster._daemon", "run", "-w", str(workspace)],
-            "webserver": ["-m", "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-w", str(workspace)],
+            "daemon": [*_BESIDE, "dagster._daemon", "run", "-w", str(workspace)],
+            "webserver": [*_BESIDE, "dagster_webserver", "-h", "127.0.0.1", "-p", str(port), "-w", str(workspace)],
         }
+        if settings.log_format == "json":
+            for name in (_CODE, "daemon", "webserver"):
+                commands[name] += ["--log-format", "json"]
         services: list[_Service] = []
 
         def start(name: str) -> None:

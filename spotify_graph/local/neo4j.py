@@ -35,6 +35,7 @@ from spotify_graph.settings import Settings
 USERNAME = "neo4j"
 """The server's one user."""
 
+_ROTATION = "ALTER CURRENT USER SET PASSWORD FROM $old TO $new"
 _SERVER = "org.neo4j.server.Neo4jCommunity"
 _START_S = 240
 _STOP_S = 120
@@ -113,6 +114,7 @@ class LocalNeo4j:
         self._log = self._root / "logs" / "neo4j.log"
         self._store = self._root / "data" / "databases"
         self._console = self._root / "logs" / "console.log"
+        self._next_password_file = self._root / "password.next"
         self.password_file = self._root / "password"
         self.store_lock = self._store / "store_lock"
 
@@ -292,6 +294,31 @@ class LocalNeo4j:
                 f"{self.password_file} cannot be read ({error.strerror}): start the local Neo4j first"
             ) from None
 
+    def rotate_password(self) -> None:
+        """Gives the user a new password; the server must run. Whoever is connected stays so.
+
+        Where this is interrupted, the next start finds which of both passwords the server takes.
+
+        Raises:
+            UserError: the server does not run, or refuses.
+        """
+        if not self.status().running:
+            raise UserError("the local Neo4j does not run: spotify-graph neo4j start")
+        with self._alone():
+            # It is kept before the server has it: else a crash in between would lose it.
+            write_private(self._next_password_file, secrets.token_hex(24))
+            new = self._next_password_file.read_text()
+            auth = (USERNAME, self.password().get_secret_value())
+            try:
+                with (
+                    neo4j.GraphDatabase.driver(f"bolt://{HOST}:{self._ports().bolt}", auth=auth) as driver,
+                    driver.session(database="system") as session,
+                ):
+                    session.run(_ROTATION, old=auth[1], new=new).consume()
+            except (DriverError, Neo4jError) as error:
+                raise UserError(f"Neo4j does not take another password: {error}") from None
+            self._next_password_file.replace(self.password_file)
+
     def java_command(
         self,
         main_class: str,
@@ -395,7 +422,31 @@ class LocalNeo4j:
     def _answers(self, process: psutil.Process, ports: _Ports) -> bool:
         if not listens(process, ports.bolt):
             return False
-        auth = (USERNAME, self.password().get_secret_value())
+        try:
+            return self._takes(self.password().get_secret_value(), ports)
+        except AuthError:
+            if not self._next_password_file.exists():
+                raise UserError(
+                    f"the local Neo4j does not take the password in {self.password_file}: restore the file"
+                ) from None
+        # Its rotation was interrupted behind the server's answer.
+        try:
+            answers_ = self._takes(self._next_password_file.read_text(), ports)
+        except AuthError:
+            raise UserError(
+                f"the local Neo4j takes neither the password in {self.password_file} nor the one beside it: restore it"
+            ) from None
+        if answers_:
+            self._next_password_file.replace(self.password_file)
+        return answers_
+
+    def _takes(self, password: str, ports: _Ports) -> bool:
+        """Whether the server answers.
+
+        Raises:
+            AuthError: it does, and refuses the password.
+        """
+        auth = (USERNAME, password)
         try:
             with (
                 neo4j.GraphDatabase.driver(f"bolt://{HOST}:{ports.bolt}", auth=auth, connection_timeout=5) as driver,
@@ -403,9 +454,7 @@ class LocalNeo4j:
             ):
                 session.run("RETURN 1").consume()
         except AuthError:
-            raise UserError(
-                f"the local Neo4j does not take the password in {self.password_file}: restore the file"
-            ) from None
+            raise
         except (DriverError, Neo4jError):
             return False
         return True

@@ -11,8 +11,10 @@ import shlex
 import signal
 import threading
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from subprocess import Popen, TimeoutExpired
 from typing import Any, Self
@@ -25,6 +27,7 @@ from pyspark.java_gateway import launch_gateway
 from spotify_graph.local import aot
 from spotify_graph.local.files import write_private
 from spotify_graph.local.java import java_home
+from spotify_graph.local.priority import step_back
 from spotify_graph.local.processes import identity, is_alive
 from spotify_graph.settings import Settings
 
@@ -110,7 +113,10 @@ def jvm(settings: Settings, properties: Mapping[str, str] | None = None) -> Jvm:
 
 
 class Keeper:
-    """Keeps a JVM for the runs of a home, one after the other; it ends with the block, or with this process."""
+    """Keeps a JVM for the runs of a home, one after the other; it ends with the block, or with this process.
+
+    What it computes gives way to what somebody waits for.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -119,7 +125,10 @@ class Keeper:
         log = self._settings.home / "logs" / "spark.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
-            self._jvm = _launched(self._settings, _properties(self._settings, {}), stdout=output, stderr=output)
+            launch = partial(_launched, self._settings, _properties(self._settings, {}), stdout=output, stderr=output)
+            # PySpark starts it, so that a thread which has stepped back has to ask for it.
+            with ThreadPoolExecutor(max_workers=1, initializer=step_back) as aside:
+                self._jvm = aside.submit(launch).result()
         _mine[:] = [self._jvm]
         return self
 

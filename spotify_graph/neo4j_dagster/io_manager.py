@@ -9,7 +9,7 @@ from pydantic import Field
 
 from spotify_graph import storage
 from spotify_graph.neo4j_dagster.metadata import publication_metadata
-from spotify_graph.neo4j_dagster.resource import Connection, Neo4jServer
+from spotify_graph.neo4j_dagster.resource import Connection, Neo4jServer, Pace
 from spotify_graph.neo4j_dagster.retries import transient_errors_retried
 from spotify_graph.neo4j_io import buckets, ledger, mending, publication, staging
 from spotify_graph.neo4j_io.alignment import Found
@@ -59,6 +59,11 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
     def connection(self) -> Connection:
         """The database."""
         return self.neo4j.connection
+
+    @property
+    def pace(self) -> Pace:
+        """How much is written at once."""
+        return self.neo4j.pace
 
     def table_of(self, key: dg.AssetKey) -> GraphTable:
         """The table that an asset publishes: the one whose `asset` is the key, such as `people` or `crm/people`.
@@ -117,7 +122,9 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
 
         def publish() -> PublicationResult:
             progress = Progress(context.log.info)
-            return publication.publish(driver, database, table, snapshot, progress=progress, keep=self.keep_foreign)
+            return publication.publish(
+                driver, database, table, snapshot, progress=progress, keep=self.keep_foreign, **self.pace
+            )
 
         try:
             result = publish()
@@ -152,7 +159,8 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
     def _mended_ends(self, table: GraphTable) -> list[Changes]:
         driver, database = self.connection
         try:
-            return mending.mend_ends(driver, database, table, storage.at(self.root), keep=self.keep_foreign)
+            root = storage.at(self.root)
+            return mending.mend_ends(driver, database, table, root, keep=self.keep_foreign, **self.pace)
         except (PublicationError, FileNotFoundError):
             # Nodes that were never published are not there to be mended: that ends are missing says what to do.
             return []
@@ -167,7 +175,8 @@ class Neo4jIOManager(dg.ConfigurableIOManager):
             entry = ledger.find(session, table.asset)
             if not mending.may_differ(session, table, entry, storage.at(self.root), keep=self.keep_foreign):
                 return []
-        done = mending.mend(driver, database, table, storage.at(self.root), keep=self.keep_foreign)
+        root = storage.at(self.root)
+        done = mending.mend(driver, database, table, root, keep=self.keep_foreign, **self.pace)
         if not done.verification.holds:
             problem = f"the database is not what was published: {'; '.join(done.verification.differences)}"
             raise PublicationError(table.asset, problem, advice="publish again")

@@ -3,15 +3,22 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import dagster as dg
 from pydantic import Field
 
-from spotify_graph.neo4j_io import connection
+from spotify_graph.neo4j_io import connection, publication
 
 if TYPE_CHECKING:
     from neo4j import Driver
+
+
+class Pace(TypedDict):
+    """How much is written at once, as the functions of `neo4j_io` that write are told it."""
+
+    batch_rows: int
+    sessions: int
 
 
 class Connection(NamedTuple):
@@ -28,6 +35,22 @@ class Connection(NamedTuple):
 
 class Neo4jServer(dg.ConfigurableResource["Neo4jServer"], ABC):
     """A Neo4j database, connected while a run uses it; a subclass says how."""
+
+    batch_rows: int = Field(
+        default=publication.BATCH_ROWS,
+        ge=1,
+        description="How many rows a transaction writes: fewer where a server that others use is short of memory.",
+    )
+    sessions: int = Field(
+        default=publication.SESSIONS,
+        ge=1,
+        description="How many sessions create rows side by side: one, where others use the server at the same time.",
+    )
+
+    @property
+    def pace(self) -> Pace:
+        """How much is written at once."""
+        return Pace(batch_rows=self.batch_rows, sessions=self.sessions)
 
     @abstractmethod
     def connect(self, say: Callable[[str], None] | None) -> AbstractContextManager[Connection]:

@@ -66,6 +66,7 @@ class Alignment:
         mine: the publication's claim.
         folder: an empty folder to work in.
         batch_rows: how many rows one transaction writes.
+        sessions: how many sessions create rows side by side.
         progress: called after each batch, or None.
     """
 
@@ -77,6 +78,7 @@ class Alignment:
     mine: ledger.Claim
     folder: Path
     batch_rows: int
+    sessions: int
     progress: Progress | None = None
 
     def with_snapshot(self, published: Snapshot) -> Difference:
@@ -134,7 +136,8 @@ class Alignment:
         all_ = (todo.foreign, todo.deleted, todo.duplicated, todo.inserted, todo.duplicated, todo.changed)
         total, done = sum(rows.count for rows in all_), 0
         target = (self.session, self.table, self.mine)
-        created = loader.create(self.driver, self.database, self.table, self.mine, todo.inserted.files, self.batch_rows)
+        pace = (self.batch_rows, self.sessions)
+        created = loader.create(self.driver, self.database, self.table, self.mine, todo.inserted.files, *pace)
         with closing(created):
             for rows in chain(
                 loader.delete(*target, todo.foreign.files, self.batch_rows, relationships),

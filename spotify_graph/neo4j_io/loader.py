@@ -28,9 +28,6 @@ Columns = dict[str, list[Any]]
 BATCH_BYTES = 8_000_000
 """How many bytes of Arrow's memory the rows of one transaction may take."""
 
-_LANES = 2
-"""How many sessions create rows side by side: a single one keeps the server waiting for rows."""
-
 
 def upsert(
     session: Session, table: GraphTable, mine: ledger.Claim, files: Sequence[Address], batch_rows: int
@@ -69,9 +66,15 @@ def _upserting(table: GraphTable, mine: ledger.Claim) -> Callable[[ManagedTransa
 
 
 def create(
-    driver: Driver, database: str, table: GraphTable, mine: ledger.Claim, files: Sequence[Address], batch_rows: int
+    driver: Driver,
+    database: str,
+    table: GraphTable,
+    mine: ledger.Claim,
+    files: Sequence[Address],
+    batch_rows: int,
+    sessions: int,
 ) -> Generator[int]:
-    """Inserts rows that are known to be new, each batch once, over two sessions.
+    """Inserts rows that are known to be new, each batch once, over several sessions.
 
     They don't deadlock: what a created relationship touches is locked at the commit, and the commits come one after the
     other, because each transaction ends by locking the ledger's entry. A node that somebody else creates meanwhile is
@@ -86,6 +89,7 @@ def create(
         mine: the publication's claim, under which nothing was created yet: the ledger numbers its batches.
         files: Parquet files with the table's columns, in order, whatever their names.
         batch_rows: how many rows a transaction writes.
+        sessions: how many sessions write side by side.
 
     Yields:
         How many rows each batch had, after it is committed.
@@ -111,9 +115,9 @@ def create(
             transaction.write(session, set_instead, batch)
         return len(batch["c0"])
 
-    with ExitStack() as opened, ThreadPoolExecutor(_LANES) as threads:
-        sessions = [opened.enter_context(driver.session(database=database)) for _ in range(_LANES)]
-        free, sent = list(range(_LANES)), dict[Future[int], int]()
+    with ExitStack() as opened, ThreadPoolExecutor(sessions) as threads:
+        lanes = [opened.enter_context(driver.session(database=database)) for _ in range(sessions)]
+        free, sent = list(range(sessions)), dict[Future[int], int]()
         for number, batch in enumerate(_batches(files, len(table.columns), batch_rows), 1):
             # The next batch is read while the ones before it are written.
             if not free:
@@ -121,7 +125,7 @@ def create(
                     free.append(sent.pop(future))
                     yield future.result()
             lane = free.pop()
-            sent[threads.submit(send, sessions[lane], lane, number, batch)] = lane
+            sent[threads.submit(send, lanes[lane], lane, number, batch)] = lane
         for future in as_completed(sent):
             yield future.result()
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from spotify_graph.neo4j_io import constraints, ledger, transaction, verification
 from spotify_graph.neo4j_io.alignment import Alignment, Foreign, Found, left_over, work_folder
 from spotify_graph.neo4j_io.errors import EXAMPLES, EndsMissingError, PublicationError
-from spotify_graph.neo4j_io.publication import BATCH_ROWS
+from spotify_graph.neo4j_io.publication import BATCH_ROWS, SESSIONS
 from spotify_graph.neo4j_io.staging import Snapshot, pattern
 from spotify_graph.neo4j_io.verification import Verification
 from spotify_graph.neo4j_io.vocabulary import GraphTable, NodeType, RelationshipType
@@ -99,6 +99,7 @@ def mend(
     *,
     keep: bool = False,
     batch_rows: int = BATCH_ROWS,
+    sessions: int = SESSIONS,
 ) -> Mending:
     """Verifies what is published of a table, and restores what somebody else changed.
 
@@ -114,6 +115,7 @@ def mend(
         keep: leave foreign rows, except in a model's table, which is replaced as a whole now and then. Otherwise they
             are removed, nodes with all their relationships.
         batch_rows: how many rows one transaction writes.
+        sessions: how many sessions create rows side by side.
 
     Raises:
         PublicationError: no publication is finished, the table's description has changed since, keys in the database
@@ -121,6 +123,7 @@ def mend(
         FileNotFoundError: the published snapshot is lost.
         neo4j.exceptions.Neo4jError, neo4j.exceptions.DriverError: as the driver raises them.
     """
+    pace = (batch_rows, sessions)
     with driver.session(database=database) as session:
         constraints.ensure(session, table, ledger.NODE)
         entry = ledger.find(session, table.asset)
@@ -130,22 +133,34 @@ def mend(
         snapshot = Snapshot.load(root / table.asset / entry.version)
         changes: list[Changes] = []
         try:
-            _restore(driver, database, session, table, snapshot, entry, changes, batch_rows, keep=keep)
+            _restore(driver, database, session, table, snapshot, entry, changes, *pace, keep=keep)
         except EndsMissingError:
-            ends = mend_ends(driver, database, table, root, keep=keep)
+            ends = mend_ends(driver, database, table, root, keep=keep, batch_rows=batch_rows, sessions=sessions)
             if not ends:
                 raise
             begun = ledger.find(session, table.asset)
             entry = replace(entry, started_at=begun.started_at if begun else entry.started_at)
-            _restore(driver, database, session, table, snapshot, entry, [], batch_rows, keep=keep)
+            _restore(driver, database, session, table, snapshot, entry, [], *pace, keep=keep)
             changes = [*ends, *changes]
     return Mending([it for it in changes if it], verification.verify_published(driver, database, table, root))
 
 
-def mend_ends(driver: Driver, database: str, table: GraphTable, root: Address, *, keep: bool = False) -> list[Changes]:
+def mend_ends(
+    driver: Driver,
+    database: str,
+    table: GraphTable,
+    root: Address,
+    *,
+    keep: bool = False,
+    batch_rows: int = BATCH_ROWS,
+    sessions: int = SESSIONS,
+) -> list[Changes]:
     """Mends the nodes that relationships need, as `mend` does; returns what somebody else had changed in them."""
     nodes = () if isinstance(table, NodeType) else (table.start.node, table.end.node)
-    mended = [mend(driver, database, node, root, keep=keep) for node in dict.fromkeys(nodes)]
+    mended = [
+        mend(driver, database, node, root, keep=keep, batch_rows=batch_rows, sessions=sessions)
+        for node in dict.fromkeys(nodes)
+    ]
     return [changes for each in mended for changes in each.changes]
 
 
@@ -158,6 +173,7 @@ def _restore(
     entry: ledger.Publication,
     changes: list[Changes],
     batch_rows: int,
+    sessions: int,
     *,
     keep: bool,
 ) -> None:
@@ -172,7 +188,7 @@ def _restore(
 
     mine = transaction.write(session, claim)
     with work_folder(snapshot) as folder:
-        alignment = Alignment(driver, database, session, table, snapshot, mine, folder, batch_rows)
+        alignment = Alignment(driver, database, session, table, snapshot, mine, folder, batch_rows, sessions)
         todo, foreign = alignment.with_database(left_over(snapshot, entry), keep=keep and not is_model_s)
         changed, duplicated = alignment.found(todo.changed), alignment.found(todo.duplicated)
         both = Found(changed.rows + duplicated.rows, (*changed.examples, *duplicated.examples)[:EXAMPLES])

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 from spotify_graph import storage
 from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction
 from spotify_graph.neo4j_io.errors import PublicationError
-from spotify_graph.neo4j_io.publication import BATCH_ROWS, PublicationResult
+from spotify_graph.neo4j_io.publication import BATCH_ROWS, SESSIONS, PublicationResult
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.vocabulary import NodeType, Property, PropertyType, RelationshipType
 
@@ -92,6 +92,7 @@ def load(
     *,
     progress: Callable[[int, int], None] | None = None,
     batch_rows: int = BATCH_ROWS,
+    sessions: int = SESSIONS,
 ) -> PublicationResult:
     """Writes a new model version's relationships beside the active ones; no reader follows them before `switch`.
 
@@ -107,6 +108,7 @@ def load(
         model_version: the new model version.
         progress: called after each batch with how many rows are written, and how many there are to write.
         batch_rows: how many rows one transaction writes or removes.
+        sessions: how many sessions create rows side by side.
 
     Returns:
         What the load did; `deleted` is how many leftover relationships it removed.
@@ -142,7 +144,8 @@ def load(
         mine, kept = transaction.write(session, claim)
         mine = _remove(session, table, column, mine, kept, batch_rows)
         done = 0
-        with closing(loader.create(driver, database, table, mine, snapshot.paths(), batch_rows)) as created:
+        created_by = loader.create(driver, database, table, mine, snapshot.paths(), batch_rows, sessions)
+        with closing(created_by) as created:
             for rows in created:
                 done += rows
                 if progress:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 BATCH_ROWS = 20_000
 """How many rows one transaction writes."""
+SESSIONS = 2
+"""How many sessions create rows side by side: a single one keeps the server waiting for rows."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def publish(
     *,
     progress: Progress | None = None,
     batch_rows: int = BATCH_ROWS,
+    sessions: int = SESSIONS,
     keep: bool = False,
 ) -> PublicationResult:
     """Makes a table in the database equal to a snapshot.
@@ -90,6 +93,7 @@ def publish(
         snapshot: what the table should hold.
         progress: called after each batch with how many rows are written, and how many there are to write.
         batch_rows: how many rows one transaction writes.
+        sessions: how many sessions create rows side by side.
         keep: leave foreign rows if the database itself is compared. Otherwise they are removed.
 
     Raises:
@@ -110,7 +114,9 @@ def publish(
             return PublicationResult(entry.version, snapshot.rows, 0, 0, 0, time.monotonic() - started, skipped=True)
         mine, previous = ledger.claim(session, table, snapshot)
         with work_folder(snapshot) as folder:
-            alignment = Alignment(driver, database, session, table, snapshot, mine, folder, batch_rows, progress)
+            alignment = Alignment(
+                driver, database, session, table, snapshot, mine, folder, batch_rows, sessions, progress
+            )
             published = previous and _published(snapshot, previous)
             if previous and published and (keep or not previous.kept):
                 todo, foreign = alignment.with_snapshot(published), Foreign(kept=previous.kept)

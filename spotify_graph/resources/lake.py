@@ -1,6 +1,5 @@
 """The lake, and the folder that logs land in, as assets are given them."""
 
-from pathlib import Path
 from typing import Self
 
 import dagster as dg
@@ -10,6 +9,7 @@ from spotify_graph import storage
 from spotify_graph.lake.intake import judging_code
 from spotify_graph.lake.lake import Lake
 from spotify_graph.settings import PLACEHOLDERS, Settings
+from spotify_graph.storage import Address
 from spotify_graph.transforms.landing import LandedTable
 
 
@@ -27,7 +27,7 @@ class LakeResource(dg.ConfigurableResource[None]):
 class LandingFolder(dg.ConfigurableResource[None]):
     """The folder that logs land in, and what is known of how they are written."""
 
-    path: str = Field(description="The folder that logs land in.")
+    path: str = Field(description="The address of the folder that logs land in: a folder, or s3://bucket/folder.")
     placeholders: list[str] = Field(
         list(PLACEHOLDERS), description="The words that stand for a missing value, compared as they are, case included."
     )
@@ -45,9 +45,9 @@ class LandingFolder(dg.ConfigurableResource[None]):
         )
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> Address:
         """The folder."""
-        return Path(self.path)
+        return storage.at(self.path)
 
     def code(self, table: LandedTable) -> str:
         """Names the code that files of a kind are judged by, with what it is told."""

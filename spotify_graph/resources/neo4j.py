@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
@@ -67,6 +67,13 @@ class PlatformNeo4j(Neo4jServer):
         default=False,
         description="Leave what somebody else adds under the graph's labels and types; otherwise it is removed.",
     )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """The graph of an installation."""
+        return cls(
+            keep=settings.foreign == "keep", batch_rows=settings.neo4j_batch_rows, sessions=settings.neo4j_sessions
+        )
 
     @contextmanager
     def connect(self, say: Callable[[str], None] | None) -> Iterator[Connection]:

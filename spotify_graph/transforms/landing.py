@@ -19,8 +19,8 @@ import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from io import BufferedReader
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple, cast
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 _HEADER_BYTES = 1 << 16  # no header is longer; a file without line breaks is not read whole to find that out
 _BLOCK_BYTES = 1 << 20
-_NAMED = 3
-"""How many files of a sub-folder are named."""
 
 
 @dataclass(frozen=True)
@@ -55,10 +53,6 @@ class LandedTable:
     def pattern(self) -> str:
         """Its files' names for people, but for the ends of compressed ones."""
         return f"{self.name}*.csv"
-
-    def matches(self, name: str) -> bool:
-        """Whether a file of this name is one of its. How the name begins is case-sensitive, how it ends is not."""
-        return name.startswith(self.name) and _ENDING.search(name) is not None
 
     @property
     def all_columns(self) -> tuple[str, ...]:
@@ -96,14 +90,90 @@ class BadFile:
     reason: str
 
 
-_FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", re.ASCII)
+_BEING_WRITTEN = ("*.tmp", "*.part", ".*")
 
 
-def name_fault(name: str) -> str | None:
-    """Why a file of this name is not taken in, or None. The name becomes a folder of the lake and a partition's key."""
-    if _FILE_NAME.fullmatch(name):
+def is_being_written(path: str) -> bool:
+    """Whether a name on a path says that the file is not complete yet: *.tmp, *.part, or a leading dot."""
+    return any(fnmatchcase(part, pattern) for part in path.split("/") for pattern in _BEING_WRITTEN)
+
+
+def is_passed_over(path: str) -> bool:
+    """Whether a file is not looked at: it is being written, or lies in a sub-folder and a name is for nobody to read.
+
+    Those begin with an underscore: what Spark and Hive write while they work, and about what they wrote.
+    """
+    return is_being_written(path) or ("/" in path and any(part.startswith("_") for part in path.split("/")))
+
+
+def table_of(path: str) -> LandedTable | None:
+    """What a file holds by its path within the landing folder, or None where it is not taken in.
+
+    Its own name says it, else the nearest of its folders that does: how a name begins is case-sensitive, how the file's
+    ends is not. Where none says it and a folder is named as Hive names partitions, `dt=2026-11-28`, it is user events.
+    """
+    *folders, name = path.split("/")
+    if is_passed_over(path) or not _ENDING.search(name):
         return None
-    return "rename it: a name has letters, digits, dots, dashes and underscores, no dot first, and at most 128 of them"
+    for part in (name, *reversed(folders)):
+        for table in (TRACKS, USER_EVENTS):
+            if part.startswith(table.name):
+                return table
+    return USER_EVENTS if any("=" in folder for folder in folders) else None
+
+
+_SLASH = "=="
+"""What stands for a slash in a key. No part of a path that makes a key has it in it, or begins or ends with a sign of
+it: so a key has one path, and a path one key."""
+_FILE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}", re.ASCII)
+_FOLDER_NAME = re.compile(r"(?=.{1,128}\Z)[A-Za-z0-9-][A-Za-z0-9._-]*(=[A-Za-z0-9._-]+)*", re.ASCII)
+_LONGEST_KEY = 200
+
+
+def key_of(path: str) -> str:
+    """The key of a file: its path within the landing folder, with `==` for each slash.
+
+    It is the key of its partition, and what it is called in the lake and in answers. A file that lies in no sub-folder
+    has its name for a key.
+
+    Raises:
+        UserError: the path has a name in it that is not taken in.
+    """
+    if fault := path_fault(path):
+        raise UserError(f"{shown_name(path)!r}: {fault}")
+    return path.replace("/", _SLASH)
+
+
+def path_of(key: str) -> str:
+    """The path of a file within the landing folder.
+
+    Raises:
+        UserError: it is no key.
+    """
+    return check_name(key).replace(_SLASH, "/")
+
+
+def path_fault(path: str) -> str | None:
+    """Why a file of this path within the landing folder is not taken in, or None."""
+    return _names_fault(path.split("/"))
+
+
+def name_fault(key: str) -> str | None:
+    """Why this is no key of a file, or None. A key becomes a folder of the lake and a partition's key."""
+    return _names_fault(key.split(_SLASH))
+
+
+def _names_fault(names: Sequence[str]) -> str | None:
+    *folders, name = names
+    if not folders:
+        fits, of = bool(_FILE_NAME.fullmatch(name)), "a name has"
+    else:
+        fits = bool(_FILE_NAME.fullmatch(name)) and all(map(_FOLDER_NAME.fullmatch, folders))
+        fits = fits and len(_SLASH.join(names)) <= _LONGEST_KEY
+        of = f"a path has at most {_LONGEST_KEY} characters, a folder's name may have a value after =, and a name has"
+    if fits:
+        return None
+    return f"rename it: {of} letters, digits, dots, dashes and underscores, no dot first, and at most 128 of them"
 
 
 _ARCHIVE = re.compile(r"\.(zip|7z|rar|tar|tgz|xz|lz4)(\.\w+)?\Z", re.IGNORECASE)
@@ -115,28 +185,13 @@ def unmatched_fault(name: str) -> str:
     return f"{advice}: what is taken in is {TAKEN_IN}"
 
 
-def sub_folder_fault(folder: Path) -> str | None:
-    """Why what a sub-folder of the landing folder holds is not taken in, and what to do; None where it holds nothing.
-
-    A link that leads to a folder is not followed.
-    """
-    advice = "sub-folders are not looked into: move what is to be taken in up, into the landing folder"
-    if folder.is_symlink():
-        return advice
-    first = [shown_name(str(file.relative_to(folder))) for file in islice(_files_in(folder), _NAMED + 1)]
-    if not first:
-        return None
-    return f"{advice} ({', '.join(first[:_NAMED])}{' and more' if len(first) > _NAMED else ''})"
-
-
-def _files_in(folder: Path) -> Iterator[Path]:
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(root, name) for name in sorted(files) if not name.startswith("."))
+def unmatched_in_folder_fault(names: Sequence[str]) -> str:
+    """Why files in a sub-folder, of which these are some, are not taken in, and what to do."""
+    return f"rename what is to be taken in ({', '.join(names)}), or a folder that it is in, to {TAKEN_IN}"
 
 
 def check_name(name: str) -> str:
-    """The name, if it is fit to be a partition's key and a folder of the lake.
+    """A file's key, if it is fit to be a partition's key and a folder of the lake.
 
     Raises:
         UserError: it isn't.
@@ -158,26 +213,13 @@ class _HeaderError(ValueError):
     """Why a file's first line is not the header of its table."""
 
 
-def landed_files(folder: Path, table: LandedTable) -> list[Path]:
-    """The table's files in the landing folder, sorted by name; `inspect` says which of them can be read.
-
-    Files that are still being written (*.tmp, *.part, dotfiles) do not match a table's patterns.
-
-    Raises:
-        UserError: there is no such folder, or it cannot be listed.
-    """
-    try:
-        names = [path.name for path in folder.iterdir()]
-    except OSError as error:
-        raise UserError(
-            f"The landing folder {folder} cannot be read ({error.strerror}): point SPOTIFY_GRAPH_LANDING to the folder "
-            "that your logs land in, or write sample logs with `spotify-graph generate`."
-        ) from None
-    return [folder / name for name in sorted(names) if table.matches(name)]
-
-
 def inspect(path: Path, folder: Path, table: LandedTable) -> BadFile | None:
     """Looks whether a landed file can be taken in, without looking at its rows. A compressed one is read through once.
+
+    Args:
+        path: the file, or a copy of it, which has its key for a name.
+        folder: the folder that it is in.
+        table: what it holds.
 
     Returns:
         What is wrong with it, or None.
@@ -256,8 +298,10 @@ def _same(before: os.stat_result, after: os.stat_result) -> bool:
 
 def place_fault(path: Path, folder: Path) -> str | None:
     """Why a file is not to be opened, whatever it holds, or None: its name, a link that leaves the folder, a device."""
-    if fault := name_fault(path.name):
-        return fault
+    return path_fault(path.relative_to(folder).as_posix()) or _entry_fault(path, folder)
+
+
+def _entry_fault(path: Path, folder: Path) -> str | None:
     if not path.resolve(strict=True).is_relative_to(folder.resolve(strict=True)):
         return "it is a link that leaves the landing folder"
     if not stat.S_ISREG(path.stat().st_mode):
@@ -265,11 +309,12 @@ def place_fault(path: Path, folder: Path) -> str | None:
     return None
 
 
-def digest(path: Path, *, lasting: bool = False) -> str:
+def digest(path: Path, folder: Path | None = None, *, lasting: bool = False) -> str:
     """The SHA-256 of a landed file's bytes, in hexadecimal; of why it can't be opened, where it can't.
 
     Args:
         path: the file.
+        folder: the landing folder; None where that is the one that the file is in.
         lasting: whether it is to hold until the file is changed: what says nothing about the file is an error then.
 
     Raises:
@@ -277,7 +322,7 @@ def digest(path: Path, *, lasting: bool = False) -> str:
         OSError: something failed that says nothing about the file, and the digest was to be a lasting one.
     """
     try:
-        if fault := place_fault(path, path.parent):
+        if fault := place_fault(path, folder or path.parent):
             return _digest_of(f"{fault} {path.readlink() if path.is_symlink() else ''}")
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -296,7 +341,7 @@ def _digest_of(text: str) -> str:
 
 
 def _fault(path: Path, folder: Path, table: LandedTable) -> str | None:
-    if fault := place_fault(path, folder):
+    if fault := name_fault(path.name) or _entry_fault(path, folder):
         return fault
     if path.stat().st_size == 0:
         return f"it is empty: the header is missing, {','.join(table.columns)}"
