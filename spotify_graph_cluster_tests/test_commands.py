@@ -22,9 +22,9 @@ def remote(cluster: Cluster) -> Iterator[str]:
     conf = {"spark.connect.grpc.binding.port": port, "spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1"}
     words = [word for name, value in conf.items() for word in ("--conf", f"{name}={value}")]
     command = ["spark-submit", "--master", cluster.master, "--class", SERVER, *words, "spark-internal"]
-    hidden, scratch = [cluster.driver_home.parent], {"SPARK_LOCAL_DIRS": "/tmp"}  # noqa: S108 it is the container's own
+    hidden, scratch = [cluster.driver_home.parent], "/tmp"  # noqa: S108 it is the container's own
     with cluster.host.started(
-        "spark-worker", name="spark-connect", command=command, hidden=hidden, **scratch
+        "spark-worker", name="spark-connect", command=command, hidden=hidden, SPARK_LOCAL_DIRS=scratch
     ) as server:
         log = cluster.host.logs / "spark-connect.log"
         until(lambda: "started at" in log.read_text() or server.poll() is not None, f"see {log}")
