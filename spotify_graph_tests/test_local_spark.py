@@ -75,6 +75,7 @@ def test_one_session_after_another_works_in_the_jvm_that_is_kept(
     environment: dict[str, str], keeper: "subprocess.Popen[str]", note: Path
 ) -> None:
     kept = identity(_jvm(keeper).pid)
+    assert _jvm(keeper).nice() == 10  # what it computes gives way to what somebody waits for
     assert stat.S_IMODE(note.stat().st_mode) == 0o600
     assert _told(environment, _WORK + _CRASH, "5") == kept
     # What a process that crashed has left there is in nobody's way.
