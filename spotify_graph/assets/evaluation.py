@@ -17,7 +17,7 @@ from spotify_graph.io_managers.pages import Pages
 from spotify_graph.io_managers.parquet import NewRows
 from spotify_graph.lake.verdicts import Finding
 from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, inputs_of
-from spotify_graph.local.priority import step_back
+from spotify_graph.local.priority import stepped_back
 from spotify_graph.parts import scratch
 from spotify_graph.resources.lake import LakeResource, LandingFolder
 from spotify_graph.resources.neo4j import PlatformNeo4j
@@ -85,14 +85,13 @@ def recommendation_evaluation(
         yield pages.as_it_was("recommendation_evaluation", before)
         yield gate.result(Finding(**before.record.details["not_worse"]), "recommendation_evaluation")
         return
-    step_back()
     # Imported where they are used: with NumPy and pandas they take a second, and definitions are loaded often.
     import pyarrow as pa
 
     from spotify_graph import sample_data
     from spotify_graph.assets import held_out, listening, report
 
-    with scratch(store.root) as folder:
+    with stepped_back(), scratch(store.root) as folder:
         logs = listening.read(cleaned_events, cleaned_tracks, spark, folder)
         truth = sample_data.beside(landing.folder) if isinstance(landing.folder, Path) else None
         found = held_out.measured(context.log, recommender, neo4j, store, before, made_from, logs, truth)

@@ -24,7 +24,7 @@ from spotify_graph.io_managers.neo4j import GraphSnapshot
 from spotify_graph.io_managers.pages import Pages
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import LakeTable, MadeFrom, Record, Version, inputs_of
-from spotify_graph.local.priority import step_back
+from spotify_graph.local.priority import stepped_back
 from spotify_graph.neo4j_dagster.metadata import table_metadata
 from spotify_graph.neo4j_dagster.retries import transient_errors_retried
 from spotify_graph.neo4j_io import ledger, models, staging
@@ -237,7 +237,6 @@ def _train(
     lake: Lake,
 ) -> Iterator[dg.AssetCheckResult]:
     """Trains the models, and stages what they say."""
-    step_back()
     # Imported where they are used: with NumPy and pandas they take a second, and definitions are loaded often.
     from spotify_graph.assets import listening
     from spotify_graph.training import tables
@@ -246,7 +245,7 @@ def _train(
     from spotify_graph.training.train import train
     from spotify_graph.transforms.recommendations.combination import DEFAULT, Combination
 
-    with scratch(lake.root) as folder:
+    with stepped_back(), scratch(lake.root) as folder:
         logs = listening.read(cleaned_events, cleaned_tracks, spark, folder)
         # An evaluation of an earlier version of this project may know parameters that there are no more.
         found = evaluation.record.details["parameters"]

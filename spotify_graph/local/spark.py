@@ -27,7 +27,7 @@ from pyspark.java_gateway import launch_gateway
 from spotify_graph.local import aot
 from spotify_graph.local.files import write_private
 from spotify_graph.local.java import java_home
-from spotify_graph.local.priority import step_back
+from spotify_graph.local.priority import NICENESS
 from spotify_graph.local.processes import identity, is_alive
 from spotify_graph.settings import Settings
 
@@ -126,8 +126,8 @@ class Keeper:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             launch = partial(_launched, self._settings, _properties(self._settings, {}), stdout=output, stderr=output)
-            # PySpark starts it, so that a thread which has stepped back has to ask for it.
-            with ThreadPoolExecutor(max_workers=1, initializer=step_back) as aside:
+            # PySpark starts it, as a child of the thread that asks: a priority is a thread's own.
+            with ThreadPoolExecutor(max_workers=1, initializer=os.nice, initargs=(NICENESS,)) as aside:
                 self._jvm = aside.submit(launch).result()
         _mine[:] = [self._jvm]
         return self
