@@ -111,7 +111,7 @@ def _files(settings: Settings) -> dict[str, Any]:
     states = Counter(file.state for file in files)
     counts = [file.entry.counts for file in files if file.entry]
     return {
-        "files": {state: states[state] for state in _KNOWN},
+        "files": {state.replace(" ", "_"): states[state] for state in _KNOWN},
         "files_waiting": sum(states[state] for state in WAITING),
         "files_refused": sum(states[state] for state in REFUSED),
         "rows": {name: sum(it.get(name, 0) for it in counts) for name in _ROWS},

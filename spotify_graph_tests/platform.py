@@ -92,7 +92,9 @@ def without_a_graph(folder: Path, *, local: bool = False) -> Iterator[Platform]:
     with pytest.MonkeyPatch.context() as patch, GraphDatabase.driver(uri) as driver:
         patch.setenv("SPOTIFY_GRAPH_HOME", str(folder))
         patch.setenv("DAGSTER_HOME", str(folder / "dagster"))
-        if not local:
+        if local:
+            patch.delenv("NEO4J_URI", raising=False)
+        else:
             patch.setenv("NEO4J_URI", uri)
         yield Platform(folder, folder / "landing", driver)
 

@@ -285,6 +285,7 @@ def test_a_password_and_a_token_are_in_their_own_files_alone_and_services_listen
 
 
 def test_a_password_is_rotated_and_the_new_one_is_in_its_file_alone(local: Platform, commands: Commands) -> None:
+    lets_in_again(local)
     server = LocalNeo4j(Settings.load())
     said = local.succeed("neo4j", "rotate-password")
     new = server.password().get_secret_value()
@@ -309,6 +310,7 @@ def test_a_password_is_rotated_and_the_new_one_is_in_its_file_alone(local: Platf
 
 
 def test_the_password_of_a_server_of_one_s_own_is_rotated_as_the_runbook_says(local: Platform) -> None:
+    lets_in_again(local)
     server = LocalNeo4j(Settings.load())
     old, uri = server.password().get_secret_value(), server.status().uri
     with environment(NEO4J_URI=uri, NEO4J_PASSWORD=old):
@@ -322,6 +324,11 @@ def test_the_password_of_a_server_of_one_s_own_is_rotated_as_the_runbook_says(lo
         assert "problem" not in local.run("doctor").stdout
         with connect(Settings.load()) as driver:
             driver.execute_query(rotation, old=WRONG, new=old, database_="system")
+
+
+def lets_in_again(local: Platform) -> None:
+    """Waits until the server takes passwords: after a few wrong ones, it takes none for some seconds."""
+    until(lambda: local.run(*QUERY).exit_code == 0)
 
 
 def _holds(content: bytes, words: list[bytes]) -> bool:

@@ -303,7 +303,11 @@ class LocalNeo4j:
             UserError: the server does not run, or refuses.
         """
         if not self.status().running:
-            raise UserError("the local Neo4j does not run: spotify-graph neo4j start")
+            raise UserError(
+                "the local Neo4j does not let anybody in yet: try again in some seconds"
+                if self.find()
+                else "the local Neo4j does not run: spotify-graph neo4j start"
+            )
         with self._alone():
             # It is kept before the server has it: else a crash in between would lose it.
             write_private(self._next_password_file, secrets.token_hex(24))
