@@ -9,6 +9,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
+from spotify_graph.automation.health import WAITING
 from spotify_graph.automation.landed import files_of, listed
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import RECOMMENDER
@@ -21,8 +22,6 @@ from spotify_graph.resources.neo4j import connect
 from spotify_graph.settings import Settings
 from spotify_graph.times import utc
 
-WAITING = ("new", "changed", "stale", "failed", "waiting", "being written")
-"""The states of files that are still to be taken in."""
 REFUSED = ("refused", "invalid name")
 """The states of files that stay out of the graph until somebody does something."""
 _KNOWN = (*WAITING, *REFUSED, "passed", "accepted", "forgotten")

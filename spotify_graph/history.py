@@ -28,6 +28,7 @@ from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, QueuePool, create_engine, event, inspect, make_url
+from sqlalchemy.exc import OperationalError
 
 _KEPT = 16
 """How many files are kept open: those of the latest runs, and the three that all runs share."""
@@ -217,7 +218,7 @@ class _Events(SqliteEventLogStorage):
                 yield connection
 
     def _laid_out(self, new: Engine) -> bool:
-        """Gives an empty file of a run the tables that the file of all runs has; whether it was empty.
+        """Gives an empty file of a run the tables that the file of all runs has; whether it did.
 
         Dagster reads its migrations for each run's file, which takes as long as a small run's own work.
         """
@@ -225,17 +226,18 @@ class _Events(SqliteEventLogStorage):
             tables = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
             made_by = known.exec_driver_sql(tables).scalars().all()
             revision = known.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-        with new.connect() as connection:
+        # Another process may be at it: that one, or Dagster's way, which waits for it, then does what is left to do.
+        with suppress(OperationalError), new.connect() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-            # Another process may be at it.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
-            empty = not connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar()
-            if empty:
-                for sql in made_by:
-                    connection.exec_driver_sql(sql)
-                connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (revision,))
+            if connection.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar():
+                return False
+            for sql in made_by:
+                connection.exec_driver_sql(sql)
+            connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (revision,))
             connection.commit()
-        return empty
+            return True
+        return False
 
     # Dagster asks for these with each event of an asset. A table or a column that is there stays.
 

@@ -204,16 +204,11 @@ def size(folder: Address, path: str) -> int:
 
 
 def digest(folder: Address, path: str, *, lasting: bool = False) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal; of why it can't be opened, where it can't.
-
-    Args:
-        folder: the landing folder.
-        path: the file.
-        lasting: whether it is to hold until the file is changed: what says nothing about the file is an error then.
+    """The digest of a file, as `landing.digest` makes it of one of this machine.
 
     Raises:
         FileNotFoundError: there is no such file.
-        OSError: something failed that says nothing about the file, and the digest was to be a lasting one.
+        OSError: as there, or its store does not answer.
     """
     if isinstance(folder, Path):
         return landing.digest(folder / path, folder, lasting=lasting)

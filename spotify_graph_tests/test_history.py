@@ -178,6 +178,27 @@ def test_a_forked_process_opens_the_files_for_itself(instance: dg.DagsterInstanc
     assert len(stored(instance)) == 4
 
 
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_processes_that_begin_a_run_s_file_at_once_lose_nothing(instance: dg.DagsterInstance) -> None:
+    context = multiprocessing.get_context("fork")
+    runs, workers = 10, 4
+    together = context.Barrier(workers)
+
+    def work(number: int) -> None:
+        for run in range(runs):
+            together.wait(_PATIENCE_S)
+            store(instance, str(number), run=f"run-{run}")
+
+    children = [context.Process(target=work, args=(number,)) for number in range(workers)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(_PATIENCE_S)
+    assert [child.exitcode for child in children] == [0] * workers
+    for run in range(runs):
+        assert sorted(stored(instance, f"run-{run}")) == [str(number) for number in range(workers)]
+
+
 def test_a_run_s_file_is_as_dagster_makes_it(instance: dg.DagsterInstance, home: Path, tmp_path: Path) -> None:
     store(instance, "ours")
     theirs = SqliteEventLogStorage(str(tmp_path / "theirs"))

@@ -20,7 +20,8 @@ from spotify_graph.settings import Settings
 ASSET = "platform_health"
 """The asset's key. No run computes it: a sensor and the command report it where it has changed."""
 _INTERVAL_SECONDS = 30
-_WAITING = ("new", "changed", "stale", "failed", "waiting", "being written")
+WAITING = ("new", "changed", "stale", "failed", "waiting", "being written")
+"""The states of files that are still to be taken in."""
 _NAMED = 5
 _PAGE, _STATE = "health", "state"
 
@@ -83,7 +84,7 @@ def _files(settings: Settings, lake: Lake) -> tuple[Counter[str], list[str]]:
         files, lying = files_of(listing, settings), list(listing.looks)
     except UserError:
         files, lying = [], []
-    waiting = Counter(file.state for file in files if file.state in _WAITING)
+    waiting = Counter(file.state for file in files if file.state in WAITING)
     return waiting, [file.file for file in held_back(settings.landing, lake, lying)]
 
 

@@ -310,8 +310,8 @@ class LocalNeo4j:
             )
         with self._alone():
             # It is kept before the server has it: else a crash in between would lose it.
-            write_private(self._next_password_file, secrets.token_hex(24))
-            new = self._next_password_file.read_text()
+            new = secrets.token_hex(24)
+            write_private(self._next_password_file, new)
             auth = (USERNAME, self.password().get_secret_value())
             try:
                 with (
