@@ -130,7 +130,7 @@ def test_a_master_that_has_no_worker_to_spare_is_named(cluster: Cluster, tmp_pat
     environment = cluster.environment | {"SPOTIFY_GRAPH_HOME": str(tmp_path), "SPARK_CONF_DIR": str(tmp_path)}
     told = subprocess.run([sys.executable, "-c", _WAIT], env=environment, check=True, capture_output=True, text=True)
     assert told.stdout.startswith(
-        f"SPARK_MASTER: {cluster.master} gives no executor: start a worker, or end another run"
+        f"SPARK_MASTER: {cluster.master} gives no executor: start a worker, or end other applications"
     )
 
 

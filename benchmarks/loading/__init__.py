@@ -10,5 +10,10 @@ its own that has just been started, but for the first:
 - bolt: the bare driver that sends prepared batches, the ceiling for loading over Bolt;
 - bulk: `neo4j-admin database import full` of prepared files into a stopped server, the ceiling for loading offline.
 
-The last two load what the first one staged. In the end all graphs must hold the same.
+The last two load what the first one staged. In the end all graphs must hold the same. Three more make no such graph:
+
+- pyarrow and duckdb: one process that reads, cleans and counts the events in memory, as a yardstick for Spark and us;
+- demo: `spotify-graph demo` on its own sample, with models, as a newcomer does it for the second time.
+
+All take part in turn, several times over, and a ratio is one of seconds of the same turn.
 """

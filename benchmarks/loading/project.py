@@ -7,9 +7,12 @@ second is given the address of a server that runs, as an existing one would be, 
 import json
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import dagster as dg
+import psutil
 
 from benchmarks.loading import graph, process, server
 from benchmarks.loading.measurement import Measurement, say
@@ -20,7 +23,19 @@ from spotify_graph.settings import Settings
 
 SELECTION = "not (group:evaluation or group:recommendations)"
 _TOLD = "told.json"
-_BUILDING, _STARTING = "Building the database from", "Starting Neo4j on"
+_COUNTED, _BUILDING, _STARTING = " interactions ", "Building the database from", "Starting Neo4j on"
+_ENDS = (
+    ("imports, Dagster's new database, the catalogue taken in", "raw_tracks tracks.csv"),
+    ("the events taken in", "raw_user_events user_events.csv"),
+    ("the events judged and cleaned", "cleaned_events user_events.csv"),
+    ("the catalogue combined, interactions", _COUNTED),
+    ("staging 11 tables", _BUILDING),
+    ("the import's files, the import, the first password", _STARTING),
+    ("the server's start", "Verifying what"),
+    ("constraints, verifying 11 tables, the job's end", " artist_nodes "),
+    ("Dagster's run of what is published", " published_graph "),
+)
+"""The parts of the way, with what the line says that ends each. What comes after is the end of the process."""
 
 
 def build(home: Path) -> Measurement:
@@ -34,12 +49,20 @@ def build(home: Path) -> Measurement:
         raise UserError("project: a .env file sets NEO4J_URI, and the local database is to be measured: move it away")
     try:
         whole_s, peak_mb = process.run_module("project", server=local.find)
-        told = json.loads((home / _TOLD).read_text())
-        if _BUILDING not in told:
+        at = _when(json.loads((home / _TOLD).read_text()))
+        if _BUILDING not in at:
             raise UserError("project: too few events for the database to be built: --events 200000, or leave it out")
         with server.started(local) as _, server.connected() as driver:
-            build_s = told[_STARTING] - told[_BUILDING]
-            return Measurement(whole_s, {"import": build_s}, peak_mb, graph.contents(driver), {})
+            writing = {"import": at[_STARTING] - at[_BUILDING]}
+            return Measurement(
+                whole_s,
+                writing,
+                peak_mb,
+                graph.contents(driver),
+                _sizes(home),
+                parts=_parts(at, whole_s),
+                counted_s=at[_COUNTED],
+            )
     finally:
         local.stop()
 
@@ -56,13 +79,11 @@ def publish(home: Path) -> Measurement:
 def main() -> None:
     """Materializes the assets of the settings' home; writes there when what was told."""
     settings = Settings.load()
-    told: dict[str, float] = {}
+    began, told = psutil.Process().create_time(), list[tuple[float, str]]()
 
     def hear(line: str) -> None:
         say(line)
-        for beginning in (_BUILDING, _STARTING):
-            if line.startswith(beginning):
-                told[beginning] = time.monotonic()
+        told.append((time.time() - began, line))
 
     try:
         report = runs.materialize(settings, SELECTION, hear, lambda _what: None)
@@ -71,6 +92,31 @@ def main() -> None:
     if not report.complete:
         sys.exit("\n".join((*report.failures, *report.held_back)))
     (settings.home / _TOLD).write_text(json.dumps(told))
+
+
+def _sizes(home: Path) -> dict[str, int]:
+    """What is on disk in the end: of the lake its files and their size, and the size of the database."""
+    lake = [file.stat().st_size for file in (home / "lake").rglob("*") if file.is_file()]
+    store = [file.stat().st_size for file in (home / "neo4j" / "data").rglob("*") if file.is_file()]
+    return {"lake_files": len(lake), "lake_mb": round(sum(lake) / 1e6), "database_mb": round(sum(store) / 1e6)}
+
+
+def _when(told: Sequence[tuple[float, str]]) -> dict[str, float]:
+    """After how many seconds each part ended, by what ends it; without what never came."""
+    found, lines = dict[str, float](), iter(told)
+    for _, ending in _ENDS:
+        for seconds, line in lines:
+            if ending in line:
+                found[ending] = seconds
+                break
+    return found
+
+
+def _parts(at: Mapping[str, float], whole_s: float) -> dict[str, float]:
+    """Seconds of each part."""
+    ends = [0.0, *(at[ending] for _, ending in _ENDS), whole_s]
+    names = [*(name for name, _ in _ENDS), "the end of the process"]
+    return {name: end - start for name, (start, end) in zip(names, pairwise(ends), strict=True)}
 
 
 def _seconds() -> tuple[dict[str, float], float]:
