@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -173,8 +174,12 @@ class LocalNeo4j:
         with self._alone():
             self._end()
             store.finish(self._root)
-            with store.new_folder(self._root) as folder:
+            with store.new_folder(self._root) as folder, ThreadPoolExecutor(1) as beside:
+                # A JVM that starts leaves a part of a machine idle.
+                self._configure(self._ports())
+                set_up = beside.submit(self._set_initial_password, say)
                 self._import(arguments, folder, say)
+                set_up.result()
                 store.install(self._root, folder, self._settings.neo4j_database)
             self._launch(say)
 
@@ -224,7 +229,7 @@ class LocalNeo4j:
         command = self.java_command(admin.MAIN, "database", *arguments, jvm=(f"-Xmx{self._heap}",), say=say)
         failed = f"neo4j-admin failed ({what[0].lower()}{what[1:]})"
         self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._administer(failed, command, conf, lambda seconds: say(f"{what} ({seconds:.0f} s)"))
+        self._administer(failed, command, conf, tick=lambda seconds: say(f"{what} ({seconds:.0f} s)"))
         shutil.rmtree(conf)
 
     def store_parts(self) -> list[str]:
@@ -245,15 +250,21 @@ class LocalNeo4j:
             "neo4j-admin did not build the database",
             command,
             conf,
-            lambda seconds: say(f"Building the database ({seconds:.0f} s)"),
+            tick=lambda seconds: say(f"Building the database ({seconds:.0f} s)"),
         )
 
     def _administer(
-        self, what: str, command: list[str], conf: Path, tick: Callable[[float], None] | None = None
+        self,
+        what: str,
+        command: list[str],
+        conf: Path,
+        log: str = "admin.log",
+        *,
+        tick: Callable[[float], None] | None = None,
     ) -> None:
         logs = self._root / "logs"
         logs.mkdir(exist_ok=True)
-        admin.run(what, command, home=self._root, conf=conf, log=logs / "admin.log", tick=tick)
+        admin.run(what, command, home=self._root, conf=conf, log=logs / log, tick=tick)
 
     def _end(self) -> bool:
         """Ends the server's process, if there is one."""
@@ -555,7 +566,7 @@ class LocalNeo4j:
             write_private(self.password_file, secrets.token_hex(24))
         # `@file` makes the tool read its argument there: process arguments are everybody's to see.
         command = self.java_command(admin.MAIN, "dbms", "set-initial-password", f"@{self.password_file}", say=say)
-        self._administer("Neo4j cannot be set up", command, self._root / "conf")
+        self._administer("Neo4j cannot be set up", command, self._root / "conf", "set-up.log")
 
     def _last_error(self) -> str:
         """Why the server ended, and the log that says more."""

@@ -30,12 +30,16 @@ from typing import TYPE_CHECKING, Any
 from spotify_graph import storage
 from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction
 from spotify_graph.neo4j_io.errors import PublicationError
-from spotify_graph.neo4j_io.publication import BATCH_ROWS, SESSIONS, PublicationResult
+from spotify_graph.neo4j_io.publication import PublicationResult
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.vocabulary import NodeType, Property, PropertyType, RelationshipType
 
 if TYPE_CHECKING:
     from neo4j import Driver, ManagedTransaction, Session
+
+BATCH_ROWS = 4_000
+"""How many rows a transaction writes or removes, of a single session: few, because others read the active version
+meanwhile, who wait longer the more of the server a load takes."""
 
 NODE = NodeType(
     asset="",
@@ -92,7 +96,6 @@ def load(
     *,
     progress: Callable[[int, int], None] | None = None,
     batch_rows: int = BATCH_ROWS,
-    sessions: int = SESSIONS,
 ) -> PublicationResult:
     """Writes a new model version's relationships beside the active ones; no reader follows them before `switch`.
 
@@ -108,7 +111,6 @@ def load(
         model_version: the new model version.
         progress: called after each batch with how many rows are written, and how many there are to write.
         batch_rows: how many rows one transaction writes or removes.
-        sessions: how many sessions create rows side by side.
 
     Returns:
         What the load did; `deleted` is how many leftover relationships it removed.
@@ -144,7 +146,7 @@ def load(
         mine, kept = transaction.write(session, claim)
         mine = _remove(session, table, column, mine, kept, batch_rows)
         done = 0
-        created_by = loader.create(driver, database, table, mine, snapshot.paths(), batch_rows, sessions)
+        created_by = loader.create(driver, database, table, mine, snapshot.paths(), batch_rows, sessions=1)
         with closing(created_by) as created:
             for rows in created:
                 done += rows
