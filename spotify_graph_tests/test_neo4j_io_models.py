@@ -230,7 +230,7 @@ def test_of_an_interrupted_load_the_next_one_leaves_no_trace(graph: Models) -> N
     graph.switch("v2")
     assert graph.sees(0.75)
     assert graph.remove_others(SUITS) == 5
-    assert graph.entry(SUITS).deleted == 9
+    assert graph.entry(SUITS).deleted == 7
     assert graph.verified(SUITS)
 
 
