@@ -70,9 +70,14 @@ def test_a_master_that_does_not_answer_is_named(refused: Refused, silent: str) -
 
 
 def test_workers_with_another_python_are_named(refused: Refused, cluster: Cluster) -> None:
-    """The stand-in is this Python, which gives itself out for another."""
-    other = stand_in(cluster.folder / "python", "import sys\nsys.version_info = (3, 99, *sys.version_info[2:])\n")
-    assert f"Spark's worker has Python 3.99, and this run Python {OURS}" in refused("other", PYSPARK_PYTHON=other)
+    """The stand-in is this Python, which gives itself out for an older one."""
+    other = stand_in(
+        cluster.folder / "python",
+        "import collections, sys\n"
+        "Info = collections.namedtuple('Info', 'major minor micro releaselevel serial')\n"
+        "sys.version_info = Info(3, 9, *sys.version_info[2:])\n",
+    )
+    assert f"Spark's worker has Python 3.9, and this run Python {OURS}" in refused("other", PYSPARK_PYTHON=other)
 
 
 _WAIT = """

@@ -6,8 +6,10 @@ second is given the address of a server that runs, as an existing one would be, 
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,10 +21,12 @@ from benchmarks.loading.measurement import Measurement, say
 from spotify_graph import runs
 from spotify_graph.errors import UserError
 from spotify_graph.graph_model import FACTS
+from spotify_graph.parts import SPOOL
 from spotify_graph.settings import Settings
 
 SELECTION = "not (group:evaluation or group:recommendations)"
 _TOLD = "told.json"
+_WATCH_S = 0.5
 _COUNTED, _BUILDING, _STARTING = " interactions ", "Building the database from", "Starting Neo4j on"
 _ENDS = (
     ("imports, Dagster's new database, the catalogue taken in", "raw_tracks tracks.csv"),
@@ -49,7 +53,8 @@ def build(home: Path) -> Measurement:
         raise UserError("project: a .env file sets NEO4J_URI, and the local database is to be measured: move it away")
     try:
         whole_s, peak_mb = process.run_module("project", server=local.find)
-        at = _when(json.loads((home / _TOLD).read_text()))
+        told = json.loads((home / _TOLD).read_text())
+        at = _when(told["lines"])
         if _BUILDING not in at:
             raise UserError("project: too few events for the database to be built: --events 200000, or leave it out")
         with server.started(local) as _, server.connected() as driver:
@@ -59,7 +64,7 @@ def build(home: Path) -> Measurement:
                 writing,
                 peak_mb,
                 graph.contents(driver),
-                _sizes(home),
+                {**_sizes(home), "most_shuffled_mb": told["most_shuffled_mb"]},
                 parts=_parts(at, whole_s),
                 counted_s=at[_COUNTED],
             )
@@ -79,19 +84,33 @@ def publish(home: Path) -> Measurement:
 def main() -> None:
     """Materializes the assets of the settings' home; writes there when what was told."""
     settings = Settings.load()
-    began, told = psutil.Process().create_time(), list[tuple[float, str]]()
+    began, lines = psutil.Process().create_time(), list[tuple[float, str]]()
 
     def hear(line: str) -> None:
         say(line)
-        told.append((time.time() - began, line))
+        lines.append((time.time() - began, line))
 
+    ended, shuffled = threading.Event(), [0]
+    watching = threading.Thread(target=_watch, args=(settings.home / "lake" / SPOOL, shuffled, ended))
+    watching.start()
     try:
         report = runs.materialize(settings, SELECTION, hear, lambda _what: None)
     except UserError as error:
         sys.exit(f"project: {error}")
+    finally:
+        ended.set()
+        watching.join()
     if not report.complete:
         sys.exit("\n".join((*report.failures, *report.held_back)))
+    told = {"lines": lines, "most_shuffled_mb": round(max(shuffled) / 1e6)}
     (settings.home / _TOLD).write_text(json.dumps(told))
+
+
+def _watch(spool: Path, sizes: list[int], ended: threading.Event) -> None:
+    """Takes note of how large the files are that tasks hand on to others."""
+    while not ended.wait(_WATCH_S):
+        with suppress(OSError):  # they come and go
+            sizes.append(sum(file.stat().st_size for file in spool.rglob("*") if file.is_file()))
 
 
 def _sizes(home: Path) -> dict[str, int]:
