@@ -305,3 +305,31 @@ def test_a_server_can_be_stopped_whatever_signals_its_starter_ignores_and_an_up_
     finally:
         if pid := server.find():
             psutil.Process(pid).kill()
+
+
+def test_a_server_that_was_killed_in_its_first_start_starts_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is killed once it has begun to make its database of users, on which no server starts then."""
+    monkeypatch.setenv("SPOTIFY_GRAPH_HOME", str(tmp_path))
+    server = LocalNeo4j(Settings.load(), heap="512m")
+    made = tmp_path / "neo4j" / "data" / "databases" / "system" / "neostore.indexstats.db"
+
+    def kill() -> None:
+        while not made.exists() or not (pid := server.find()):
+            time.sleep(0.001)
+        psutil.Process(pid).kill()
+
+    killing = threading.Thread(target=kill, daemon=True)
+    killing.start()
+    try:
+        with pytest.raises(UserError, match="ended while it started"):
+            server.start()
+        killing.join()
+        password = server.password_file.read_text()
+        assert server.start().running
+        assert server.password_file.read_text() == password
+        server.stop()
+        assert server.start().running
+    finally:
+        server.stop()

@@ -116,6 +116,7 @@ class LocalNeo4j:
         self._store = self._root / "data" / "databases"
         self._console = self._root / "logs" / "console.log"
         self._next_password_file = self._root / "password.next"
+        self._first_start = self._root / "first-start"
         self.password_file = self._root / "password"
         self.store_lock = self._store / "store_lock"
 
@@ -133,6 +134,7 @@ class LocalNeo4j:
         """
         status = self.status()
         if status.running:
+            self._first_start.unlink(missing_ok=True)
             return status
         say = say or (lambda _: None)
         with self._alone():
@@ -417,6 +419,7 @@ class LocalNeo4j:
         started = said = time.monotonic()
         while _alive(process):
             if self._answers(process, ports) and listens(process, ports.http):
+                self._first_start.unlink(missing_ok=True)
                 return True
             if any(answers(port) and not listens(process, port) for port in (ports.bolt, ports.http)):
                 process.kill()
@@ -555,6 +558,10 @@ class LocalNeo4j:
         )
 
     def _set_initial_password(self, say: Callable[[str], None]) -> None:
+        if self._first_start.exists():
+            # What ended the server while it made its database of users has left one that no server starts on.
+            for part in store.PARTS:
+                shutil.rmtree(self._root / "data" / part / "system", ignore_errors=True)
         if (self._store / "system").exists():
             # The database keeps its password from its first start on, and gives it to nobody.
             if not self.password_file.exists():
@@ -564,6 +571,7 @@ class LocalNeo4j:
             return
         if not self.password_file.exists():
             write_private(self.password_file, secrets.token_hex(24))
+        self._first_start.touch()
         # `@file` makes the tool read its argument there: process arguments are everybody's to see.
         command = self.java_command(admin.MAIN, "dbms", "set-initial-password", f"@{self.password_file}", say=say)
         self._administer("Neo4j cannot be set up", command, self._root / "conf", "set-up.log")
