@@ -316,9 +316,8 @@ def test_a_server_that_was_killed_in_its_first_start_starts_again(
     made = tmp_path / "neo4j" / "data" / "databases" / "system" / "neostore.indexstats.db"
 
     def kill() -> None:
-        while not made.exists() or not (pid := server.find()):
-            time.sleep(0.001)
-        psutil.Process(pid).kill()
+        until(made.exists)
+        psutil.Process(server.find()).kill()
 
     killing = threading.Thread(target=kill, daemon=True)
     killing.start()

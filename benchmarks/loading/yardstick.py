@@ -8,16 +8,12 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchmarks.loading import process, server
 from benchmarks.loading.measurement import Measurement
 from spotify_graph.graph_model import EVENT_TYPES
 from spotify_graph.settings import Settings
 from spotify_graph.transforms.cleaning import EVENT_VALUES
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _NEEDED = EVENT_VALUES[:4]
 _FILES = "user_events*.csv"
@@ -55,16 +51,12 @@ def _with_arrow(landing: Path) -> Mapping[str, int]:
     good = pc.is_in(read["event_type"], pa.array([type_.name for type_ in EVENT_TYPES]))
     for name in _NEEDED:
         good = pc.and_(good, pc.is_valid(read[name]))
-    distinct = _distinct(read.filter(good))
+    distinct = read.filter(good).group_by(read.column_names).aggregate([])
     counted = distinct.group_by(["user_id", "track_id", "event_type"]).aggregate(
         [([], "count_all"), ("event_ts", "min"), ("event_ts", "max")]
     )
     by_type = counted.group_by("event_type").aggregate([([], "count_all")])
     return dict(zip(by_type["event_type"].to_pylist(), by_type["count_all"].to_pylist(), strict=True))
-
-
-def _distinct(rows: "pa.Table") -> "pa.Table":
-    return rows.group_by(rows.column_names).aggregate([])
 
 
 def _with_duckdb(landing: Path) -> Mapping[str, int]:

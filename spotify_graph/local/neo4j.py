@@ -134,7 +134,6 @@ class LocalNeo4j:
         """
         status = self.status()
         if status.running:
-            self._first_start.unlink(missing_ok=True)
             return status
         say = say or (lambda _: None)
         with self._alone():
@@ -558,10 +557,11 @@ class LocalNeo4j:
         )
 
     def _set_initial_password(self, say: Callable[[str], None]) -> None:
-        if self._first_start.exists():
+        parts = [self._root / "data" / part / "system" for part in store.PARTS]
+        if self._first_start.exists() and not all(map(_holds_files, parts)):
             # What ended the server while it made its database of users has left one that no server starts on.
-            for part in store.PARTS:
-                shutil.rmtree(self._root / "data" / part / "system", ignore_errors=True)
+            for part in parts:
+                shutil.rmtree(part, ignore_errors=True)
         if (self._store / "system").exists():
             # The database keeps its password from its first start on, and gives it to nobody.
             if not self.password_file.exists():
@@ -598,6 +598,10 @@ class LocalNeo4j:
             raise UserError(
                 f"{self._root} cannot be written ({error.strerror}): set SPOTIFY_GRAPH_HOME to a folder of yours"
             ) from error
+
+
+def _holds_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
 
 
 def _alive(process: psutil.Process) -> bool:
