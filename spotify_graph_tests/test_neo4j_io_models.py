@@ -179,6 +179,23 @@ def test_a_reader_sees_the_old_version_until_the_switch_and_then_the_new_one_nev
     assert model.about == {"tracks": 3}
 
 
+def test_a_load_takes_small_steps_where_a_version_is_read_and_full_ones_before(
+    graph: Models, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "BATCH_ROWS_BESIDE_READERS", 1)
+    first: list[tuple[int, int]] = []
+    later: list[tuple[int, int]] = []
+
+    graph.load(SUITS, "v1", 0.5, progress=lambda *step: first.append(step))
+    graph.load(ALIKE, "v1", 0.5)
+    graph.load(NEAR, "v1", 0.5)
+    graph.switch("v1")
+    graph.load(SUITS, "v2", 0.75, progress=lambda *step: later.append(step))
+
+    assert first == [(5, 5)]
+    assert later == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
+
+
 def test_a_switch_is_refused_until_every_table_is_loaded_with_that_version(graph: Models) -> None:
     graph.activate("v1", 0.5)
     graph.load(SUITS, "v2", 0.75)

@@ -313,9 +313,8 @@ def _published_and_verified(
             "held_out": evaluation.record.details.get("held_out"),
         }
         models.switch(driver, database, RECOMMENDER, staged.model, RECOMMENDATIONS, about)
-        batch_rows = min(models.BATCH_ROWS, neo4j.batch_rows)
         for table in RECOMMENDATIONS:
-            models.remove_others(driver, database, table, RECOMMENDER, batch_rows=batch_rows)
+            models.remove_others(driver, database, table, RECOMMENDER, batch_rows=neo4j.batch_rows)
     elif model and model.about.get("made_from") == digest:
         entries = ledger.read(driver, database)
         for table in RECOMMENDATIONS:

@@ -66,5 +66,5 @@ class PlatformIOManager(Neo4jIOManager):
 
     def _load(self, context: dg.OutputContext, table: GraphTable, snapshot: Snapshot, model: str) -> PublicationResult:
         assert isinstance(table, RelationshipType)  # noqa: S101 a model has no nodes
-        progress, rows = Progress(context.log.info), min(models.BATCH_ROWS, self.pace["batch_rows"])
-        return models.load(*self.connection, table, snapshot, RECOMMENDER, model, progress=progress, batch_rows=rows)
+        progress = Progress(context.log.info)
+        return models.load(*self.connection, table, snapshot, RECOMMENDER, model, progress=progress, **self.pace)

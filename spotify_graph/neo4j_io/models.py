@@ -30,15 +30,15 @@ from typing import TYPE_CHECKING, Any
 from spotify_graph import storage
 from spotify_graph.neo4j_io import constraints, cypher, ledger, transaction
 from spotify_graph.neo4j_io.errors import PublicationError
-from spotify_graph.neo4j_io.publication import PublicationResult
+from spotify_graph.neo4j_io.publication import BATCH_ROWS, SESSIONS, PublicationResult
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.neo4j_io.vocabulary import NodeType, Property, PropertyType, RelationshipType
 
 if TYPE_CHECKING:
     from neo4j import Driver, ManagedTransaction, Session
 
-BATCH_ROWS = 4_000
-"""How many rows a transaction writes or removes, of a single session: few, because others read the active version
+BATCH_ROWS_BESIDE_READERS = 4_000
+"""How many rows a transaction writes or removes at most, in a single session, where a version is active: others read it
 meanwhile, who wait longer the more of the server a load takes."""
 
 NODE = NodeType(
@@ -96,6 +96,7 @@ def load(
     *,
     progress: Callable[[int, int], None] | None = None,
     batch_rows: int = BATCH_ROWS,
+    sessions: int = SESSIONS,
 ) -> PublicationResult:
     """Writes a new model version's relationships beside the active ones; no reader follows them before `switch`.
 
@@ -110,7 +111,9 @@ def load(
         name: the model's name.
         model_version: the new model version.
         progress: called after each batch with how many rows are written, and how many there are to write.
-        batch_rows: how many rows one transaction writes or removes.
+        batch_rows: how many rows one transaction writes or removes; where a version is active, no more than
+            `BATCH_ROWS_BESIDE_READERS`.
+        sessions: how many sessions write side by side; where a version is active, one.
 
     Returns:
         What the load did; `deleted` is how many leftover relationships it removed.
@@ -144,9 +147,11 @@ def load(
     with driver.session(database=database) as session:
         constraints.ensure(session, table, ledger.NODE, NODE)
         mine, kept = transaction.write(session, claim)
+        if kept is not None:
+            batch_rows, sessions = min(batch_rows, BATCH_ROWS_BESIDE_READERS), 1
         mine = _remove(session, table, column, mine, kept, batch_rows)
         done = 0
-        created_by = loader.create(driver, database, table, mine, snapshot.paths(), batch_rows, sessions=1)
+        created_by = loader.create(driver, database, table, mine, snapshot.paths(), batch_rows, sessions)
         with closing(created_by) as created:
             for rows in created:
                 done += rows
@@ -230,7 +235,7 @@ def remove_others(
         database: the database.
         table: the model's table.
         name: the model's name.
-        batch_rows: how many relationships one transaction removes.
+        batch_rows: how many relationships one transaction removes, no more than `BATCH_ROWS_BESIDE_READERS`.
 
     Returns:
         How many it removed.
@@ -253,7 +258,7 @@ def remove_others(
 
     with driver.session(database=database) as session:
         mine, kept, before = transaction.write(session, claim)
-        _remove(session, table, column, mine, kept, batch_rows)
+        _remove(session, table, column, mine, kept, min(batch_rows, BATCH_ROWS_BESIDE_READERS))
         return _deleted(session, table) - before
 
 
