@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from statistics import mean, median
@@ -31,6 +31,8 @@ from neo4j import Driver
 
 from spotify_graph import runs, sample_data
 from spotify_graph.graph_model import EVENT_TYPES
+from spotify_graph.lake import cleaning
+from spotify_graph.lake.lake import Lake
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import ledger
 from spotify_graph.resources.neo4j import connect
@@ -98,7 +100,11 @@ def _measured(root: Path, sizes: argparse.Namespace) -> dict[str, object]:
         tenth = max(1, sizes.many // 10)
         found |= {"many_first_s": round(mean(each[:tenth]), 2), "many_last_s": round(mean(each[-tenth:]), 2)}
         found["many_longest_s"] = max(each)
-        found["lake_files"] = sum(1 for file in (home / "lake").rglob("*") if file.is_file())
+        found["lake_files"] = _count_of_files(home / "lake")
+        with connect(Settings.load()) as driver:
+            published = [it.version for it in ledger.read(driver, Settings.load().neo4j_database).values()]
+        cleaning.clean(Lake(Settings.load().lake), datetime.now(UTC) + timedelta(days=2), published)
+        found["lake_files_after_cleaning"] = _count_of_files(home / "lake")
     if sizes.up:
         found |= _under_up(home, logs)
     if sizes.no_rebuild:
@@ -113,6 +119,10 @@ def _measured(root: Path, sizes: argparse.Namespace) -> dict[str, object]:
         for kind in ("newest", "spread", "replaced", "forgotten")
     }
     return {**found, "full_rebuild_s": rebuild, **ratios}
+
+
+def _count_of_files(folder: Path) -> int:
+    return sum(1 for file in folder.rglob("*") if file.is_file())
 
 
 def _under_up(home: Path, logs: "_Logs") -> dict[str, object]:

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +292,7 @@ def test_the_page_and_its_description_need_no_other_server(url: str) -> None:
     }
     for path, of in document["paths"].items():
         assert f"GET {path}" in page.text
+        assert escape(of["get"]["description"]) in page.text
         for parameter in of["get"].get("parameters", []):
             assert parameter["description"]
             assert f'name="{parameter["name"]}"' in page.text

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from spotify_graph.local import aot
-from spotify_graph.local.neo4j import LocalNeo4j
+from spotify_graph.local import aot, neo4j_java
 from spotify_graph.settings import Settings
 
 
@@ -18,7 +17,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def java(*more: str) -> subprocess.CompletedProcess[str]:
-    command = LocalNeo4j(Settings.load()).java_command("org.neo4j.cli.AdminTool", "--version", cache=aot.IMPORT)
+    command = neo4j_java.command(Settings.load(), "org.neo4j.cli.AdminTool", "--version", cache=aot.IMPORT)
     environment = os.environ | {"NEO4J_HOME": str(Settings.load().home)}
     return subprocess.run(
         [command[0], *more, *command[1:]], env=environment, capture_output=True, text=True, check=False
@@ -60,7 +59,7 @@ def test_a_cache_that_is_damaged_is_no_hindrance_and_no_news(cache: Path) -> Non
 def test_another_jvm_than_the_environments_starts_without(cache: Path, tmp_path: Path) -> None:
     _named(cache).write_bytes(b"")
     other = Settings.load().model_copy(update={"java_home": tmp_path})
-    command = LocalNeo4j(Settings.load()).java_command("x", cache=aot.IMPORT)
+    command = neo4j_java.command(Settings.load(), "x", cache=aot.IMPORT)
     assert any(option.startswith("-XX:AOTCache=") for option in command)
     assert aot.options(other, aot.IMPORT, "any") == ()
 
@@ -70,6 +69,6 @@ def _named(cache: Path) -> Path:
     cache.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SPOTIFY_GRAPH_AOT_TRAINING", "1")
-        command = LocalNeo4j(Settings.load()).java_command("x", cache=aot.IMPORT)
+        command = neo4j_java.command(Settings.load(), "x", cache=aot.IMPORT)
     (option,) = (option for option in command if option.startswith("-XX:AOTCacheOutput="))
     return Path(option.partition("=")[2].removesuffix(".new"))

@@ -307,7 +307,7 @@ def test_similar_tracks_that_the_user_likes_are_the_first_reason(graph: neo4j.Dr
     """s3 is more similar, but only played; d1 is liked, but skipped more often than played."""
     first = recommend(graph, "ann").tracks[0]
     assert first.because == (
-        "because you liked So What (41 listeners of both) and Sinnerman (1,700); same artist as So What"
+        "because you like So What (41 listeners of both) and Sinnerman (1,700); same artist as So What"
     )
     assert first.evidence.seeds == (Seed("s1", "So What", True, 41), Seed("s2", "Sinnerman", True, 1700))
     assert (first.evidence.same_artist, first.evidence.same_artist_title) == ("s1", "So What")
@@ -315,7 +315,7 @@ def test_similar_tracks_that_the_user_likes_are_the_first_reason(graph: neo4j.Dr
 
 def test_a_track_that_the_user_only_plays_is_not_said_to_be_liked(graph: neo4j.Driver) -> None:
     assert because(recommend(graph, "ann"))["r2"] == (
-        "because you liked So What (1 listener of both) and play Air (5); same artist as So What"
+        "because you like So What (1 listener of both) and play Air (5); same artist as So What"
     )
 
 
@@ -554,7 +554,7 @@ def test_the_table_shows_a_row_for_each_track_and_under_it_why(installation: neo
     assert [*header.split(), because.strip()] == ["rank", *serving.COLUMNS[1:]]
     assert first.split()[:2] == ["1", "r1"]
     assert " ".join(line.strip() for line in reason[:2]) == (
-        "because you liked So What (41 listeners of both) and Sinnerman (1,700); same artist as So What"
+        "because you like So What (41 listeners of both) and Sinnerman (1,700); same artist as So What"
     )
     assert result.stderr == ""
 

@@ -80,7 +80,8 @@ def test_the_page_of_the_platforms_health_says_what_is_held_back(page: Page, pla
     page.goto(f"{platform.ui}/assets/platform_health?view=overview")
     expect(page.get_by_text("files waiting").first).to_be_visible()
     expect(page.get_by_text("1 file is held back").first).to_be_visible()
-    picture(page, "health")
+    expect(page.get_by_text("last publication").first).to_be_visible()
+    picture(page, "health", 1150)
 
 
 def _health(platform: Platform) -> str:

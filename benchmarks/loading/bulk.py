@@ -11,7 +11,9 @@ from pathlib import Path
 from benchmarks.loading import graph, process, server, staged
 from benchmarks.loading.measurement import Measurement, say
 from spotify_graph.graph_model import FACTS, NODES
+from spotify_graph.local import neo4j_java
 from spotify_graph.neo4j_io import bulk
+from spotify_graph.settings import Settings
 
 _ADMIN = "org.neo4j.cli.AdminTool"
 _HEAP = "2g"
@@ -28,8 +30,17 @@ def measure(home: Path, project: Path) -> Measurement:
     (root / "conf").mkdir(parents=True)
     (root / "conf" / "neo4j.conf").touch()
     report = f"--report-file={home / 'import.report'}"
-    command = neo4j.java_command(
-        _ADMIN, "database", "import", "full", "neo4j", *prepared, report, jvm=(f"-Xmx{_HEAP}",), say=say
+    command = neo4j_java.command(
+        Settings.load(),
+        _ADMIN,
+        "database",
+        "import",
+        "full",
+        "neo4j",
+        *prepared,
+        report,
+        jvm=(f"-Xmx{_HEAP}",),
+        say=say,
     )
     environment = os.environ | {"NEO4J_HOME": str(root), "NEO4J_CONF": str(root / "conf")}
     import_s, peak_mb = process.run(command, "bulk", java="import", environment=environment, log=home / "import.log")

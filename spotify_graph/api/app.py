@@ -134,7 +134,9 @@ def build(
         """Counts and times of requests, in Prometheus' text format."""
         return metrics.text(await run_in_threadpool(figures))
 
-    @app.get("/health", responses={})
+    app.include_router(closed)
+
+    @app.get("/health", responses=_responses())
     async def health() -> Health:
         """Whether the service runs, whatever Neo4j does."""
         return Health()
@@ -151,7 +153,6 @@ def build(
     async def described() -> HTMLResponse:
         return HTMLResponse(page.render(app.openapi()), headers=page.HEADERS)
 
-    app.include_router(closed)
     app.openapi = lambda: _described(app)  # type: ignore[method-assign]
     return app
 
@@ -180,6 +181,7 @@ def _described(app: FastAPI) -> dict[str, Any]:
         for path in document["paths"].values():
             responses = path["get"]["responses"]
             responses.pop("422", None)
+            responses["200"]["description"] = "The answer."
             for response in responses.values():
                 content = response.get("content", {})
                 if content.get("application/json", {}).get("schema", {}).get("$ref", "").endswith("/Problem"):

@@ -45,10 +45,11 @@ def _section(path: str, operation: Mapping[str, Any]) -> str:
         f"<li><code>{escape(status)}</code> {escape(response['description'])}</li>"
         for status, response in operation["responses"].items()
     )
+    asked = [parameter for parameter in operation.get("parameters", []) if parameter["in"] == "query"]
     return (
-        f"<section><h2><code>GET {escape(path)}</code></h2><p>{escape(operation['summary'])}</p>"
+        f"<section><h2><code>GET {escape(path)}</code></h2><p>{escape(operation['description'])}</p>"
         f'<form action="{escape(path.removeprefix("/"))}">'
-        + "".join(_field(parameter) for parameter in operation.get("parameters", []) if parameter["in"] == "query")
+        + "".join(map(_field, sorted(asked, key=lambda it: not it.get("required", False))))
         + f"<button>Ask</button></form><details><summary>Answers</summary><ul>{statuses}</ul></details></section>"
     )
 

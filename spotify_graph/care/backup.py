@@ -89,7 +89,7 @@ def back_up(settings: Settings, file: Path, say: Callable[[str], None]) -> Backu
             )
             with archive.writing(file, lambda: content) as writer:
                 with server.stopped(say), scratch_here(settings.lake) as folder:
-                    writer.add(_DUMP, server.dump(folder, say))
+                    writer.add(_DUMP, server.admin.dump(folder, say))
                 say("Copying the lake")
                 try:
                     for path in reach.files(lake, kept):
@@ -128,7 +128,7 @@ def restore(settings: Settings, file: Path, say: Callable[[str], None], *, repla
             dump = new / "dump" / f"{settings.neo4j_database}.dump"
             dump.parent.mkdir()
             (new / _DUMP).rename(dump)
-            server.load(dump, new / "neo4j" / "data", say)
+            server.admin.load(dump, new / "neo4j" / "data", say)
             dump.unlink()
             beside = [_IMPORTS, _HISTORY] if content.history and _has_history(settings) else [_IMPORTS]
             for name in beside:

@@ -6,7 +6,6 @@ leaves nothing stale, and no other process can be taken for it.
 
 import fcntl
 import json
-import os
 import secrets
 import shutil
 import subprocess
@@ -26,9 +25,9 @@ from pydantic import SecretStr
 
 from spotify_graph import stylesheet
 from spotify_graph.errors import UserError
-from spotify_graph.local import admin, aot, jars, store, users
+from spotify_graph.local import aot, neo4j_java, store, users
+from spotify_graph.local.admin import Admin, reason
 from spotify_graph.local.files import write_private
-from spotify_graph.local.java import java_home
 from spotify_graph.local.ports import HOST, answers, free_or_other, is_free, listens
 from spotify_graph.local.processes import identity
 from spotify_graph.settings import Settings
@@ -46,7 +45,6 @@ _POLL_S = 0.2
 _PORT_CHOICES = 3
 _MESSAGE_EVERY_S = 5.0
 _PAGE_CACHE = "512m"
-_IMPORT_OFF_HEAP = "2g"
 
 # It ends at once and leaves the server to init: nobody's child, and nobody's zombie either. In a job in the background,
 # Dagster makes this process deaf to SIGTERM, which the server would inherit; it could not be stopped any more.
@@ -56,17 +54,6 @@ signal.signal(signal.SIGTERM, signal.SIG_DFL)
 with open(sys.argv[1], "wb") as log:
     print(subprocess.Popen(sys.argv[2:], stdin=subprocess.DEVNULL, stdout=log, stderr=log).pid)
 """
-
-_JVM = (
-    # The modules that the server reaches into, as in Neo4j's own configuration template.
-    "--add-opens=java.base/java.nio=ALL-UNNAMED",
-    "--add-opens=java.base/java.io=ALL-UNNAMED",
-    "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
-    "--enable-native-access=ALL-UNNAMED",
-    "--sun-misc-unsafe-memory-access=allow",
-    "-XX:+ExitOnOutOfMemoryError",
-    "-Dfile.encoding=UTF-8",
-)
 
 
 @dataclass(frozen=True)
@@ -105,6 +92,11 @@ class LocalNeo4j:
     Args:
         settings: the installation's settings; `home` says where the server's data, logs and password are.
         heap: the Java heap, in the JVM's notation.
+
+    Attributes:
+        admin: what works on the server's files while it does not run.
+        password_file: the file that holds the password, readable by its owner only.
+        store_lock: the file that whoever has the database's files in use holds a lock of.
     """
 
     def __init__(self, settings: Settings, *, heap: str = "2g") -> None:
@@ -117,6 +109,7 @@ class LocalNeo4j:
         self._console = self._root / "logs" / "console.log"
         self._next_password_file = self._root / "password.next"
         self._first_start = self._root / "first-start"
+        self.admin = Admin(settings, self._root, heap)
         self.password_file = self._root / "password"
         self.store_lock = self._store / "store_lock"
 
@@ -179,7 +172,7 @@ class LocalNeo4j:
                 # A JVM that starts leaves a part of a machine idle.
                 self._configure(self._ports())
                 set_up = beside.submit(self._set_initial_password, say)
-                self._import(arguments, folder, say)
+                self.admin.import_full(arguments, folder, say)
                 set_up.result()
                 store.install(self._root, folder, self._settings.neo4j_database)
             self._launch(say)
@@ -197,75 +190,9 @@ class LocalNeo4j:
                 say("Stopping Neo4j")
             yield self._end()
 
-    def dump(self, folder: Path, say: Callable[[str], None]) -> Path:
-        """Writes all that the database holds into a file in a folder; the server must be `stopped`.
-
-        Raises:
-            UserError: it fails.
-        """
-        store.finish(self._root)
-        arguments = ("dump", self._settings.neo4j_database, f"--to-path={folder}")
-        self._administer_data(self._root / "data", folder, arguments, "Dumping the database", say)
-        return folder / f"{self._settings.neo4j_database}.dump"
-
-    def load(self, dump: Path, data: Path, say: Callable[[str], None]) -> None:
-        """Makes a database of what `dump` wrote, in another folder of data than the server's, which may run.
-
-        Args:
-            dump: the file, which is called as the database is.
-            data: the folder of data.
-            say: told of progress.
-
-        Raises:
-            UserError: it fails.
-        """
-        arguments = ("load", self._settings.neo4j_database, f"--from-path={dump.parent}")
-        self._administer_data(data, dump.parent, arguments, "Loading the database", say)
-
-    def _administer_data(
-        self, data: Path, folder: Path, arguments: Sequence[str], what: str, say: Callable[[str], None]
-    ) -> None:
-        conf = folder / "conf"
-        write_private(conf / "neo4j.conf", f"server.directories.data={data}\n")
-        command = self.java_command(admin.MAIN, "database", *arguments, jvm=(f"-Xmx{self._heap}",), say=say)
-        failed = f"neo4j-admin failed ({what[0].lower()}{what[1:]})"
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._administer(failed, command, conf, tick=lambda seconds: say(f"{what} ({seconds:.0f} s)"))
-        shutil.rmtree(conf)
-
     def store_parts(self) -> list[str]:
         """What of a home is the database's own: the paths within it."""
         return [f"neo4j/data/{part}/{self._settings.neo4j_database}" for part in store.PARTS]
-
-    def _import(self, arguments: Sequence[str], folder: Path, say: Callable[[str], None]) -> None:
-        conf = folder / "conf"
-        write_private(conf / "neo4j.conf", f"server.directories.data={folder / 'data'}\n")
-        command = self.java_command(
-            *(admin.MAIN, "database", "import", "full", self._settings.neo4j_database, *arguments),
-            *(f"--report-file={folder / 'import.report'}", f"--max-off-heap-memory={_IMPORT_OFF_HEAP}"),
-            jvm=(f"-Xmx{self._heap}",),
-            cache=aot.IMPORT,
-            say=say,
-        )
-        self._administer(
-            "neo4j-admin did not build the database",
-            command,
-            conf,
-            tick=lambda seconds: say(f"Building the database ({seconds:.0f} s)"),
-        )
-
-    def _administer(
-        self,
-        what: str,
-        command: list[str],
-        conf: Path,
-        log: str = "admin.log",
-        *,
-        tick: Callable[[float], None] | None = None,
-    ) -> None:
-        logs = self._root / "logs"
-        logs.mkdir(exist_ok=True)
-        admin.run(what, command, home=self._root, conf=conf, log=logs / log, tick=tick)
 
     def _end(self) -> bool:
         """Ends the server's process, if there is one."""
@@ -335,31 +262,6 @@ class LocalNeo4j:
                 raise UserError(f"Neo4j does not take another password: {error}") from None
             self._next_password_file.replace(self.password_file)
 
-    def java_command(
-        self,
-        main_class: str,
-        *arguments: str,
-        jvm: tuple[str, ...] = (),
-        cache: str | None = None,
-        say: Callable[[str], None] | None = None,
-    ) -> list[str]:
-        """Gives the command line of a main class on the server's class path, jar by jar in the lock's order.
-
-        Args:
-            main_class: the class.
-            arguments: what it is given.
-            jvm: further options of the JVM.
-            cache: which of the caches of `aot` it starts with, if any.
-            say: told of the progress of downloading missing jars.
-
-        Raises:
-            UserError: a jar cannot be fetched.
-        """
-        java = java_home(self._settings) / "bin" / "java"
-        class_path = os.pathsep.join(map(str, jars.fetch(jars.NEO4J, say)))
-        faster = aot.options(self._settings, cache, class_path, *_JVM) if cache else ()
-        return [str(java), *_JVM, *jvm, *faster, "-cp", class_path, main_class, *arguments]
-
     def _launch(self, say: Callable[[str], None]) -> None:
         # A killed server's last threads keep its store, and then its ports, for a moment.
         if not _until(lambda: not self.is_held(), _STORE_S):
@@ -385,7 +287,8 @@ class LocalNeo4j:
 
     def _spawn(self, say: Callable[[str], None]) -> int:
         """Starts the server's process and gives its id."""
-        command = self.java_command(
+        command = neo4j_java.command(
+            self._settings,
             _SERVER,
             f"--home-dir={self._root}",
             f"--config-dir={self._root / 'conf'}",
@@ -572,9 +475,7 @@ class LocalNeo4j:
         if not self.password_file.exists():
             write_private(self.password_file, secrets.token_hex(24))
         self._first_start.touch()
-        # `@file` makes the tool read its argument there: process arguments are everybody's to see.
-        command = self.java_command(admin.MAIN, "dbms", "set-initial-password", f"@{self.password_file}", say=say)
-        self._administer("Neo4j cannot be set up", command, self._root / "conf", "set-up.log")
+        self.admin.set_initial_password(self.password_file, self._root / "conf", say)
 
     def _last_error(self) -> str:
         """Why the server ended, and the log that says more."""
@@ -583,7 +484,7 @@ class LocalNeo4j:
             errors = [line.partition(mark)[2] for line in lines if mark in line]
             if errors:
                 return f"{errors[-1]} (see {self._log})"
-        return f"{admin.reason(self._console.read_text(errors='replace'))} (see {self._console})"
+        return f"{reason(self._console.read_text(errors='replace'))} (see {self._console})"
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -430,7 +430,7 @@ def _because(evidence: Evidence, genre: str | None) -> str:
 
 
 def _liked_or_played(seeds: Sequence[Seed]) -> str:
-    """Such as "because you liked A (41 listeners of both) and play B (17)"."""
+    """Such as "because you like A (41 listeners of both) and play B (17)"."""
     first, *others = seeds
     said = f"because you {_verb(first)} {first.title or first.track_id} ({_count(first.listeners, 'listener')} of both)"
     for other in others:
@@ -440,7 +440,7 @@ def _liked_or_played(seeds: Sequence[Seed]) -> str:
 
 
 def _verb(seed: Seed) -> str:
-    return "liked" if seed.liked else "play"
+    return "like" if seed.liked else "play"
 
 
 def _popular(evidence: Evidence, genre: str | None, artist: str | None) -> str:
