@@ -25,7 +25,7 @@ SECONDS = 300
 """Long, because a machine may have other things to do: nothing waits for it in vain."""
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _HOSTILE = "![x](http://127.0.0.1/x) <img src=x onerror=alert(1)> **bold**"
-_WIDTH = 1400
+_WIDTH, _HEIGHT = 1400, 900
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
-    found = browser.new_context(viewport={"width": _WIDTH, "height": 900}, timezone_id="UTC")
+    found = browser.new_context(viewport={"width": _WIDTH, "height": _HEIGHT}, timezone_id="UTC")
     found.set_default_timeout(90_000)
     expect.set_options(timeout=90_000)
     yield found
@@ -144,8 +144,9 @@ def page(context: BrowserContext) -> Iterator[Page]:
     assert not alerts
 
 
-def picture(page: Page, name: str, height: int = 900) -> None:
+def picture(page: Page, name: str, height: int = _HEIGHT) -> None:
     """Takes a picture for the documents, where those are asked for: `make pictures`."""
+    page.set_viewport_size({"width": _WIDTH, "height": max(height, _HEIGHT)})
     shot = page.screenshot(clip={"x": 0, "y": 0, "width": _WIDTH, "height": height}, animations="disabled")
     if folder := os.environ.get("SPOTIFY_GRAPH_PICTURES"):
         with Image.open(BytesIO(shot)) as image:
