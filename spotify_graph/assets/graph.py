@@ -251,7 +251,7 @@ def _stage(asset: GraphAsset) -> dg.OpDefinition:
         **inputs: LakeTable,
     ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation | dg.Output[None]]:
         with transient_errors_retried(context.retry_number, context.log):
-            entries = ledger.read(neo4j.driver, neo4j.database)
+            entries = publication.entries_of(neo4j, table)
             before = entries.get(table.asset)
             _, verdict = stage(asset, inputs, before, gates, lake.lake, spark.over)
             yield from gate.results(verdict, table.asset)
@@ -400,11 +400,11 @@ def _published_and_verified(
     What somebody else changed since the last publication is mended before, and after where only that shows it.
     """
     root = lake.root / "graph"
-    entries = ledger.read(neo4j.driver, neo4j.database)
+    entries = publication.entries_of(neo4j, table)
     publication.ends_must_hold(table, entries)
     changes = publication.mended(neo4j, table, root, entries, thorough=config.verify)
     if changes or config.verify:
-        entries = ledger.read(neo4j.driver, neo4j.database)
+        entries = publication.entries_of(neo4j, table)
     before, staged = entries.get(table.asset), lake.latest(entry_of(table))
     must_hold(table.asset, staged)
     if before and before.version == staged.name and _is_verified(before):
@@ -418,13 +418,13 @@ def _published_and_verified(
     staging_seconds = staged.record.details.get(_SECONDS, 0.0)
     yield dg.Output(GraphSnapshot(Snapshot.load(staged.path), staging_seconds, changes=changes), "result")
     # Where the content is published already, that is the version that stays.
-    entry = ledger.read(neo4j.driver, neo4j.database)[table.asset]
+    entry = publication.entries_of(neo4j, table)[table.asset]
     if entry.version != staged.name:
         stays = Version(root / table.asset / entry.version, replace(staged.record, rows=entry.rows))
         lake.put({entry_of(table): stays.save()})
     equals_snapshot, later = publication.equals_snapshot(neo4j, table, root, entry)
     if later:
-        entry = ledger.read(neo4j.driver, neo4j.database)[table.asset]
+        entry = publication.entries_of(neo4j, table)[table.asset]
     yield gate.result(equals_snapshot, table.asset)
     yield gate.result(publication.untouched(table, [*changes, *later], entry), table.asset)
 

@@ -20,15 +20,18 @@ from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.storage import Address
 
 
+def entries_of(neo4j: PlatformNeo4j, table: GraphTable) -> dict[str, Publication]:
+    """Reads the ledger's entries of a table and of the nodes that it needs, by asset."""
+    return ledger.read(neo4j.driver, neo4j.database, [it.asset for it in (table, *_ends(table))])
+
+
 def ends_must_hold(table: GraphTable, entries: Mapping[str, Publication]) -> None:
     """Makes sure that relationships are published on nodes whose own publication was verified, whoever asks.
 
     Raises:
         UserError: it was not.
     """
-    if isinstance(table, NodeType):
-        return
-    for end in dict.fromkeys((table.start.node, table.end.node)):
+    for end in _ends(table):
         entry = entries.get(end.asset)
         if entry is None or entry.status is not ledger.Status.PUBLISHED or entry.verified_at is None:
             raise UserError(
@@ -73,7 +76,7 @@ def mended(
         neo4j: the database.
         table: the table.
         root: the folder of all snapshots.
-        entries: the ledger.
+        entries: the ledger's entries of the table and of the nodes.
         thorough: look at all rows of the table, and not only for what shows at once, such as another number of them; of
             nodes, also at what models say that starts there.
 
@@ -87,14 +90,13 @@ def mended(
                 return []
         return mending.mend(neo4j.driver, neo4j.database, it, root, keep=neo4j.keep, **neo4j.pace).changes
 
-    nodes = () if isinstance(table, NodeType) else (table.start.node, table.end.node)
-    found = [changes for node in dict.fromkeys(nodes) for changes in mend(node, entries)]
+    found = [changes for node in _ends(table) for changes in mend(node, entries)]
     if found:  # what was mended in nodes may have taken relationships away
-        entries = ledger.read(neo4j.driver, neo4j.database)
+        entries = entries_of(neo4j, table)
     found += mend(table, entries, thorough=thorough)
     if isinstance(table, NodeType) and (thorough or any(changes.missing.rows for changes in found)):
         # Where nodes were mended, nothing is known any more of what models say, whichever nodes it starts at.
-        entries = ledger.read(neo4j.driver, neo4j.database)
+        entries = ledger.read(neo4j.driver, neo4j.database, [it.asset for it in RECOMMENDATIONS])
         for it in RECOMMENDATIONS:
             found += mend(it, entries, thorough=thorough and it.start.node is table)
     return found
@@ -130,6 +132,11 @@ def untouched(table: GraphTable, changes: Sequence[Changes], entry: Publication 
         entry: its entry in the ledger, or None.
     """
     return gate.untouched(table, changes, entry.kept_rows if entry else 0)
+
+
+def _ends(table: GraphTable) -> tuple[NodeType, ...]:
+    """The nodes that a table needs: none, or those at the ends of its relationships."""
+    return () if isinstance(table, NodeType) else tuple(dict.fromkeys((table.start.node, table.end.node)))
 
 
 def _last_forgotten(lake: Lake) -> datetime | None:

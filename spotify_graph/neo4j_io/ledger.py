@@ -171,18 +171,19 @@ class Claim:
         return found
 
 
-def read(driver: Driver, database: str) -> dict[str, Publication]:
+def read(driver: Driver, database: str, assets: Collection[str] | None = None) -> dict[str, Publication]:
     """Reads the ledger.
 
     Args:
         driver: a driver of the server.
         database: the database.
+        assets: whose entries, or None for all.
 
     Returns:
         The entries by asset; none where nothing was ever published.
     """
     with driver.session(database=database) as session:
-        return transaction.read(session, _entries)
+        return transaction.read(session, _entries, assets)
 
 
 def entry(driver: Driver, database: str, asset: str) -> Publication | None:
