@@ -45,7 +45,7 @@ def answer(status: HTTPStatus, detail: str, fix: str, headers: Mapping[str, str]
 def answer_all(app: FastAPI) -> None:
     """Has an application answer whatever goes wrong in it with a problem."""
     for error, handle in {
-        RequestValidationError: _unfit,
+        RequestValidationError: _invalid,
         UsageError: _usage,
         NotFoundError: _not_found,
         NotReadyError: _not_ready,
@@ -60,7 +60,7 @@ def answer_all(app: FastAPI) -> None:
         app.add_exception_handler(error, handle)
 
 
-async def _unfit(request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 it is registered for these
     known = [it["name"] for it in _parameters(request)]
     found = []
