@@ -127,8 +127,11 @@ class Host:
             command: another command than the service's.
             variables: what differs in its environment.
         """
-        if not any(place.is_relative_to("/tmp") for place in (ROOT, Path(sys.prefix))):  # noqa: S108
-            hidden = [*hidden, Path("/tmp")]  # noqa: S108 it is the containers' own
+        its_own = Path("/tmp")  # noqa: S108 a container's
+        if ours := [place for place in (ROOT, Path(sys.prefix)) if place.is_relative_to(its_own)]:
+            writable, readable = [its_own, *writable], [*readable, *ours]
+        else:
+            hidden = [*hidden, its_own]
         with (self.logs / f"{name or service}.log").open("ab") as log:
             process = subprocess.Popen(
                 contained(command or self.command(service)),
