@@ -1,9 +1,9 @@
 """What one more file costs, against a full rebuild: `make bench-incremental`.
 
 One process, one local Neo4j in a temporary home, and no models. The first load warms both up and is not counted. Then
-files are taken in, one after the other: of the newest two days, and of all days; one is replaced, and those of the newest
-days are forgotten. Then, with --up, files land under `spotify-graph up`, which has done nothing for a minute before. In
-the end everything is built from scratch in a new home and an empty database.
+files are taken in, one after the other: of the newest two days, and of all days; one is replaced, and those of the
+newest days are forgotten. Then, with --up, files land under `spotify-graph up`, which has done nothing for a minute
+before. In the end everything is built from scratch in a new home and an empty database.
 """
 
 import argparse
