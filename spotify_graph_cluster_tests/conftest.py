@@ -245,6 +245,22 @@ class Platform:
             for run in found["runsOrError"]["results"]
         ]
 
+    def failures(self) -> list[str]:
+        """What the runs that failed say of it, by job and step."""
+        failure = "... on ExecutionStepFailureEvent { stepKey error { message causes { message } } }"
+        unstarted = "... on RunFailureEvent { message error { message causes { message } } }"
+        query = (
+            "query ($run: ID!) { runOrError(runId: $run) { ... on Run { eventConnection { events {"
+            f" __typename {failure} {unstarted} }} }} }} }}"
+        )
+        return [
+            f"{run['jobName']}: {event}"
+            for run in self.runs()
+            if run["status"] == "FAILURE"
+            for event in self.ask(query, run=run["runId"])["runOrError"]["eventConnection"]["events"]
+            if len(event) > 1
+        ]
+
     def metadata(self, asset: str) -> dict[str, Any]:
         """What the page of an asset shows of its latest materialization; empty without one."""
         latest = (

@@ -58,8 +58,7 @@ def test_what_lands_is_taken_in_on_the_cluster_and_the_graph_equals_the_independ
     assert made.returncode == 0, made.stderr
     until(lambda: is_published(platform), "the graph lacks something")
     holds_what_is_promised(cluster)
-    # Models may be asked for by now.
-    assert {run["status"] for run in platform.runs()} - {"QUEUED", "STARTING", "STARTED"} == {"SUCCESS"}
+    assert platform.failures() == []
     # All of the lake is at its address, and Spark's workers have written there.
     assert not (cluster.driver_home / "lake").exists()
     entries = {storage.relative(file, storage.at(cluster.lake)).split("/")[0] for file in lake_files(cluster)}
