@@ -36,6 +36,7 @@ from spotify_graph.lake.lake import Lake
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import ledger
 from spotify_graph.resources.neo4j import connect
+from spotify_graph.run_report import RunReport
 from spotify_graph.settings import Settings
 
 NO_MODELS = "not (group:evaluation or group:recommendations)"
@@ -100,9 +101,10 @@ def _measured(root: Path, sizes: argparse.Namespace) -> dict[str, object]:
         found |= {"many_first_s": round(mean(each[:tenth]), 2), "many_last_s": round(mean(each[-tenth:]), 2)}
         found["many_longest_s"] = max(each)
         found["lake_files"] = _count_of_files(home / "lake")
-        with connect(Settings.load()) as driver:
-            published = [it.version for it in ledger.read(driver, Settings.load().neo4j_database).values()]
-        cleaning.clean(Lake(Settings.load().lake), datetime.now(UTC) + timedelta(days=2), published)
+        settings = Settings.load()
+        with connect(settings) as driver:
+            published = [it.version for it in ledger.read(driver, settings.neo4j_database).values()]
+        cleaning.clean(Lake(settings.lake), datetime.now(UTC) + timedelta(days=2), published)
         found["lake_files_after_cleaning"] = _count_of_files(home / "lake")
     if sizes.up:
         found |= _under_up(home, logs)
@@ -154,7 +156,7 @@ def _under_up(home: Path, logs: "_Logs") -> dict[str, object]:
     return {"up_idle_share_of_a_core": round(idle, 4), "up_landed_to_graph_s": seconds}
 
 
-def _forget(file: str) -> runs.RunReport:
+def _forget(file: str) -> RunReport:
     return runs.forget(Settings.load(), file, _say, lambda _what: None)[1]
 
 
@@ -226,7 +228,7 @@ class _Logs:
         whole.replace(file)
 
 
-def _seconds(home: Path, do: Callable[[], runs.RunReport]) -> float:
+def _seconds(home: Path, do: Callable[[], RunReport]) -> float:
     """How long it takes, in a home."""
     os.environ |= {"SPOTIFY_GRAPH_HOME": str(home), "DAGSTER_HOME": str(home / "dagster")}
     started = time.monotonic()
@@ -236,7 +238,7 @@ def _seconds(home: Path, do: Callable[[], runs.RunReport]) -> float:
     return round(time.monotonic() - started, 2)
 
 
-def _materialize() -> runs.RunReport:
+def _materialize() -> RunReport:
     return runs.materialize(Settings.load(), NO_MODELS, _say, lambda _what: None)
 
 

@@ -1,11 +1,10 @@
 """Runs that the command line makes: assets materialized in this process, recorded in the Dagster instance."""
 
-import logging
 import os
 import shutil
 import warnings
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from shlex import quote
@@ -14,9 +13,8 @@ from typing import Any
 from uuid import uuid4
 
 import dagster as dg
-from dagster import DagsterEventType, EventLogEntry
 
-from spotify_graph import first_load, markdown
+from spotify_graph import first_load
 from spotify_graph.automation import accept as accepting
 from spotify_graph.automation import health, held_back, orphans
 from spotify_graph.automation.exports import take_lying
@@ -36,39 +34,13 @@ from spotify_graph.lake.preparation import prepare
 from spotify_graph.local import locks
 from spotify_graph.resources.neo4j import connect
 from spotify_graph.resources.spark import SparkResource
+from spotify_graph.run_report import NAMED, RunReport, Watcher, unseen
 from spotify_graph.settings import PACKAGE, Settings
 from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable
 
-_NAMED = 5
-"""How many assets or files a line names."""
-_WRITTEN = ("inserted", "changed", "deleted")
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _HELD_BACK = {"refused", "invalid name"}
 _UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
-
-
-def _unseen(_done: int, _total: int) -> None:
-    """Shows no progress."""
-
-
-@dataclass(frozen=True)
-class RunReport:
-    """How a run ended.
-
-    Attributes:
-        failures: for each asset that failed, one line that says why.
-        held_back: for each file and version that a gate keeps out, one line that says why.
-        written: for each asset of the graph that was written to, how many rows were inserted, changed and deleted.
-    """
-
-    failures: tuple[str, ...]
-    held_back: tuple[str, ...]
-    written: Mapping[str, Mapping[str, int]]
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything that was asked for is done, with nothing held back."""
-        return not self.failures and not self.held_back
 
 
 def instance(settings: Settings) -> dg.DagsterInstance:
@@ -105,7 +77,7 @@ def materialize(
     selection: str,
     say: Callable[[str], None],
     working: Callable[[str], None],
-    progress: Callable[[int, int], None] = _unseen,
+    progress: Callable[[int, int], None] = unseen,
     *,
     rebuild: bool = False,
     discard_additions: bool = False,
@@ -169,8 +141,8 @@ def _materialize(
     files = files_of(listing, settings)
     others = [f"{it.file} is not taken in: {it.reason}" for it in listing.others]
     if not files:
-        more = [f"and {len(others) - _NAMED} more"] if len(others) > _NAMED else []
-        lying = "".join(f"; {line}" for line in [*others[:_NAMED], *more])
+        more = [f"and {len(others) - NAMED} more"] if len(others) > NAMED else []
+        lying = "".join(f"; {line}" for line in [*others[:NAMED], *more])
         raise UserError(
             f"no {TRACKS.pattern} and no {USER_EVENTS.pattern} in {settings.landing}: put the logs there,"
             f" set SPOTIFY_GRAPH_LANDING, or make some with `spotify-graph generate`{lying}"
@@ -179,7 +151,7 @@ def _materialize(
         file for file in files if by_file[file.table.name] and (file.pending or (not rest and file.look and file.entry))
     ]
     total = sum(len(by_file[file.table.name]) for file in todo) + len(rest)
-    watcher = _Watcher(say, working, total, progress)
+    watcher = Watcher(say, working, total, progress)
     for file in (file for file in files if file.look and by_file[file.table.name]):
         if file.state in _HELD_BACK and file not in todo:
             watcher.held_back.append(f"{file.name}: {file.note}")
@@ -212,7 +184,7 @@ def _materialize(
 
 
 def _build(
-    defs: dg.Definitions, dagster: dg.DagsterInstance, rest: set[dg.AssetKey], watcher: "_Watcher", *, rebuild: bool
+    defs: dg.Definitions, dagster: dg.DagsterInstance, rest: set[dg.AssetKey], watcher: Watcher, *, rebuild: bool
 ) -> set[dg.AssetKey]:
     """Materializes what the graph is computed from, and builds the database. Gives the assets that are left to do."""
     before = rest & _upstream(defs, _graph())
@@ -220,7 +192,7 @@ def _build(
         return set()
     run_id = str(uuid4())
     # Where it fails, the assets are materialized all the same, and they fail with what is a failure for the user.
-    dagster.add_event_listener(run_id, _Watcher(watcher.say, watcher.working, total=0))
+    dagster.add_event_listener(run_id, Watcher(watcher.say, watcher.working, total=0))
     job = defs.resolve_job_def(first_load.first_load.name)
     log_run(dagster, job, run_id)
     result = job.execute_in_process(
@@ -244,7 +216,7 @@ def forget(
     file: str,
     say: Callable[[str], None],
     working: Callable[[str], None],
-    progress: Callable[[int, int], None] = _unseen,
+    progress: Callable[[int, int], None] = unseen,
 ) -> tuple[Entry, RunReport]:
     """Takes a file's contribution out of the lake, and then out of the graph.
 
@@ -280,7 +252,7 @@ def forget(
         if not lake.find("recommendation_evaluation"):
             # Models that nobody asked for yet hold nothing of the file.
             rest -= _selected(defs, "group:evaluation or group:recommendations")
-        watcher = _Watcher(say, working, len(rest), progress)
+        watcher = Watcher(say, working, len(rest), progress)
         with SparkResource.from_settings(settings).held():
             _run(defs, dagster, rest, watcher)
     assert entry  # noqa: S101 it was found above
@@ -291,7 +263,7 @@ def recompute(
     settings: Settings,
     say: Callable[[str], None],
     working: Callable[[str], None],
-    progress: Callable[[int, int], None] = _unseen,
+    progress: Callable[[int, int], None] = unseen,
     *,
     models: bool,
     rebuild: bool,
@@ -318,7 +290,7 @@ def recompute(
         rest -= _selected(defs, "group:evaluation or group:recommendations")
         config = {}
     todo = [file for file in look(settings) if file.pending and file.name in take_in]
-    watcher = _Watcher(say, working, len(rest) + sum(len(_by_file(file.table)) for file in todo), progress)
+    watcher = Watcher(say, working, len(rest) + sum(len(_by_file(file.table)) for file in todo), progress)
     with SparkResource.from_settings(settings).held(), instance(settings) as dagster:
         _take_in(defs, dagster, todo, {table.name: _by_file(table) for table in KINDS}, watcher)
         if rebuild:
@@ -348,7 +320,7 @@ def run_job(
     name: str,
     say: Callable[[str], None],
     working: Callable[[str], None],
-    progress: Callable[[int, int], None] = _unseen,
+    progress: Callable[[int, int], None] = unseen,
 ) -> tuple[dg.ExecuteInProcessResult, RunReport]:
     """Runs a job of assets that a schedule runs as well. Whose turn it is, is the caller's to see to.
 
@@ -370,7 +342,7 @@ def run_job(
         pass
     with SparkResource.from_settings(settings).held(), instance(settings) as dagster:
         job = defs.resolve_job_def(name)
-        watcher = _Watcher(say, working, sum(1 for _ in job.asset_layer.executable_asset_keys), progress)
+        watcher = Watcher(say, working, sum(1 for _ in job.asset_layer.executable_asset_keys), progress)
         dagster.add_event_listener(run_id, watcher)
         log_run(dagster, job, run_id)
         result = job.execute_in_process(
@@ -436,7 +408,7 @@ def _take_in(
     dagster: dg.DagsterInstance,
     files: Iterable[LandedFile],
     by_file: Mapping[str, set[dg.AssetKey]],
-    watcher: "_Watcher",
+    watcher: Watcher,
 ) -> None:
     """Takes in landed files, by the runs that the sensor would ask for."""
     ingests = [Ingest.of(file) for file in files]
@@ -451,7 +423,7 @@ def _take_in(
 
 
 def _run_of_many(
-    defs: dg.Definitions, dagster: dg.DagsterInstance, watcher: "_Watcher", run: IngestMany
+    defs: dg.Definitions, dagster: dg.DagsterInstance, watcher: Watcher, run: IngestMany
 ) -> set[str | None]:
     """Takes in files by one run; the files that it did not leave out."""
     run_id, watcher.file = str(uuid4()), None
@@ -472,7 +444,7 @@ def _run(
     defs: dg.Definitions,
     dagster: dg.DagsterInstance,
     keys: set[dg.AssetKey],
-    watcher: "_Watcher",
+    watcher: Watcher,
     ingest: Ingest | None = None,
     config: Mapping[str, Any] = MappingProxyType({}),
 ) -> bool:
@@ -499,91 +471,6 @@ def _run(
     if not result.success and not watcher.failures and not watcher.held_back:
         watcher.failures.append(_unstarted(run_id))
     return result.success
-
-
-class _Watcher:
-    """Turns a run's events into lines."""
-
-    def __init__(
-        self,
-        say: Callable[[str], None],
-        working: Callable[[str], None],
-        total: int,
-        progress: Callable[[int, int], None] = _unseen,
-    ) -> None:
-        self.say = say
-        self.working = working
-        self._total = total
-        self._progress = progress
-        self._done = 0
-        self.file: str | None = None
-        self.failures: list[str] = []
-        self.held_back: list[str] = []
-        self.written: dict[str, dict[str, int]] = {}
-
-    def report(self) -> RunReport:
-        """What was seen."""
-        return RunReport(tuple(self.failures), tuple(self.held_back), self.written)
-
-    def pass_over(self, keys: set[dg.AssetKey]) -> None:
-        """Counts the assets that a run left as they were, such as those that follow a file that is refused."""
-        if keys:
-            self._count(len(keys))
-            names = sorted(key.to_user_string() for key in keys)
-            what = ", ".join(names) if len(names) <= _NAMED else f"{len(names)} assets"
-            self.say(f"[{self._done:>2}/{self._total}]  {what}{f' {self.file}' if self.file else ''}: left as before")
-
-    def __call__(self, entry: EventLogEntry) -> None:
-        event = entry.dagster_event
-        if event is None:
-            if entry.level == logging.INFO and entry.step_key:
-                self.say(f"         {entry.step_key}: {entry.user_message}")
-            return
-        match event.event_type:
-            case DagsterEventType.STEP_START:
-                self.working(str(entry.step_key))
-            case DagsterEventType.ASSET_MATERIALIZATION:
-                self._count(1)
-                materialization = event.step_materialization_data.materialization
-                shown: dict[str, Any] = {name: value.value for name, value in materialization.metadata.items()}
-                written = {name: shown[name] for name in _WRITTEN if shown.get(name)}
-                if written:
-                    self.written[materialization.asset_key.to_user_string()] = written
-                line = _materialized(materialization.asset_key, materialization.partition, shown)
-                self.say(f"[{self._done:>2}/{self._total}]  {line}")
-            case DagsterEventType.ASSET_CHECK_EVALUATION:
-                evaluation = event.asset_check_evaluation_data
-                if not evaluation.passed:
-                    asset = evaluation.asset_key.to_user_string()
-                    found = markdown.unescaped(evaluation.description or "did not pass")
-                    line = f"{asset}, check {evaluation.check_name}: {found}"
-                    if evaluation.severity != dg.AssetCheckSeverity.ERROR:
-                        self.say(f"warning: {line}")
-                    elif evaluation.partition is None:  # else the step says it
-                        self.held_back.append(line)
-            case DagsterEventType.STEP_FAILURE if error := event.step_failure_data.error:
-                self._failed(str(entry.step_key), error)
-            case DagsterEventType.RUN_FAILURE if event.job_failure_data.error and not (self.failures or self.held_back):
-                self.failures.append(cause_of(event.job_failure_data.error))
-
-    def _count(self, assets: int) -> None:
-        self._done += assets
-        self._progress(self._done, self._total)
-
-    def _failed(self, step: str, error: Any) -> None:
-        if error.cls_name == held_back.FileRefused.__name__:
-            self.held_back.append(cause_of(error))
-        elif error.cls_name != "DagsterAssetCheckFailedError":  # a gate that failed is in held_back already
-            what = f"{step}, {self.file}" if self.file else step
-            self.failures.append(f"{what}: {cause_of(error)}")
-
-
-def _materialized(key: dg.AssetKey, partition: str | None, metadata: Mapping[str, Any]) -> str:
-    rows = metadata.get("dagster/row_count")
-    seconds = f"{metadata['seconds']:>6.1f} s" if "seconds" in metadata else ""
-    written = ", ".join(f"{metadata[what]:,} {what}" for what in _WRITTEN if what in metadata)
-    name = f"{key.to_user_string()}" + (f" {partition}" if partition else "")
-    return f"{name:<18}{rows if rows is not None else '':>12,} rows {seconds}  {written}".rstrip()
 
 
 def _first_line(error: object) -> str:

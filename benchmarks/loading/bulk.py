@@ -30,18 +30,8 @@ def measure(home: Path, project: Path) -> Measurement:
     (root / "conf").mkdir(parents=True)
     (root / "conf" / "neo4j.conf").touch()
     report = f"--report-file={home / 'import.report'}"
-    command = neo4j_java.command(
-        Settings.load(),
-        _ADMIN,
-        "database",
-        "import",
-        "full",
-        "neo4j",
-        *prepared,
-        report,
-        jvm=(f"-Xmx{_HEAP}",),
-        say=say,
-    )
+    arguments = ("database", "import", "full", "neo4j", *prepared, report)
+    command = neo4j_java.command(Settings.load(), _ADMIN, *arguments, jvm=(f"-Xmx{_HEAP}",), say=say)
     environment = os.environ | {"NEO4J_HOME": str(root), "NEO4J_CONF": str(root / "conf")}
     import_s, peak_mb = process.run(command, "bulk", java="import", environment=environment, log=home / "import.log")
     say(f"bulk: imported in {import_s:.1f} s")

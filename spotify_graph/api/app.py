@@ -136,7 +136,7 @@ def build(
 
     app.include_router(closed)
 
-    @app.get("/health", responses=_responses())
+    @app.get("/health")
     async def health() -> Health:
         """Whether the service runs, whatever Neo4j does."""
         return Health()

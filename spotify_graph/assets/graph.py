@@ -418,13 +418,13 @@ def _published_and_verified(
     staging_seconds = staged.record.details.get(_SECONDS, 0.0)
     yield dg.Output(GraphSnapshot(Snapshot.load(staged.path), staging_seconds, changes=changes), "result")
     # Where the content is published already, that is the version that stays.
-    entry = publication.entries_of(neo4j, table)[table.asset]
+    entry = ledger.read(neo4j.driver, neo4j.database, [table.asset])[table.asset]
     if entry.version != staged.name:
         stays = Version(root / table.asset / entry.version, replace(staged.record, rows=entry.rows))
         lake.put({entry_of(table): stays.save()})
     equals_snapshot, later = publication.equals_snapshot(neo4j, table, root, entry)
     if later:
-        entry = publication.entries_of(neo4j, table)[table.asset]
+        entry = ledger.read(neo4j.driver, neo4j.database, [table.asset])[table.asset]
     yield gate.result(equals_snapshot, table.asset)
     yield gate.result(publication.untouched(table, [*changes, *later], entry), table.asset)
 

@@ -329,7 +329,7 @@ def _verified(
     table: GraphTable, neo4j: PlatformNeo4j, root: Address, changes: Sequence[Changes]
 ) -> Iterator[dg.AssetCheckResult]:
     """The checks of what the database holds of a table, in which these changes were mended so far."""
-    entry = ledger.read(neo4j.driver, neo4j.database)[table.asset]
+    entry = ledger.read(neo4j.driver, neo4j.database, [table.asset])[table.asset]
     equals_snapshot, later = publication.equals_snapshot(neo4j, table, root, entry)
     yield gate.result(equals_snapshot, table.asset)
     yield gate.result(publication.untouched(table, [*changes, *later], entry), table.asset)

@@ -42,7 +42,7 @@ from spotify_graph.times import utc
 from spotify_graph.transforms.landing import USER_EVENTS
 
 if TYPE_CHECKING:
-    from spotify_graph.runs import RunReport
+    from spotify_graph.run_report import RunReport
 
 _DATABASE = "neo4j/data"
 """What of a home is the database's: no file of it is text."""

@@ -23,7 +23,7 @@ from spotify_graph.neo4j_io import ledger
 from spotify_graph.neo4j_io.ledger import Publication, Status
 from spotify_graph.neo4j_io.staging import Snapshot
 from spotify_graph.resources.neo4j import connect
-from spotify_graph.runs import RunReport
+from spotify_graph.run_report import RunReport
 from spotify_graph.settings import Settings
 
 COLUMNS = ("table", "rows", "found", "done", "equal")

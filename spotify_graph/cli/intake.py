@@ -24,7 +24,7 @@ from spotify_graph.storage import Address
 if TYPE_CHECKING:
     from spotify_graph.care.forgetting import Forgotten
     from spotify_graph.queries import Rows
-    from spotify_graph.runs import RunReport
+    from spotify_graph.run_report import RunReport
 
 _SHORT = ("ranked by", "recall@10", "recall@100", "ndcg@10", "ndcg@100", "share of oracle")
 """What is shown of an evaluation where there is no room for all of it."""

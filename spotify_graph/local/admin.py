@@ -76,12 +76,11 @@ class Admin:
         failed = "neo4j-admin failed (loading the database)"
         self._on_data(data, dump.parent, arguments, failed, "Loading the database", say)
 
-    def set_initial_password(self, password_file: Path, conf: Path, say: Callable[[str], None]) -> None:
-        """Gives the server the password that it has from its first start on.
+    def set_initial_password(self, password_file: Path, say: Callable[[str], None]) -> None:
+        """Gives the server, which is configured, the password that it has from its first start on.
 
         Args:
             password_file: the file that holds it.
-            conf: the folder of the server's configuration.
             say: told of the progress of downloading missing jars.
 
         Raises:
@@ -90,7 +89,7 @@ class Admin:
         # `@file` makes the tool read its argument there: process arguments are everybody's to see.
         arguments = ("dbms", "set-initial-password", f"@{password_file}")
         command = neo4j_java.command(self._settings, _MAIN, *arguments, say=say)
-        self._run(command, conf, "Neo4j cannot be set up", "set-up.log")
+        self._run(command, self._root / "conf", "Neo4j cannot be set up", "set-up.log")
 
     def _on_data(
         self,

@@ -475,7 +475,7 @@ class LocalNeo4j:
         if not self.password_file.exists():
             write_private(self.password_file, secrets.token_hex(24))
         self._first_start.touch()
-        self.admin.set_initial_password(self.password_file, self._root / "conf", say)
+        self.admin.set_initial_password(self.password_file, say)
 
     def _last_error(self) -> str:
         """Why the server ended, and the log that says more."""
