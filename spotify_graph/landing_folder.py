@@ -23,7 +23,7 @@ from spotify_graph import storage
 from spotify_graph.errors import UserError
 from spotify_graph.storage import Address
 from spotify_graph.transforms import landing
-from spotify_graph.transforms.landing import is_passed_over, shown_name, table_of
+from spotify_graph.transforms.landed_files import is_passed_over, path_fault, shown_name, table_of
 
 _TRIES = 3
 _TIMES = ("LastModified", "mtime", "updated", "last_modified", "modified", "created")
@@ -242,7 +242,7 @@ def copy(folder: Address, path: str, to: Path) -> str | None:
     """
     if isinstance(folder, Path):
         return landing.copy_landed(folder / path, folder, to)
-    if fault := landing.path_fault(path):
+    if fault := path_fault(path):
         return fault
     for _ in range(_TRIES):
         before = look(folder, path)

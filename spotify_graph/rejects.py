@@ -13,7 +13,7 @@ from spotify_graph.lake.intake import KINDS, REFUSED_ROWS, Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import Version
 from spotify_graph.transforms.cleaning import EVENT_REASONS, TRACK_REASONS
-from spotify_graph.transforms.landing import shown_name
+from spotify_graph.transforms.landed_files import shown_name
 
 COLUMNS = ("file", "line", "reasons", "raw")
 REASONS = tuple(dict.fromkeys((*EVENT_REASONS, *TRACK_REASONS)))

@@ -36,7 +36,7 @@ from spotify_graph.resources.neo4j import connect
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.run_report import NAMED, RunReport, Watcher, unseen
 from spotify_graph.settings import PACKAGE, Settings
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS, LandedTable
 
 _SILENT = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 _HELD_BACK = {"refused", "invalid name"}

@@ -9,7 +9,8 @@ from spotify_graph.automation.ingest import FAILED_RUNS, LIMIT, MANY, Attempts, 
 from spotify_graph.automation.landed import LandedFile
 from spotify_graph.automation.tags import ATTEMPT_TAG, CODE_TAG, DIGEST_TAG, FILE_TAG, FILES_TAG
 from spotify_graph.landing_folder import Look
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, BadFile
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS
+from spotify_graph.transforms.landing import BadFile
 
 FILE = "user_events_1.csv"
 

@@ -7,7 +7,7 @@ import pytest
 
 from spotify_graph.automation.landing_watch import looks_from_json, looks_to_json, settled
 from spotify_graph.landing_folder import Look
-from spotify_graph.transforms.landing import table_of
+from spotify_graph.transforms.landed_files import table_of
 
 FILE = "user_events_1.csv"
 # Written at second 100, and nothing was done to it since.

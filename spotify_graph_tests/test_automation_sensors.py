@@ -23,7 +23,8 @@ from spotify_graph.lake.verdicts import Finding, Verdict
 from spotify_graph.lake.versions import Content, MadeFrom, Record
 from spotify_graph.settings import Settings
 from spotify_graph.storage import Address
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, digest
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS, LandedTable
+from spotify_graph.transforms.landing import digest
 from spotify_graph_tests.edited import an_edit  # noqa: F401 the fixture `edit`
 from spotify_graph_tests.stand_ins import (
     definitions,

@@ -26,7 +26,8 @@ from spotify_graph.transforms.cleaning import (
     rejected,
     with_placeholders,
 )
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, raw_schema, read_landed
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS, LandedTable
+from spotify_graph.transforms.landing import raw_schema, read_landed
 from spotify_graph.transforms.names import SEVERAL
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)

@@ -23,19 +23,15 @@ from spotify_graph.errors import UserError
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.settings import PLACEHOLDERS, Settings
 from spotify_graph.transforms import cleaning
-from spotify_graph.transforms.landing import (
+from spotify_graph.transforms.landed_files import (
     TRACKS,
     LandedTable,
-    copy_landed,
-    digest,
-    inspect,
     is_being_written,
-    read_landed,
     table_of,
-    unknown_columns,
     unmatched_fault,
     unmatched_in_folder_fault,
 )
+from spotify_graph.transforms.landing import copy_landed, digest, inspect, read_landed, unknown_columns
 from spotify_graph_tests.hostile_files import (
     CATALOGUE,
     GROUPS,

@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from spotify_graph.cli import main
 from spotify_graph.imports.meaning import name_id
-from spotify_graph.transforms.landing import name_fault
+from spotify_graph.transforms.landed_files import name_fault
 from spotify_graph_tests.histories import (
     ACCOUNT,
     IP,

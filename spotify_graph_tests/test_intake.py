@@ -13,7 +13,7 @@ from spotify_graph.lake.manifest import Forgotten
 from spotify_graph.lake.verdicts import Finding, Verdict
 from spotify_graph.lake.versions import Content, MadeFrom, Record, Version
 from spotify_graph.settings import Settings
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS, LandedTable
 
 PASSED = Verdict((Finding("few_rejected", True, True, "none"), Finding("recent", False, False, "old")))
 REFUSED = Verdict((Finding("few_rejected", False, True, "far too many", {"sample": ["a\\n"]}),))

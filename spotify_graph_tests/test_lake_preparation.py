@@ -12,7 +12,7 @@ from spotify_graph.errors import UserError
 from spotify_graph.lake.intake import Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.preparation import prepare
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS
 
 PASSED: dict[str, Any] = {"findings": [], "accepted": None}
 FINDING = {"check": "few", "passed": False, "blocking": True, "description": "too many", "details": {}}

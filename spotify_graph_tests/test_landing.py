@@ -15,16 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from spotify_graph.transforms.landing import (
-    TRACKS,
-    USER_EVENTS,
-    LandedTable,
-    digest,
-    inspect,
-    raw_text,
-    read_landed,
-    unknown_columns,
-)
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS, LandedTable
+from spotify_graph.transforms.landing import digest, inspect, raw_text, read_landed, unknown_columns
 
 AWKWARD_NAMES = [
     "user_events[1].csv",

@@ -15,7 +15,7 @@ from spotify_graph.automation.landed import Listing, listed
 from spotify_graph.automation.landing_watch import settled
 from spotify_graph.errors import UserError
 from spotify_graph.settings import Settings
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, check_name, key_of, path_fault, path_of, table_of
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS, check_name, key_of, path_fault, path_of, table_of
 
 ANY_PATHS = st.text("ab=/.-_~%\\ é\n\0", max_size=24) | st.lists(st.text(max_size=6), max_size=4).map("/".join)
 GOOD_NAMES = st.text(string.ascii_letters + string.digits + "-_.", min_size=1, max_size=9)

@@ -20,15 +20,8 @@ from spotify_graph.settings import PLACEHOLDERS
 from spotify_graph.transforms import cleaning, graph_tables, popularity
 from spotify_graph.transforms.interactions import DEVICE_KEYS, distinct, interactions
 from spotify_graph.transforms.interactions import counted as counted_by
-from spotify_graph.transforms.landing import (
-    TRACKS,
-    USER_EVENTS,
-    LandedTable,
-    inspect,
-    raw_schema,
-    raw_text,
-    read_landed,
-)
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS, LandedTable
+from spotify_graph.transforms.landing import inspect, raw_schema, raw_text, read_landed
 from spotify_graph_tests import oracle
 
 NOW = datetime(2024, 6, 1, 12, tzinfo=UTC)

@@ -17,8 +17,9 @@ from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.resources import neo4j as resource
 from spotify_graph.resources.neo4j import PlatformNeo4j
 from spotify_graph.settings import Settings
-from spotify_graph.transforms.landing import TRACKS as LANDED_TRACKS
-from spotify_graph.transforms.landing import USER_EVENTS, digest
+from spotify_graph.transforms.landed_files import TRACKS as LANDED_TRACKS
+from spotify_graph.transforms.landed_files import USER_EVENTS
+from spotify_graph.transforms.landing import digest
 from spotify_graph_tests.edited import an_edit  # noqa: F401 the fixture `edit`
 from spotify_graph_tests.platform import Platform, without_a_graph
 

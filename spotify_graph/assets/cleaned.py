@@ -33,7 +33,8 @@ from spotify_graph.resources.lake import LakeResource, LandingFolder
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.tasks import events as of_events
 from spotify_graph.transforms import cleaning
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, raw_schema
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS
+from spotify_graph.transforms.landing import raw_schema
 
 BY_DAY = "events by day"
 """The name under which the page of an asset shows them."""

@@ -32,7 +32,7 @@ from spotify_graph.resources.lake import LakeResource
 from spotify_graph.resources.spark import SparkResource
 from spotify_graph.tasks import interactions as counting
 from spotify_graph.transforms import cleaning, popularity
-from spotify_graph.transforms.landing import USER_EVENTS
+from spotify_graph.transforms.landed_files import USER_EVENTS
 
 _INTERACTIONS = (
     *IDS,

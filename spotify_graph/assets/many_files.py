@@ -19,7 +19,7 @@ from spotify_graph.lake.versions import Version
 from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource, LandingFolder
 from spotify_graph.resources.spark import SparkResource
-from spotify_graph.transforms.landing import USER_EVENTS, check_name
+from spotify_graph.transforms.landed_files import USER_EVENTS, check_name
 
 AT_ONCE = 50
 """How many files the lake and Dagster are told of at once: so many are done again at most where a run is killed."""

@@ -29,18 +29,8 @@ from spotify_graph.resources.gates import Gates
 from spotify_graph.resources.lake import LakeResource, LandingFolder
 from spotify_graph.storage import Address
 from spotify_graph.transforms import cleaning
-from spotify_graph.transforms.landing import (
-    TRACKS,
-    USER_EVENTS,
-    BadFile,
-    LandedTable,
-    check_name,
-    inspect,
-    path_of,
-    raw_schema,
-    read_landed,
-    unknown_columns,
-)
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS, LandedTable, check_name, path_of
+from spotify_graph.transforms.landing import BadFile, inspect, raw_schema, read_landed, unknown_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -15,7 +15,7 @@ from spotify_graph.imports.dropped import Dropped, Seen, dropped
 from spotify_graph.imports.report import Report
 from spotify_graph.settings import Settings
 from spotify_graph.storage import Address
-from spotify_graph.transforms.landing import is_being_written, table_of
+from spotify_graph.transforms.landed_files import is_being_written, table_of
 
 
 class ImportConfig(dg.Config):

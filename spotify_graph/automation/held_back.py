@@ -11,7 +11,7 @@ from spotify_graph.lake.intake import KINDS, Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import Version
 from spotify_graph.storage import Address
-from spotify_graph.transforms.landing import key_of, path_fault, path_of, shown_name, table_of
+from spotify_graph.transforms.landed_files import key_of, path_fault, path_of, shown_name, table_of
 
 ASSET = "held_back_files"
 """The asset's key. No run computes it: whoever refuses a file or lets one in reports it."""

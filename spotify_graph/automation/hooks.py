@@ -14,7 +14,7 @@ from spotify_graph.automation.failures import cause_of
 from spotify_graph.lake.intake import FailedIntake, Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.settings import Settings
-from spotify_graph.transforms.landing import LandedTable, path_of
+from spotify_graph.transforms.landed_files import LandedTable, path_of
 
 
 def recorded_with_its_file(table: LandedTable) -> dg.HookDefinition:

@@ -11,7 +11,8 @@ from spotify_graph.automation.jobs import ingest_catalogue, ingest_events
 from spotify_graph.automation.landed import LandedFile
 from spotify_graph.automation.partitions import FILES
 from spotify_graph.automation.tags import ATTEMPT_TAG, CODE_TAG, DIGEST_TAG, FILE_TAG, FILES_TAG, together
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, BadFile, LandedTable
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS, LandedTable
+from spotify_graph.transforms.landing import BadFile
 
 LIMIT = 25
 """For how many files a look asks for runs of their own."""

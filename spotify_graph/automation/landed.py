@@ -22,8 +22,7 @@ from spotify_graph.lake.lake import Lake
 from spotify_graph.landing_folder import Look
 from spotify_graph.settings import Settings
 from spotify_graph.storage import Address
-from spotify_graph.transforms.landing import (
-    BadFile,
+from spotify_graph.transforms.landed_files import (
     LandedTable,
     is_being_written,
     is_passed_over,
@@ -35,6 +34,7 @@ from spotify_graph.transforms.landing import (
     unmatched_fault,
     unmatched_in_folder_fault,
 )
+from spotify_graph.transforms.landing import BadFile
 
 HASHED_BYTES = 2 << 30
 """How much is hashed at one look of the sensor: Dagster ends a sensor that takes longer than a minute."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import astuple
 
 from spotify_graph.landing_folder import Look
-from spotify_graph.transforms.landing import is_being_written
+from spotify_graph.transforms.landed_files import is_being_written
 
 
 def settled(now: Mapping[str, Look], before: Mapping[str, Look]) -> set[str]:

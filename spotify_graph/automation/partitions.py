@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS
 
 LOG_FILES = dg.DynamicPartitionsDefinition(name="log_files")
 """The user-event files, by name."""

@@ -39,7 +39,7 @@ from spotify_graph.resources.neo4j import connect
 from spotify_graph.settings import Settings
 from spotify_graph.storage import Address
 from spotify_graph.times import utc
-from spotify_graph.transforms.landing import USER_EVENTS
+from spotify_graph.transforms.landed_files import USER_EVENTS
 
 if TYPE_CHECKING:
     from spotify_graph.run_report import RunReport

@@ -5,7 +5,7 @@ import click
 
 def as_key(_context: click.Context, _option: click.Parameter, file: str | None) -> str | None:
     """A landed file's key, which may be given as its path within the landing folder, too."""
-    from spotify_graph.transforms.landing import key_of
+    from spotify_graph.transforms.landed_files import key_of
 
     return key_of(file) if file and "/" in file else file
 

@@ -12,7 +12,7 @@ from spotify_graph import landing_folder
 from spotify_graph.errors import UserError
 from spotify_graph.imports.meaning import text
 from spotify_graph.storage import Address
-from spotify_graph.transforms.landing import TRACKS, path_fault, table_of
+from spotify_graph.transforms.landed_files import TRACKS, path_fault, table_of
 
 OURS = "tracks-imported.csv"
 """The catalogue that imports write. Its name comes before those of others, whose rows of a track win by that."""

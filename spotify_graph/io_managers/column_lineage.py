@@ -3,7 +3,7 @@
 import dagster as dg
 
 from spotify_graph.graph_model import ARTIST, BY, EVENT_TYPES, GENRE, IN_GENRE, RECOMMENDATIONS, TRACK, USER
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS
 
 _FROM = dict[str, list[tuple[str, str]]]
 """For each column, the assets and columns that it comes from."""

@@ -12,7 +12,7 @@ from spotify_graph.lake.intake import KINDS, ROWS, Intake
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.versions import LakeTable, Record, Version
 from spotify_graph.resources.lake import LakeResource
-from spotify_graph.transforms.landing import check_name
+from spotify_graph.transforms.landed_files import check_name
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -19,7 +19,7 @@ from spotify_graph.lake.manifest import Forgotten, Manifest
 from spotify_graph.lake.versions import Version
 from spotify_graph.storage import Address
 from spotify_graph.times import utc
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, check_name
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS, LandedTable, check_name
 
 KINDS = (TRACKS, USER_EVENTS)
 """The kinds of landed files."""

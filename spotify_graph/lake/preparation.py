@@ -20,7 +20,7 @@ from spotify_graph.lake.manifest import Forgotten, Manifest, Named
 from spotify_graph.lake.verdicts import Verdict
 from spotify_graph.lake.versions import Content, MadeFrom, Record, Version
 from spotify_graph.storage import Address
-from spotify_graph.transforms.landing import LandedTable
+from spotify_graph.transforms.landed_files import LandedTable
 
 
 def must_answer(root: Address) -> None:

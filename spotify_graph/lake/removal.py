@@ -17,7 +17,7 @@ from spotify_graph.lake.verdicts import Verdict
 from spotify_graph.lake.versions import Version
 from spotify_graph.neo4j_io.staging import new_version
 from spotify_graph.transforms.cleaning import EVENT_REASONS
-from spotify_graph.transforms.landing import USER_EVENTS
+from spotify_graph.transforms.landed_files import USER_EVENTS
 
 if TYPE_CHECKING:
     import pyarrow as pa

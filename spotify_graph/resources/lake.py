@@ -10,7 +10,7 @@ from spotify_graph.lake.intake import judging_code
 from spotify_graph.lake.lake import Lake
 from spotify_graph.settings import PLACEHOLDERS, Settings
 from spotify_graph.storage import Address
-from spotify_graph.transforms.landing import LandedTable
+from spotify_graph.transforms.landed_files import LandedTable
 
 
 class LakeResource(dg.ConfigurableResource[None]):

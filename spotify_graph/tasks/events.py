@@ -11,7 +11,8 @@ from spotify_graph.checks import gates, rules
 from spotify_graph.parts import Divided, Part, divide, save
 from spotify_graph.storage import Address
 from spotify_graph.transforms import cleaning
-from spotify_graph.transforms.landing import USER_EVENTS, raw_schema
+from spotify_graph.transforms.landed_files import USER_EVENTS
+from spotify_graph.transforms.landing import raw_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -12,7 +12,8 @@ from functools import reduce
 from typing import TYPE_CHECKING
 
 from spotify_graph.graph_model import EVENT_TYPES
-from spotify_graph.transforms.landing import TRACKS, USER_EVENTS, LandedTable, raw_text
+from spotify_graph.transforms.landed_files import TRACKS, USER_EVENTS, LandedTable
+from spotify_graph.transforms.landing import raw_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
