@@ -1,13 +1,14 @@
 """Indexes of the lake's files: what is looked up in a file that never changes, beside it, mapped into memory.
 
-An index is a file of Arrow's own format with rows in the order of a hash of some columns. It is made when it is first
-asked for, and can be deleted.
+An index is a file of Arrow's own format in the order of a hash of some columns. It is made when it is first asked for,
+and can be deleted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 from spotify_graph import storage
 from spotify_graph.neo4j_io.rows import in_files
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 FOLDER = "_index"
 """Where the indexes of a folder's files are, within it."""
 _HASH = "hash"
+_ENDS = ("rows", "first", "last")
 
 
 def find(file: str, keys: pa.Table) -> pa.Table:
@@ -64,6 +66,60 @@ def may_hold(file: str, rows: pa.Table) -> NDArray[np.bool_]:
     return found
 
 
+@dataclass(frozen=True)
+class Ends:
+    """How many rows there are of each of some keys, and when the first and the last of them is.
+
+    They are found by hashes of the keys, so rows of another key may be counted too, but none is left out: where there
+    are as many as a key is known to have, they are its own.
+
+    Attributes:
+        rows: how many there are.
+        first: when the first one is, in microseconds since 1970; later than any time where there is none.
+        last: when the last one is, likewise; earlier than any time where there is none.
+    """
+
+    rows: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+    @classmethod
+    def of_none(cls, keys: int) -> Self:
+        """Those of keys that have no rows."""
+        import numpy as np
+
+        times = np.iinfo(np.int64)
+        return cls(np.zeros(keys, np.int64), np.full(keys, times.max), np.full(keys, times.min))
+
+    def with_those_of(self, other: Ends) -> Ends:
+        """Those of both together, of the same keys."""
+        import numpy as np
+
+        return Ends(self.rows + other.rows, np.minimum(self.first, other.first), np.maximum(self.last, other.last))
+
+
+def ends(file: str, keys: pa.Table, time: str) -> Ends:
+    """How many rows a file has of each of some keys, and when the first and the last of them is.
+
+    Args:
+        file: a Parquet file.
+        keys: some of its columns.
+        time: the column of its times.
+    """
+    import numpy as np
+
+    from spotify_graph.neo4j_io import hashing
+
+    indexed, found = _indexed_ends(storage.at(file), keys.column_names, time), Ends.of_none(keys.num_rows)
+    hashes, known = hashing.of_table(keys), _hashes(indexed)
+    if len(known):
+        places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
+        is_known = known[places] == hashes
+        for name in _ENDS:
+            getattr(found, name)[is_known] = indexed[name].chunk(0).to_numpy()[places[is_known]]
+    return found
+
+
 def _indexed(file: Address, columns: Sequence[str], *, whole: bool) -> pa.Table:
     """A file's hashes of some columns, in order, with whole rows or without."""
     import numpy as np
@@ -71,16 +127,48 @@ def _indexed(file: Address, columns: Sequence[str], *, whole: bool) -> pa.Table:
 
     from spotify_graph.neo4j_io import hashing
 
-    index = file.parent / FOLDER / f"{file.stem}.{'.'.join(columns)}.arrow"
+    index = _place(file, *columns)
     if not index.exists():
         rows = in_files([file]).to_table(columns=None if whole else list(columns))
         hashes = hashing.of_table(rows.select(columns))
         order = np.argsort(hashes)
         rows = rows.take(pa.array(order)) if whole else rows.select([])
         rows = pa.table([*rows.columns, pa.array(hashes[order])], names=[*rows.column_names, _HASH]).combine_chunks()
-        with storage.arrow_writer(index, rows.schema) as written:
-            written.write_table(rows)
+        _write(rows, index)
     return storage.read_arrow(index)
+
+
+def _indexed_ends(file: Address, columns: Sequence[str], time: str) -> pa.Table:
+    """A file's hashes of some columns, in order and each once, with what `Ends` says of their rows."""
+    import numpy as np
+    import pyarrow as pa
+
+    from spotify_graph.neo4j_io import hashing
+
+    index = _place(file, *columns, time, "ends")
+    if not index.exists():
+        # Batch by batch: of a large file, the hashes and the times fit into memory, and the rows may not.
+        read = [(np.zeros(0, np.uint64), np.zeros(0, np.int64))]
+        for batch in in_files([file]).to_batches(columns=[*columns, time]):
+            times = batch[time].cast(pa.int64()).to_numpy()
+            read.append((hashing.of_table(pa.table(batch).select(columns)), times))
+        hashes, times = map(np.concatenate, zip(*read, strict=True))
+        order = np.argsort(hashes)
+        hashes, times = hashes[order], times[order]
+        starts = np.flatnonzero(np.diff(hashes, prepend=~hashes[:1]))
+        rows = np.diff(starts, append=len(hashes))
+        reduced = (rows, np.minimum.reduceat(times, starts), np.maximum.reduceat(times, starts))
+        _write(pa.table([hashes[starts], *reduced], [_HASH, *_ENDS]), index)
+    return storage.read_arrow(index)
+
+
+def _place(file: Address, *names: str) -> Address:
+    return file.parent / FOLDER / f"{file.stem}.{'.'.join(names)}.arrow"
+
+
+def _write(rows: pa.Table, index: Address) -> None:
+    with storage.arrow_writer(index, rows.schema) as written:
+        written.write_table(rows)
 
 
 def _hashes(indexed: pa.Table) -> NDArray[np.uint64]:

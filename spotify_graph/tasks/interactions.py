@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
 from typing import TYPE_CHECKING
 
 from spotify_graph import storage
 from spotify_graph.checks import rules
 from spotify_graph.lake import indexes
+from spotify_graph.lake.indexes import Ends
 from spotify_graph.lake.keyed import KeyedTable
 from spotify_graph.neo4j_io.running import Runner
 from spotify_graph.parts import Part, divided
 from spotify_graph.transforms import interactions as counting
 from spotify_graph.transforms import popularity
 from spotify_graph.transforms.cleaning import EVENT_VALUES
+from spotify_graph.transforms.fields import TIME
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -126,20 +128,56 @@ def changes(
         schema: the columns of cleaned events.
         tables: what was counted before.
         drafted: the drafts of all buckets.
-        events: all events that there are now. They are read, once, where drafts leave something unsettled.
+        events: all events that there are now. Where drafts leave something unsettled, it is looked up in their
+            indexes; they are read, once, only where these can't tell for certain.
         run: runs that.
     """
     import pyarrow as pa
 
     drafts = {name: pa.concat_tables(it.drafts[name] for it in drafted) for name in _OF_EVENTS}
-    unsettled = {name: it.filter(it[counting.UNSETTLED]).select(KEYS[name]) for name, it in drafts.items()}
-    asked = divided(events) if any(it.num_rows for it in unsettled.values()) else []
-    ends = run(partial(_ends, schema, unsettled), [*asked, Part(())])
+    unsettled = {name: it.filter(it[counting.UNSETTLED]).select([*KEYS[name], "count"]) for name, it in drafts.items()}
+    ends = [_known_ends(unsettled, events.files, run)]
+    doubtful = {
+        name: it.select(KEYS[name]).join(ends[0][name], list(KEYS[name]), join_type="left anti")
+        for name, it in unsettled.items()
+    }
+    if any(it.num_rows for it in doubtful.values()):
+        ends += run(partial(_ends, schema, doubtful), divided(events))
     found = {
         name: counting.settled(KEYS[name], it, pa.concat_tables(each[name] for each in ends))
         for name, it in drafts.items()
     }
     return {**found, POPULARITY: popularity.change(tables[POPULARITY].find, found[INTERACTIONS])}
+
+
+def _known_ends(wanted: Mapping[str, pa.Table], files: Sequence[str], run: Runner) -> dict[str, pa.Table]:
+    """When the first and the last of all events of some keys happened, by table, as far as indexes can tell.
+
+    Each event of a key is in some file. So where the files have as many of them as there are, they have no others, and
+    none twice.
+
+    Args:
+        wanted: the keys, and how many events there are of each.
+        files: the files of all events.
+        run: looks them up.
+    """
+    import pyarrow as pa
+
+    asked = {name: counting.in_events(it.select(KEYS[name])) for name, it in wanted.items()}
+    looked_up = run(partial(_look_up, asked), files if any(it.num_rows for it in asked.values()) else ())
+    found = {}
+    for name, rows in wanted.items():
+        ends = reduce(Ends.with_those_of, (it[name] for it in looked_up if name in it), Ends.of_none(rows.num_rows))
+        is_certain = pa.array(ends.rows == rows["count"].to_numpy())
+        times = (pa.array(it, pa.int64()).cast(TIME) for it in (ends.first, ends.last))
+        named = dict(zip(("first_ts", "last_ts"), times, strict=True))
+        found[name] = pa.table({**{key: rows[key] for key in KEYS[name]}, **named}).filter(is_certain)
+    return found
+
+
+def _look_up(wanted: Mapping[str, pa.Table], file: str) -> dict[str, Ends]:
+    """What a file's indexes say of some keys, by table."""
+    return {name: indexes.ends(file, keys, "event_ts") for name, keys in wanted.items() if keys.num_rows}
 
 
 def _ends(schema: pa.Schema, wanted: Mapping[str, pa.Table], part: Part) -> dict[str, pa.Table]:

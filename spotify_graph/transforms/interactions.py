@@ -180,6 +180,22 @@ def of_keys(events: pa.Table, wanted: pa.Table) -> pa.Table:
     return _keyed(events, keys).join(wanted, keys, join_type="left semi")
 
 
+def in_events(keys: pa.Table) -> pa.Table:
+    """Keys as events have them: a device that is not known is null there.
+
+    Args:
+        keys: some of KEYS or DEVICE_KEYS.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns = {
+        name: pc.if_else(pc.equal(it, ""), pa.scalar(None, it.type), it) if name == "device" else it
+        for name, it in zip(keys.column_names, keys.columns, strict=True)
+    }
+    return pa.table(columns)
+
+
 def _keyed(events: pa.Table, keys: Sequence[str]) -> pa.Table:
     """The events' keys and times; a device that is not known is one like any other."""
     import pyarrow as pa
