@@ -6,7 +6,7 @@ and can be deleted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
     from numpy.typing import NDArray
+
+    from spotify_graph.neo4j_io.hashing import Hashes
 
 # PyArrow is imported where it is used: definitions, which need none, are loaded often.
 
@@ -39,7 +41,7 @@ def find(file: str, keys: pa.Table) -> pa.Table:
 
     from spotify_graph.neo4j_io import hashing
 
-    indexed = _indexed(storage.at(file), keys.column_names, whole=True)
+    indexed = _rows(storage.at(file), keys.column_names)
     hashes, known = np.unique(hashing.of_table(keys)), _hashes(indexed)
     starts, ends = np.searchsorted(known, hashes, "left"), np.searchsorted(known, hashes, "right")
     lengths = ends - starts
@@ -59,7 +61,7 @@ def may_hold(file: str, rows: pa.Table) -> NDArray[np.bool_]:
 
     from spotify_graph.neo4j_io import hashing
 
-    hashes, known = hashing.of_table(rows), _hashes(_indexed(storage.at(file), rows.column_names, whole=False))
+    hashes, known = hashing.of_table(rows), _hashes(_sorted_hashes(storage.at(file), rows.column_names))
     if not len(known):
         return np.zeros(len(hashes), bool)
     found: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, hashes), len(known) - 1)] == hashes
@@ -110,7 +112,7 @@ def ends(file: str, keys: pa.Table, time: str) -> Ends:
 
     from spotify_graph.neo4j_io import hashing
 
-    indexed, found = _indexed_ends(storage.at(file), keys.column_names, time), Ends.of_none(keys.num_rows)
+    indexed, found = _sorted_ends(storage.at(file), keys.column_names, time), Ends.of_none(keys.num_rows)
     hashes, known = hashing.of_table(keys), _hashes(indexed)
     if len(known):
         places = np.minimum(np.searchsorted(known, hashes), len(known) - 1)
@@ -120,8 +122,8 @@ def ends(file: str, keys: pa.Table, time: str) -> Ends:
     return found
 
 
-def _indexed(file: Address, columns: Sequence[str], *, whole: bool) -> pa.Table:
-    """A file's hashes of some columns, in order, with whole rows or without."""
+def _rows(file: Address, columns: Sequence[str]) -> pa.Table:
+    """A file's rows, in the order of the hashes of some columns."""
     import numpy as np
     import pyarrow as pa
 
@@ -129,29 +131,35 @@ def _indexed(file: Address, columns: Sequence[str], *, whole: bool) -> pa.Table:
 
     index = _place(file, *columns)
     if not index.exists():
-        rows = in_files([file]).to_table(columns=None if whole else list(columns))
+        rows = in_files([file]).to_table()
         hashes = hashing.of_table(rows.select(columns))
         order = np.argsort(hashes)
-        rows = rows.take(pa.array(order)) if whole else rows.select([])
-        rows = pa.table([*rows.columns, pa.array(hashes[order])], names=[*rows.column_names, _HASH]).combine_chunks()
-        _write(rows, index)
+        rows = rows.take(pa.array(order)).append_column(_HASH, pa.array(hashes[order]))
+        _write(rows.combine_chunks(), index)
     return storage.read_arrow(index)
 
 
-def _indexed_ends(file: Address, columns: Sequence[str], time: str) -> pa.Table:
-    """A file's hashes of some columns, in order and each once, with what `Ends` says of their rows."""
+def _sorted_hashes(file: Address, columns: Sequence[str]) -> pa.Table:
+    """The hashes of some columns of a file, in order."""
     import numpy as np
     import pyarrow as pa
 
-    from spotify_graph.neo4j_io import hashing
+    index = _place(file, *columns)
+    if not index.exists():
+        hashes = np.concatenate([np.zeros(0, np.uint64), *(each for each, _ in _hashed(file, columns))])
+        _write(pa.table([np.sort(hashes)], [_HASH]), index)
+    return storage.read_arrow(index)
+
+
+def _sorted_ends(file: Address, columns: Sequence[str], time: str) -> pa.Table:
+    """The hashes of some columns of a file, in order and each once, with what `Ends` says of their rows."""
+    import numpy as np
+    import pyarrow as pa
 
     index = _place(file, *columns, time, "ends")
     if not index.exists():
-        # Batch by batch: of a large file, the hashes and the times fit into memory, and the rows may not.
         read = [(np.zeros(0, np.uint64), np.zeros(0, np.int64))]
-        for batch in in_files([file]).to_batches(columns=[*columns, time]):
-            times = batch[time].cast(pa.int64()).to_numpy()
-            read.append((hashing.of_table(pa.table(batch).select(columns)), times))
+        read += ((each, batch[time].cast(pa.int64()).to_numpy()) for each, batch in _hashed(file, columns, time))
         hashes, times = map(np.concatenate, zip(*read, strict=True))
         order = np.argsort(hashes)
         hashes, times = hashes[order], times[order]
@@ -160,6 +168,21 @@ def _indexed_ends(file: Address, columns: Sequence[str], time: str) -> pa.Table:
         reduced = (rows, np.minimum.reduceat(times, starts), np.maximum.reduceat(times, starts))
         _write(pa.table([hashes[starts], *reduced], [_HASH, *_ENDS]), index)
     return storage.read_arrow(index)
+
+
+def _hashed(file: Address, columns: Sequence[str], *others: str) -> Iterator[tuple[Hashes, pa.RecordBatch]]:
+    """The hashes of some columns of a file, with these and others, batch by batch: all of a large file is too much.
+
+    Most strings are there many times: by dictionary, each is hashed once for a batch.
+    """
+    import pyarrow as pa
+
+    from spotify_graph.neo4j_io import hashing
+
+    schema = in_files([file]).schema
+    strings = [name for name in columns if pa.types.is_string(schema.field(name).type)]
+    for batch in in_files([file], encoded=strings).to_batches(columns=[*columns, *others]):
+        yield hashing.of_rows(batch.columns[: len(columns)]), batch
 
 
 def _place(file: Address, *names: str) -> Address:
@@ -171,6 +194,6 @@ def _write(rows: pa.Table, index: Address) -> None:
         written.write_table(rows)
 
 
-def _hashes(indexed: pa.Table) -> NDArray[np.uint64]:
-    hashes: NDArray[np.uint64] = indexed[_HASH].combine_chunks().to_numpy()
+def _hashes(indexed: pa.Table) -> Hashes:
+    hashes: Hashes = indexed[_HASH].combine_chunks().to_numpy()
     return hashes

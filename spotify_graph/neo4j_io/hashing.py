@@ -41,8 +41,13 @@ def of_table(rows: pa.Table) -> Hashes:
 
 
 def of_values(values: pa.Array) -> Hashes:
-    """Hashes values. A null is a value too; the two zeros are one, and every NaN is the same."""
-    if pa.types.is_string(values.type):
+    """Hashes values. A null is a value too; the two zeros are one, and every NaN is the same.
+
+    Values that are encoded by a dictionary have the hashes of those that are not.
+    """
+    if pa.types.is_dictionary(values.type):
+        hashes = _of_encoded(values)
+    elif pa.types.is_string(values.type):
         hashes = _of_texts(values)
     elif pa.types.is_list(values.type):
         hashes = _of_lists(values)
@@ -87,6 +92,15 @@ def _of_texts(texts: pa.Array) -> Hashes:
     for i in np.flatnonzero(lengths > _LONG):
         text = data[starts[i] : starts[i] + lengths[i]]
         hashes[i] = int.from_bytes(blake2b(text.tobytes(), digest_size=_WORD).digest(), "little")
+    return hashes
+
+
+def _of_encoded(values: pa.DictionaryArray) -> Hashes:
+    if not len(values.dictionary):
+        return np.zeros(len(values), np.uint64)
+    if len(values.dictionary) > len(values):
+        return of_values(values.dictionary_decode())
+    hashes: Hashes = of_values(values.dictionary)[pc.fill_null(values.indices, 0).to_numpy()]
     return hashes
 
 

@@ -67,15 +67,18 @@ def read_whole(files: Sequence[Address], columns: pa.Schema) -> pa.Table:
     return in_files(files).to_table(columns=columns.names).cast(columns)
 
 
-def in_files(files: Sequence[Address | str], columns: pa.Schema | None = None) -> ds.Dataset:
+def in_files(
+    files: Sequence[Address | str], columns: pa.Schema | None = None, encoded: Sequence[str] = ()
+) -> ds.Dataset:
     """The rows of Parquet files, whichever program wrote them.
 
     Args:
         files: the files, one at least.
         columns: their names and types; None asks the first file.
+        encoded: columns of strings to be read by dictionary, where `columns` is None.
     """
     import pyarrow.dataset as ds
 
     # By default, Spark writes times as INT96; read as nanoseconds, they would end in the year 2262.
-    parquet = ds.ParquetFileFormat(coerce_int96_timestamp_unit="us")
+    parquet = ds.ParquetFileFormat(coerce_int96_timestamp_unit="us", dictionary_columns=encoded)
     return storage.dataset(files, columns, format=parquet)
