@@ -23,7 +23,6 @@ from spotify_graph.automation.ingest import Ingest, IngestMany, runs_of
 from spotify_graph.automation.landed import LandedFile, files_of, listed, look, release
 from spotify_graph.automation.partitions import FILES
 from spotify_graph.automation.run_log import log_run
-from spotify_graph.automation.tags import PROCESS_TAG
 from spotify_graph.definitions import build_defs
 from spotify_graph.errors import UsageError, UserError
 from spotify_graph.graph_model import FACTS
@@ -65,10 +64,10 @@ def instance(settings: Settings) -> dg.DagsterInstance:
 def end_orphans(dagster: dg.DagsterInstance) -> None:
     """Records as failed what the UI or the daemon left under way, as when the machine went down with them.
 
-    Only for a moment when neither runs: a run of theirs does not name its process.
+    Only for a moment when neither runs: a run of theirs does not name its process before it has begun.
     """
     for run in dagster.get_runs(dg.RunsFilter(statuses=_UNDER_WAY)):
-        if PROCESS_TAG not in run.tags:
+        if not orphans.process_of(run):
             dagster.report_run_failed(run, orphans.WHY)
 
 

@@ -7,6 +7,7 @@ The driver, which is the code location's child, and the workers have one thing i
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -225,15 +226,67 @@ class Platform:
     Attributes:
         cluster: the cluster.
         ui: the webserver's address.
+        containers: the process of each service.
+        stack: what ends them.
     """
 
     cluster: Cluster
     ui: str
+    containers: dict[str, "subprocess.Popen[bytes]"]
+    stack: ExitStack
+
+    def start(self, service: str) -> None:
+        """Starts a container of a service, and waits until it is healthy."""
+        cluster = self.cluster
+        volumes: dict[str, dict[str, Any]] = {
+            "code-location": {"writable": [cluster.driver_home], "readable": [cluster.landing]},
+            "dagster-webserver": {"readable": [cluster.driver_home]},
+            "dagster-daemon": {"readable": [cluster.driver_home]},
+        }
+        process = self.stack.enter_context(cluster.host.started(service, **volumes[service]))
+        until(
+            lambda: process.poll() is not None or cluster.host.is_healthy(service),
+            f"{service}: see {cluster.host.logs}",
+        )
+        assert process.poll() is None, f"{service}: see {cluster.host.logs}"
+        self.containers[service] = process
+
+    def kill(self, service: str) -> None:
+        """Ends a service's container and all that runs in it at once."""
+        process = self.containers.pop(service)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def ask(self, query: str, **variables: Any) -> Any:
         answer = requests.post(f"{self.ui}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
         assert "errors" not in answer, answer
         return answer["data"]
+
+    def launch(self, job: str) -> str:
+        """Has a run of a job queued, as the UI does; its id."""
+        launched = self.ask(
+            """mutation ($selector: JobOrPipelineSelector!) {
+              launchRun(executionParams: {selector: $selector, mode: "default"}) {
+                __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
+            selector={
+                "repositoryLocationName": "spotify_graph",
+                "repositoryName": "__repository__",
+                "pipelineName": job,
+            },
+        )["launchRun"]
+        return str(launched["run"]["runId"])
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        """A run, with its tags."""
+        return next(it for it in self.runs() if it["runId"] == run_id)
+
+    def messages(self, run_id: str) -> list[str]:
+        """What the events of a run say."""
+        query = (
+            "query ($run: ID!) { runOrError(runId: $run) { ... on Run { eventConnection { events {"
+            " ... on MessageEvent { message } } } } } }"
+        )
+        return [it["message"] for it in self.ask(query, run=run_id)["runOrError"]["eventConnection"]["events"]]
 
     def runs(self) -> list[dict[str, Any]]:
         """The runs, the latest first, with their tags."""
@@ -278,16 +331,9 @@ class Platform:
 @pytest.fixture(scope="session")
 def platform(cluster: Cluster) -> Iterator[Platform]:
     """The platform, with nothing landed yet."""
-    host, home = cluster.host, cluster.driver_home
+    command = cluster.host.command("dagster-webserver")
     with ExitStack() as stack:
-        volumes: dict[str, dict[str, Any]] = {
-            "code-location": {"writable": [home], "readable": [cluster.landing]},
-            "dagster-webserver": {"readable": [home]},
-            "dagster-daemon": {"readable": [home]},
-        }
-        for service, of in volumes.items():
-            process = stack.enter_context(host.started(service, **of))
-            until(lambda: process.poll() is not None or host.is_healthy(service), f"{service}: see {host.logs}")  # noqa: B023
-            assert process.poll() is None, f"{service}: see {host.logs}"
-        port = host.command("dagster-webserver")[host.command("dagster-webserver").index("-p") + 1]
-        yield Platform(cluster, f"http://127.0.0.1:{port}")
+        found = Platform(cluster, f"http://127.0.0.1:{command[command.index('-p') + 1]}", {}, stack)
+        for service in ("code-location", "dagster-webserver", "dagster-daemon"):
+            found.start(service)
+        yield found

@@ -11,6 +11,7 @@ import psutil
 import requests
 
 from spotify_graph import storage
+from spotify_graph.automation import orphans
 from spotify_graph_cluster_tests.conftest import Cluster, Platform, until
 from spotify_graph_cluster_tests.containers import SERVICES
 from spotify_graph_tests import oracle
@@ -87,21 +88,8 @@ def test_a_run_and_an_asset_lead_to_the_jobs_that_spark_did_for_them(platform: P
 
 def test_models_are_trained_although_a_worker_is_killed_in_mid_job_and_are_served(platform: Platform) -> None:
     cluster = platform.cluster
-    launched = platform.ask(
-        """mutation ($selector: JobOrPipelineSelector!) {
-          launchRun(executionParams: {selector: $selector, mode: "default"}) {
-            __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }""",
-        selector={
-            "repositoryLocationName": "spotify_graph",
-            "repositoryName": "__repository__",
-            "pipelineName": "retrain",
-        },
-    )["launchRun"]
-    run_id = launched["run"]["runId"]
-
-    def run() -> dict[str, Any]:
-        return next(it for it in platform.runs() if it["runId"] == run_id)
-
+    run_id = platform.launch("retrain")
+    run = partial(platform.run, run_id)
     until(lambda: "spark/ui" in run()["tags"], "the run has no Spark")
     executor = busy_executor(run()["tags"])
     worker = executor.parent()
@@ -121,6 +109,36 @@ def test_models_are_trained_although_a_worker_is_killed_in_mid_job_and_are_serve
     served = cluster.run("recommend", user["id"], "--json")
     assert served.returncode == 0, served.stderr
     assert json.loads(served.stdout)
+
+
+def test_a_code_location_that_dies_loses_no_run_that_waits_and_what_it_was_making_is_recorded_as_failed(
+    platform: Platform,
+) -> None:
+    canceled, waiting = platform.launch("reconcile"), platform.launch("reconcile")
+    until(lambda: works(platform, canceled), "the run does not begin")
+    platform.kill("code-location")
+    # As somebody does who sees that it does not go on.
+    platform.ask(
+        "mutation ($run: String!) { terminateRun(runId: $run, terminatePolicy: MARK_AS_CANCELED_IMMEDIATELY)"
+        " { __typename } }",
+        run=canceled,
+    )
+    until(lambda: any("re-submitting the run" in it for it in platform.messages(waiting)), "nobody looked for the code")
+    platform.start("code-location")
+    until(lambda: works(platform, waiting), "what waited does not begin")
+    platform.kill("code-location")
+    platform.start("code-location")
+    until(lambda: platform.run(waiting)["status"] == "FAILURE", "its end is not noticed")
+    assert orphans.WHY in platform.messages(waiting)
+    completed = platform.launch("reconcile")
+    until(platform.is_idle, "something still runs")
+    assert platform.run(completed)["status"] == "SUCCESS"
+    holds_what_is_promised(platform.cluster)
+
+
+def works(platform: Platform, run_id: str) -> bool:
+    """Whether a run does one of its steps."""
+    return any(it.startswith("Started execution of step") for it in platform.messages(run_id))
 
 
 def busy_executor(tags: dict[str, str]) -> psutil.Process:

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.errors import raise_execution_interrupts
 
+from spotify_graph.automation import orphans
 from spotify_graph.automation.run_log import log_run
 from spotify_graph.automation.tags import FILES_TAG
 from spotify_graph.local import locks
@@ -27,6 +28,7 @@ class _InTurn(dg.Executor):
 
     def execute(self, plan_context: Any, execution_plan: Any) -> Iterator[dg.DagsterEvent]:
         run = plan_context.dagster_run
+        orphans.tell(plan_context.instance, run)
         log_run(plan_context.instance, plan_context.job.get_definition(), run.run_id, run.tags.get("dagster/partition"))
         turn = locks.turn(Settings.load(), _described(run), plan_context.log.info)
         with ExitStack() as stack:

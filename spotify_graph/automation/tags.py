@@ -17,9 +17,11 @@ FILES_TAG = "spotify_graph/files"
 TOGETHER = f"{_HIDDEN}together."
 """How the tags begin that name the files of such a run, a tag for each: see `together`."""
 PROCESS_TAG = f"{_HIDDEN}process"
-"""The process that makes a run of the command line: a run whose process was killed is told from one under way by it."""
+"""The process that makes a run: one whose process was killed is told from one under way by it."""
 HOST_TAG = f"{_HIDDEN}host"
 """The machine, or the container, that this process is of: nobody else can tell whether it is alive."""
+RUN_TAG = f"{_HIDDEN}run"
+"""The run that this process makes, where that is known: a run that is executed again begins with those of another."""
 
 
 def together(file: str, digest: str, code: str) -> dict[str, str]:
