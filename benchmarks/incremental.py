@@ -2,8 +2,8 @@
 
 One process, one local Neo4j in a temporary home, and no models. The first load warms both up and is not counted. Then
 files are taken in, one after the other: of the newest two days, and of all days; those of all days are replaced, and
-those of the newest days are forgotten. Then, with --up, files land under `spotify-graph up`, which has done nothing for a minute
-before. In the end everything is built from scratch in a new home and an empty database.
+those of the newest days are forgotten. Then, with --up, files land under `spotify-graph up`, which has done nothing for
+a minute before. In the end everything is built from scratch in a new home and an empty database.
 """
 
 import argparse

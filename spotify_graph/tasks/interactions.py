@@ -17,7 +17,6 @@ from spotify_graph.parts import Part, divided
 from spotify_graph.transforms import interactions as counting
 from spotify_graph.transforms import popularity
 from spotify_graph.transforms.cleaning import EVENT_VALUES
-from spotify_graph.transforms.fields import TIME
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -162,6 +161,8 @@ def _known_ends(wanted: Mapping[str, pa.Table], files: Sequence[str], run: Runne
         run: looks them up.
     """
     import pyarrow as pa
+
+    from spotify_graph.transforms.fields import TIME
 
     asked = {name: counting.in_events(it.select(KEYS[name])) for name, it in wanted.items()}
     looked_up = run(partial(_look_up, asked), files if any(it.num_rows for it in asked.values()) else ())
