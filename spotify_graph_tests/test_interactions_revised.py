@@ -101,8 +101,8 @@ def test_events_that_several_files_hold_count_once(tmp_path: Path) -> None:
 
 
 def test_keys_of_the_same_hash_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hashed = hashing.of_table
-    monkeypatch.setattr(hashing, "of_table", lambda rows: hashed(rows) % np.uint64(16))
+    hashed = hashing.of_rows
+    monkeypatch.setattr(hashing, "of_rows", lambda columns: hashed(columns) % np.uint64(16))
     assert Logs(tmp_path, log("a.csv", 2_000, 1), log("b.csv", 2_000, 2), log("c.csv", 300, 3)).are_counted()
 
 

@@ -6,7 +6,8 @@ import psutil
 def identity(pid: int | None = None) -> str:
     """Names a process of this machine for good; None is this one."""
     process = psutil.Process(pid)
-    return f"{process.pid}:{process.create_time()}"
+    # Since the machine's start: the time of day would be another one once the clock is set.
+    return f"{process.pid}:{process.create_time() - psutil.boot_time():.2f}"
 
 
 def is_alive(process: str) -> bool:
