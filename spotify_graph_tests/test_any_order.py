@@ -17,23 +17,19 @@ from hypothesis import strategies as st
 from neo4j import Driver
 
 from spotify_graph.lake import keyed
-from spotify_graph.lake.versions import arrow_schema
 from spotify_graph.local.neo4j import LocalNeo4j
 from spotify_graph.neo4j_io import buckets
 from spotify_graph.neo4j_io.running import in_process
 from spotify_graph.parts import Part, save
 from spotify_graph.tasks import interactions as of
 from spotify_graph.transforms import interactions as counting
-from spotify_graph.transforms import popularity
 from spotify_graph_tests import oracle, promised
+from spotify_graph_tests.cleaned_rows import SCHEMA
+from spotify_graph_tests.cleaned_rows import counted as all_counted
 from spotify_graph_tests.platform import installed
 
 TRACKS = ("track_id,artist,album,duration_ms,genre", "t1,Ann,First,180000,jazz", "t2,Bob,Second,200000,rock")
 HEADER = "user_id,track_id,event_type,event_ts,session_id,device"
-SCHEMA = arrow_schema(
-    "file string, user_id string, track_id string, event_type string, event_ts timestamp, session_id string,"
-    " device string"
-)
 
 Event = tuple[str, str, str, str, str, str]
 Logs = dict[str, list[Event]]
@@ -84,9 +80,12 @@ def test_what_is_counted_file_by_file_is_what_is_counted_of_all_files(
 ) -> None:
     folder = tmp_path_factory.mktemp("entry")
     logs: Logs = {}
-    tables = {name: keyed.write(rows, of.KEYS[name], version(folder, 0)) for name, rows in all_of(logs).items()}
+    tables = {
+        name: keyed.write(rows, of.KEYS[name], version(folder, 0))
+        for name, rows in all_counted(cleaned(logs.items())).items()
+    }
     for number, (file, content) in enumerate(steps, 1):
-        before = all_of(logs)
+        before = all_counted(cleaned(logs.items()))
         went, came = lake_part(folder, file, logs.pop(file, [])), lake_part(folder, file, content or [])
         stayed = lake_part(folder, "others", [event for each in logs.values() for event in set(each)])
         if content is not None:
@@ -96,7 +95,7 @@ def test_what_is_counted_file_by_file_is_what_is_counted_of_all_files(
         events = Part((*came.files, *stayed.files))
         changes = of.changes(SCHEMA, readable, [drafted], events, in_process)
         tables = {name: keyed.revise(tables[name], it, version(folder, number)) for name, it in changes.items()}
-        for name, rows in all_of(logs).items():
+        for name, rows in all_counted(cleaned(logs.items())).items():
             keys = list(of.KEYS[name])
             assert is_exact(changes[name], before[name], keys)
             found = keyed.table(tables[name], folder).read()
@@ -105,17 +104,6 @@ def test_what_is_counted_file_by_file_is_what_is_counted_of_all_files(
             assert tables[name].rows == rows.num_rows
     found = keyed.table(tables[of.INTERACTIONS], folder).read()
     assert {tuple(row[key] for key in counting.KEYS): row["count"] for row in found.to_pylist()} == counted(logs)
-
-
-def all_of(logs: Logs) -> dict[str, pa.Table]:
-    """What is counted of all files from scratch."""
-    rows = counting.distinct(cleaned(logs.items()))
-    interactions = counting.counted(rows, counting.KEYS)
-    return {
-        of.INTERACTIONS: interactions,
-        of.DEVICES: counting.counted(rows, counting.DEVICE_KEYS),
-        of.POPULARITY: popularity.sums(interactions),
-    }
 
 
 def version(folder: Path, number: int) -> Path:

@@ -16,7 +16,7 @@ from spotify_graph.automation import orphans
 from spotify_graph.automation.changes import AutomationAfterChanges
 from spotify_graph.automation.landed import look
 from spotify_graph.automation.sensors import SENSORS
-from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG, HOST_TAG, PROCESS_TAG, RUN_TAG
+from spotify_graph.automation.tags import CODE_TAG, DIGEST_TAG, FILE_TAG, HOST_TAG, PROCESS_TAG
 from spotify_graph.lake.intake import ROWS, Intake, judging_code
 from spotify_graph.lake.lake import Lake
 from spotify_graph.lake.verdicts import Finding, Verdict
@@ -306,41 +306,6 @@ def test_a_run_of_the_command_is_waited_for_like_one_of_the_sensor_unless_its_pr
     requests = watch.evaluate().run_requests
     assert files(requests) == asked
     assert all(str(request.run_key).endswith("#1") for request in requests), "what the command tried counts"
-
-
-def test_a_run_that_is_executed_again_is_not_taken_for_dead_with_the_former_one(watch: Watch) -> None:
-    of_dead = {PROCESS_TAG: f"{os.getpid()}:0.0", HOST_TAG: orphans.tags_of_this_process()[HOST_TAG], RUN_TAG: "former"}
-    again = dg.DagsterRun("job", tags=of_dead, status=dg.DagsterRunStatus.STARTED)
-    watch.instance.add_run(again)
-
-    def status() -> dg.DagsterRunStatus:
-        [run] = watch.instance.get_runs(dg.RunsFilter(run_ids=[again.run_id]))
-        return run.status
-
-    watch.evaluate()
-    assert status() == dg.DagsterRunStatus.STARTED
-    orphans.tell(watch.instance, again)
-    watch.instance.add_run_tags(again.run_id, {PROCESS_TAG: f"{os.getpid()}:0.0"})
-    watch.evaluate()
-    assert status() == dg.DagsterRunStatus.FAILURE
-
-
-def test_a_run_that_was_killed_before_it_could_name_its_process_is_noticed(
-    watch: Watch, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = dg.DagsterRun("job", status=dg.DagsterRunStatus.STARTING)
-    watch.instance.add_run(run)
-    watch.instance.report_dagster_event(dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, "job"), run.run_id)
-
-    def status() -> dg.DagsterRunStatus:
-        [found] = watch.instance.get_runs(dg.RunsFilter(run_ids=[run.run_id]))
-        return found.status
-
-    watch.evaluate()
-    assert status() == dg.DagsterRunStatus.STARTED
-    monkeypatch.setattr(orphans, "_SILENT_SECONDS", -1)
-    watch.evaluate()
-    assert status() == dg.DagsterRunStatus.FAILURE
 
 
 def test_a_failed_run_is_repeated_under_another_key_three_times_in_all(watch: Watch) -> None:

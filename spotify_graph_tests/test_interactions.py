@@ -7,13 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from spotify_graph.lake.versions import arrow_schema
 from spotify_graph.transforms.interactions import interactions
+from spotify_graph_tests.cleaned_rows import SCHEMA
 
-SCHEMA = arrow_schema(
-    "file string, user_id string, track_id string, event_type string, event_ts timestamp, "
-    "session_id string, device string"
-)
 START = datetime(2024, 1, 1, tzinfo=UTC)
 
 

@@ -10,18 +10,12 @@ import pyarrow.compute as pc
 import pytest
 
 from spotify_graph.lake import keyed
-from spotify_graph.lake.versions import arrow_schema
 from spotify_graph.neo4j_io import hashing
 from spotify_graph.neo4j_io.running import in_process
 from spotify_graph.parts import Part, save
 from spotify_graph.tasks import interactions as of
 from spotify_graph.transforms import interactions as counting
-from spotify_graph.transforms import popularity
-
-SCHEMA = arrow_schema(
-    "file string, user_id string, track_id string, event_type string, event_ts timestamp, session_id string,"
-    " device string"
-)
+from spotify_graph_tests.cleaned_rows import SCHEMA, counted
 
 
 def log(file: str, events: int, day: int) -> pa.Table:
@@ -43,27 +37,17 @@ def log(file: str, events: int, day: int) -> pa.Table:
     return pa.Table.from_pylist([dict(zip(SCHEMA.names, row, strict=True)) for row in rows], SCHEMA)
 
 
-def counted(files: list[pa.Table]) -> dict[str, pa.Table]:
-    """What is counted of cleaned files from scratch."""
-    rows = counting.distinct(pa.concat_tables(files))
-    interactions = counting.counted(rows, counting.KEYS)
-    return {
-        of.INTERACTIONS: interactions,
-        of.DEVICES: counting.counted(rows, counting.DEVICE_KEYS),
-        of.POPULARITY: popularity.sums(interactions),
-    }
-
-
 class Logs:
     """Cleaned files, the last of which goes."""
 
     def __init__(self, folder: Path, *files: pa.Table) -> None:
         self.folder, self.versions = folder, 0
-        self.stays = list(files[:-1])
+        self.stays = pa.concat_tables(files[:-1])
         parts = [save(rows, folder / "files") for rows in files]
         self.stayed, went = Part(tuple(parts[:-1])), Part((parts[-1],))
         self.tables = {
-            name: keyed.write(rows, of.KEYS[name], self._version()) for name, rows in counted(list(files)).items()
+            name: keyed.write(rows, of.KEYS[name], self._version())
+            for name, rows in counted(pa.concat_tables(files)).items()
         }
         self.readable = {name: keyed.table(it, folder) for name, it in self.tables.items()}
         self.drafted = of.draft(SCHEMA, self.readable, of.Files(Part(()), went, self.stayed))
