@@ -12,6 +12,9 @@ from typing import Any
 from dagster._cli.api import api_cli
 from dagster._grpc import server
 
+from spotify_graph import history
+from spotify_graph.garbage import spare_what_is_loaded
+
 _IMPORTED = [
     "dagster._grpc.impl",
     "neo4j",
@@ -24,6 +27,9 @@ _IMPORTED = [
     "spotify_graph.tasks.interactions",
 ]
 """What a run needs. None of it starts a thread or opens a file when it is imported."""
+
+_LOOK_SECONDS = 2
+"""How often it looks whether a run's process has died, and whether it is to end: a signal ends it at once."""
 
 
 class _Server(server.DagsterApiServer):
@@ -39,6 +45,10 @@ def main() -> None:
     get_context("forkserver").set_forkserver_preload(_IMPORTED)
     forkserver.ensure_running()  # before the first run wants it
     server.DagsterApiServer = _Server  # type: ignore[misc]
+    server.CLEANUP_TICK = _LOOK_SECONDS
+    server.grpc._common.MAXIMUM_WAIT_TIMEOUT = _LOOK_SECONDS  # type: ignore[attr-defined]
+    history.keep_open()
+    spare_what_is_loaded()
     api_cli(["grpc", *sys.argv[1:]])
 
 

@@ -12,6 +12,8 @@ import sys
 from dagster._daemon import controller
 from dagster._grpc import server_watcher
 
+from spotify_graph.garbage import spare_what_is_loaded
+
 _WATCH_SECONDS = 15
 _RELOAD_SECONDS = 24 * 60 * 60
 
@@ -20,6 +22,7 @@ def main() -> None:
     """Runs the module that the arguments name, with the arguments after it."""
     server_watcher.WATCH_INTERVAL = _WATCH_SECONDS
     controller.RELOAD_WORKSPACE_INTERVAL = _RELOAD_SECONDS
+    spare_what_is_loaded()
     sys.argv = sys.argv[1:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 

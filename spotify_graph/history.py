@@ -7,12 +7,13 @@ run of one small file has 300 events. dagster.yaml names the instance that is ma
 import json
 import os
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from typing import Any
+from weakref import WeakSet
 
 import dagster as dg
 from dagster import EventLogEntry
@@ -49,6 +50,14 @@ class Instance(dg.DagsterInstance):
         return {**InstanceRef.config_defaults(base_dir), "storage": storage}
 
 
+def keep_open() -> None:
+    """Has files stay open in this process that no instance uses any more.
+
+    The code server makes an instance for each look of a sensor, and the next one asks the same.
+    """
+    _Files.stay = True
+
+
 class Storage(DagsterSqliteStorage):
     """Dagster's storage of runs, events and schedules, with its files kept open."""
 
@@ -62,10 +71,9 @@ class Storage(DagsterSqliteStorage):
         else:
             self.base_dir, self._inst_data = base_dir, inst_data
             super(DagsterSqliteStorage, self).__init__()  # type: ignore[no-untyped-call]
-        files = _Files()
-        self._run_storage = _Runs(made.runs, files)
-        self._event_log_storage = _Events(made, files)
-        self._schedule_storage = _Schedules(made.schedules, files)
+        self._run_storage = _Runs(made.runs, made)
+        self._event_log_storage = _Events(made)
+        self._schedule_storage = _Schedules(made.schedules, made)
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> "Storage":
@@ -78,12 +86,30 @@ class _Made:
 
     The code server makes a Dagster instance for each look of a sensor: to look at the files' form each time takes
     longer than most sensors do.
+
+    Attributes:
+        runs: the file of the runs, as an address.
+        schedules: the file of the schedules and sensors, likewise.
+        events: the folder of the events.
+        files: what is open of them.
+        shards: the files of events whose form is known to be whole.
     """
 
     def __init__(self, runs: str, schedules: str, events: str) -> None:
         self.runs, self.schedules, self.events = runs, schedules, events
+        self.files = _Files()
         self.shards: set[Any] = set()
+        self._there: set[str] = set()
         self._numbers = self._found()
+
+    def has(self, what: str, look: Callable[[], bool]) -> bool:
+        """Whether the history has a table, a column or an index.
+
+        Dagster asks at every turn, and what is there stays.
+        """
+        if what not in self._there and look():
+            self._there.add(what)
+        return what in self._there
 
     def is_there(self) -> bool:
         """Whether the files are those that were found."""
@@ -99,9 +125,17 @@ _made: dict[str, _Made] = {}
 
 
 class _Files:
-    """SQLite files that are kept open, the latest used ones."""
+    """SQLite files that are kept open, the latest used ones, until none uses them any more.
+
+    Attributes:
+        stay: whether they stay open in this process.
+        used_by: the storages of events beside each of which a storage of runs and one of schedules use them, too.
+    """
+
+    stay = False
 
     def __init__(self) -> None:
+        self.used_by: WeakSet[_Events] = WeakSet()
         self._by_process: dict[int, _Open] = {}
 
     def engine(self, url: str) -> tuple[Engine, int]:
@@ -109,9 +143,11 @@ class _Files:
         # A connection of SQLite is of no use in a process that is forked, and must not even be closed there.
         return self._by_process.setdefault(os.getpid(), _Open()).engine(url)
 
-    def close(self) -> None:
-        """Closes them; the next use opens them again."""
-        self._by_process.get(os.getpid(), _Open()).close()
+    def close(self, used_by: "_Events") -> None:
+        """Closes them once all have closed them that use them; the next use opens them again."""
+        self.used_by.discard(used_by)
+        if not (self.used_by or self.stay):
+            self._by_process.get(os.getpid(), _Open()).close()
 
 
 class _Open:
@@ -179,13 +215,13 @@ class _InOneFile:
 
     _conn_string: str
 
-    def __init__(self, conn_string: str, files: _Files) -> None:
+    def __init__(self, conn_string: str, made: _Made) -> None:
         super().__init__(conn_string)  # type: ignore[call-arg] # of the storage that it is mixed into
-        self._files = files
+        self._made = made
 
     @contextmanager
     def connect(self) -> Iterator[Connection]:
-        with self._files.engine(self._conn_string)[0].begin() as connection:
+        with self._made.files.engine(self._conn_string)[0].begin() as connection:
             yield connection
 
 
@@ -194,22 +230,31 @@ class _Runs(_InOneFile, SqliteRunStorage):
 
 
 class _Schedules(_InOneFile, SqliteScheduleStorage):
-    pass
+    def has_instigators_table(self) -> bool:
+        return self._made.has("table instigators", super().has_instigators_table)
+
+    def _has_instigators_table(self, conn: Connection) -> bool:
+        return self._made.has("table instigators", lambda: super(_Schedules, self)._has_instigators_table(conn))
+
+    def has_built_index(self, migration_name: str) -> bool:
+        return self._made.has(
+            f"index {migration_name}", lambda: super(_Schedules, self).has_built_index(migration_name)
+        )
 
 
 class _Events(SqliteEventLogStorage):
     _initialized_dbs: set[Any]
 
-    def __init__(self, made: _Made, files: _Files) -> None:
-        self._files = files  # used by the next but one line
-        self._there: set[str] = set()
+    def __init__(self, made: _Made) -> None:
+        self._made = made  # used by the next line
         super().__init__(made.events)
+        made.files.used_by.add(self)
         self._initialized_dbs = made.shards
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         with self._db_lock:
-            engine, number = self._files.engine(self.conn_string_for_shard(shard))
+            engine, number = self._made.files.engine(self.conn_string_for_shard(shard))
             if (shard, number) not in self._initialized_dbs:
                 if shard == INDEX_SHARD_NAME or not self._laid_out(engine):
                     self._initdb(engine)
@@ -222,7 +267,7 @@ class _Events(SqliteEventLogStorage):
 
         Dagster reads its migrations for each run's file, which takes as long as a small run's own work.
         """
-        with self._files.engine(self.conn_string_for_shard(INDEX_SHARD_NAME))[0].connect() as known:
+        with self._made.files.engine(self.conn_string_for_shard(INDEX_SHARD_NAME))[0].connect() as known:
             tables = "SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
             made_by = known.exec_driver_sql(tables).scalars().all()
             revision = known.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
@@ -239,20 +284,19 @@ class _Events(SqliteEventLogStorage):
             return True
         return False
 
-    # Dagster asks for these with each event of an asset. A table or a column that is there stays.
-
     def has_table(self, table_name: str) -> bool:
-        if table_name not in self._there:
-            with self._files.engine(self.conn_string_for_shard(INDEX_SHARD_NAME))[0].connect() as connection:
-                if inspect(connection).has_table(table_name):
-                    self._there.add(table_name)
-        return table_name in self._there
+        def look() -> bool:
+            with self._made.files.engine(self.conn_string_for_shard(INDEX_SHARD_NAME))[0].connect() as connection:
+                return inspect(connection).has_table(table_name)
+
+        return self._made.has(f"table {table_name}", look)
 
     def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
-        column = f"{AssetKeyTable.name}.{column_name}"
-        if column not in self._there and super()._has_asset_key_col_on_connection(conn, column_name):
-            self._there.add(column)
-        return column in self._there
+        look = super()._has_asset_key_col_on_connection
+        return self._made.has(f"column {AssetKeyTable.name}.{column_name}", lambda: look(conn, column_name))
+
+    def has_secondary_index(self, name: str) -> bool:
+        return self._made.has(f"index of events {name}", lambda: super(_Events, self).has_secondary_index(name))
 
     def store_event(self, event: EventLogEntry) -> None:
         super().store_event(event)
@@ -262,4 +306,4 @@ class _Events(SqliteEventLogStorage):
 
     def dispose(self) -> None:
         super().dispose()
-        self._files.close()
+        self._made.files.close(self)

@@ -13,10 +13,18 @@ import dagster as dg
 import psutil
 import pytest
 from dagster import EventLogEntry
+from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.instance.ref import InstanceRef
+from dagster._core.remote_origin import (
+    GrpcServerCodeLocationOrigin,
+    RemoteInstigatorOrigin,
+    RemoteRepositoryOrigin,
+)
+from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, SensorInstigatorData
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from sqlalchemy import Engine, event
 
+from spotify_graph import history
 from spotify_graph.settings import PROJECT_ROOT
 
 _RUN = "a-run"
@@ -225,6 +233,57 @@ def test_a_history_that_is_wiped_begins_anew(instance: dg.DagsterInstance) -> No
     assert instance.all_logs(run) == []
     materialized(instance)
     assert len(instance.get_runs()) == 1
+
+
+def test_an_instance_beside_another_one_finds_the_history_open_and_leaves_it_open(home: Path) -> None:
+    with dg.DagsterInstance.get() as stays:
+        materialized(stays)
+        key = dg.AssetKey("thing")
+        with opened() as connections:
+            for _ in range(3):
+                with dg.DagsterInstance.get() as comes:
+                    assert comes.get_latest_materialization_event(key)
+        assert connections == []
+        assert open_files(home)
+    assert open_files(home) == set()
+
+
+def test_a_process_can_keep_the_history_open_from_one_instance_to_the_next(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As the code server does, which makes one for each look of a sensor.
+    monkeypatch.setattr(history._Files, "stay", False)  # and put back
+    history.keep_open()
+    with dg.DagsterInstance.get() as first:
+        materialized(first)
+    with opened() as connections, dg.DagsterInstance.get() as second:
+        assert second.get_latest_materialization_event(dg.AssetKey("thing"))
+    assert connections == []
+
+
+def test_what_a_sensor_s_look_writes_is_written_without_a_look_at_the_form_of_the_history(
+    instance: dg.DagsterInstance,
+) -> None:
+    code = RemoteRepositoryOrigin(GrpcServerCodeLocationOrigin("localhost", 1), "repository")
+    origin = RemoteInstigatorOrigin(code, "sensor")
+    state = InstigatorState(origin, InstigatorType.SENSOR, InstigatorStatus.RUNNING)
+    instance.add_instigator_state(state)
+    instance.update_instigator_state(state.with_data(SensorInstigatorData(cursor="first")))
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        asked.append(statement)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        instance.update_instigator_state(state.with_data(SensorInstigatorData(cursor="second")))
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    found = instance.get_instigator_state(state.instigator_origin_id, state.selector_id)
+    assert found
+    assert found.instigator_data == SensorInstigatorData(cursor="second")
+    assert any("instigators" in statement for statement in asked)
+    assert not [statement for statement in asked if "sqlite_master" in statement or "secondary_indexes" in statement]
 
 
 def test_only_the_latest_files_are_kept_open_and_none_beyond_the_instance(home: Path) -> None:

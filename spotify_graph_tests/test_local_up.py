@@ -31,6 +31,15 @@ with open(sys.argv[1], "w") as told:
     print(child.pid, orphan, file=told)
 time.sleep(600)
 """
+_LONG_WAIT = """
+from spotify_graph.local.stopping import Stop
+with Stop() as stop:
+    stop.at_once = False
+    stop.wait(0.01)
+    print(stop.asked, flush=True)
+    stop.wait(600)
+    print(stop.asked, flush=True)
+"""
 _STARTER = """
 import subprocess, sys, time
 subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE, start_new_session=True)
@@ -136,6 +145,16 @@ def test_the_first_signal_is_obeyed_and_the_others_are_told_what_is_awaited(tmp_
         (tmp_path / "go").touch()
         assert process.wait(_SECONDS) == 0
     assert (tmp_path / "done").exists()
+
+
+def test_a_signal_ends_a_wait(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _LONG_WAIT]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "False\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.stdout.readline() == "True\n"
+        assert process.wait(_SECONDS) == 0
 
 
 def test_a_terminal_that_closes_breaks_nothing_off(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from inspect import getsource
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,14 @@ def test_a_code_server_starts_each_run_by_a_context_that_can_be_replaced() -> No
 def test_how_often_a_code_server_is_asked_is_read_where_it_is_used() -> None:
     assert '"watch_interval", WATCH_INTERVAL)' in getsource(server_watcher.watch_grpc_server_thread)
     assert "> RELOAD_WORKSPACE_INTERVAL" in getsource(controller.DagsterDaemonController.check_workspace_freshness)
+
+
+def test_how_often_a_code_server_looks_after_itself_is_read_where_it_is_used() -> None:
+    assert ".wait(CLEANUP_TICK)" in getsource(server.DagsterApiServer._cleanup_thread)
+    assert "self.server.wait_for_termination()" in getsource(server.DagsterGrpcServer.serve)
+    grpc: Any = server.grpc  # type: ignore[attr-defined]
+    assert "_common.wait(" in getsource(import_module("grpc._server")._Server.wait_for_termination)
+    assert "MAXIMUM_WAIT_TIMEOUT, " in getsource(grpc._common.wait)
 
 
 def test_a_body_goes_on_after_its_output_is_handled() -> None:

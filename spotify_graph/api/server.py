@@ -22,6 +22,7 @@ _BACKLOG = 1024
 _END_SECONDS = 15
 _IDLE_SECONDS = 75
 _LOOK_SECONDS = 0.1
+_WATCH_SECONDS = 1
 
 
 def driver_options(settings: Settings) -> Mapping[str, Any]:
@@ -148,7 +149,7 @@ def serve(
             )
         ready(url(host, port))
     while not stop.asked and running.is_alive():
-        running.join(_LOOK_SECONDS)
+        stop.wait(_WATCH_SECONDS)
     server.should_exit = True
     plans.end()
     running.join()

@@ -14,6 +14,17 @@ _Found = TypeVar("_Found")
 _Evaluate = Callable[[dg.SensorEvaluationContext], _Found]
 
 
+def answering() -> Settings:
+    """The installation's settings, once the lake's store has answered.
+
+    Raises:
+        UserError: a setting does not fit, or the store does not answer.
+    """
+    settings = Settings.load()
+    must_answer(settings.lake)
+    return settings
+
+
 def skipped_without_stores(evaluate: _Evaluate[_Found]) -> _Evaluate[_Found | dg.SkipReason]:
     """The evaluation of a sensor that looks into lake and landing folder: where these don't answer, it says so.
 
@@ -23,7 +34,6 @@ def skipped_without_stores(evaluate: _Evaluate[_Found]) -> _Evaluate[_Found | dg
     @wraps(evaluate)
     def evaluated(context: dg.SensorEvaluationContext) -> _Found | dg.SkipReason:
         try:
-            must_answer(Settings.load().lake)
             return evaluate(context)
         except (UserError, ConnectionError) as error:
             return dg.SkipReason(str(error))

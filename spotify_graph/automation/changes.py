@@ -9,7 +9,7 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 _AGAIN = 2
 """How often the conditions are evaluated for what has happened: what the first time asked for, the next takes in."""
-_LONGEST_SECONDS = 5 * 60
+_LONGEST_SECONDS = 10 * 60
 """How long they are not evaluated at most: what a person deletes of the history is seen then."""
 
 

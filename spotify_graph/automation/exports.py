@@ -121,7 +121,7 @@ def take_lying(settings: Settings, say: Callable[[str], None]) -> list[str]:
 
 @dg.sensor(
     job=import_listening_histories,
-    minimum_interval_seconds=15,
+    minimum_interval_seconds=20,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Looks for people's exports, in their folder and in the landing folder, and has each of them imported.",
 )

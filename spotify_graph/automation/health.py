@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from spotify_graph.automation.answering import skipped_without_stores
+from spotify_graph.automation.answering import answering, skipped_without_stores
 from spotify_graph.automation.held_back import held_back
 from spotify_graph.automation.landed import files_of, listed
 from spotify_graph.errors import UserError
@@ -18,7 +18,7 @@ from spotify_graph.settings import Settings
 
 ASSET = "platform_health"
 """The asset's key. No run computes it: a sensor and the command report it where it has changed."""
-_INTERVAL_SECONDS = 30
+_INTERVAL_SECONDS = 60
 WAITING = ("new", "changed", "stale", "failed", "waiting", "being written")
 """The states of files that are still to be taken in."""
 _NAMED = 5
@@ -140,5 +140,5 @@ def _quality(lake: Lake) -> str | None:
 @skipped_without_stores
 def platform_health(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Shows the page anew where it has changed."""
-    changed = report(Settings.load(), context.instance)
+    changed = report(answering(), context.instance)
     return dg.SkipReason("the page has changed" if changed else "nothing has changed")

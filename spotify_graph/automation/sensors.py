@@ -8,7 +8,7 @@ import dagster as dg
 
 from spotify_graph.assets.many_files import ingest_many
 from spotify_graph.automation import failures, held_back, orphans
-from spotify_graph.automation.answering import skipped_without_stores
+from spotify_graph.automation.answering import answering, skipped_without_stores
 from spotify_graph.automation.changes import AutomationAfterChanges
 from spotify_graph.automation.exports import new_exports
 from spotify_graph.automation.health import platform_health
@@ -34,7 +34,7 @@ _INTERVAL_SECONDS = 4
 
 Dagster's daemon comes by every five seconds or a little less, and passes over a sensor whose interval is not over yet.
 """
-_FAILURES_SECONDS = 15
+_FAILURES_SECONDS = 20
 _SHOWN = 5
 """How many names a message shows."""
 
@@ -57,11 +57,12 @@ _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRu
 @skipped_without_stores
 def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Asks for runs that take in each new content of a file, once it is complete, and each stale file."""
-    settings = Settings.load()
+    settings = answering()
     listing = listed(settings, looks_from_json(context.cursor))
     # The runs before the lake: what a run has found that ends between the two is in the lake already.
-    orphans.end(context.instance)
-    in_flight = context.instance.get_runs(dg.RunsFilter(statuses=_IN_FLIGHT))
+    records = context.instance.get_run_records(dg.RunsFilter(statuses=_IN_FLIGHT))
+    dead = orphans.end(context.instance, records)
+    in_flight = [run for record in records if (run := record.dagster_run).run_id not in dead]
     lake = Lake(settings.lake)
     release(listing, lake)
     decision = decide(

@@ -128,14 +128,11 @@ def serve(
         _wait_until(lambda: stop.asked or all(map(_answers, addresses.values())), services, " or ".join(addresses))
         if not stop.asked:
             ready(url)
-        looked = time.monotonic()
         while not stop.asked:
             for service in services:
                 service.must_run()
-            if time.monotonic() - looked > _WATCH_SECONDS:
-                watch()
-                looked = time.monotonic()
-            time.sleep(0.2)
+            watch()
+            stop.wait(_WATCH_SECONDS)
 
 
 class _Service:

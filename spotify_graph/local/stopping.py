@@ -3,6 +3,7 @@
 import os
 import signal
 from contextlib import suppress
+from select import select
 from types import FrameType
 from typing import Self
 
@@ -24,18 +25,27 @@ class Stop:
         self.awaiting = "what is under way"
 
     def __enter__(self) -> Self:
+        # A signal interrupts no wait for a time or a lock in Python, but for what comes out of a pipe.
+        self._signalled, self._signal = os.pipe()
         self._before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
         return self
 
     def __exit__(self, *_exception: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        os.close(self._signalled)
+        os.close(self._signal)
+
+    def wait(self, seconds: float) -> None:
+        """Waits for the first signal, at most so long."""
+        select([self._signalled], [], [], seconds)
 
     def _handle(self, _number: int, _frame: FrameType | None) -> None:
         if self.asked:
             _tell(f"Still stopping, in order: waiting for {self.awaiting}")
             return
         self.asked = True
+        os.write(self._signal, b".")
         _tell("Stopping")
         if self.at_once:
             raise KeyboardInterrupt
