@@ -13,7 +13,7 @@ from dagster._cli.api import api_cli
 from dagster._grpc import server
 
 from spotify_graph import history
-from spotify_graph.garbage import spare_what_is_loaded
+from spotify_graph.local.garbage import spare_what_is_loaded
 
 _IMPORTED = [
     "dagster._grpc.impl",

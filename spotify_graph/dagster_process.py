@@ -12,7 +12,7 @@ import sys
 from dagster._daemon import controller
 from dagster._grpc import server_watcher
 
-from spotify_graph.garbage import spare_what_is_loaded
+from spotify_graph.local.garbage import spare_what_is_loaded
 
 _WATCH_SECONDS = 15
 _RELOAD_SECONDS = 24 * 60 * 60
