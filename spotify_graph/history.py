@@ -9,7 +9,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -18,7 +18,6 @@ from weakref import WeakSet
 import dagster as dg
 from dagster import EventLogEntry
 from dagster._core.instance.ref import InstanceRef
-from dagster._core.storage.event_log.schema import AssetKeyTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     INDEX_SHARD_NAME,
     SqliteEventLogStorage,
@@ -93,23 +92,15 @@ class _Made:
         events: the folder of the events.
         files: what is open of them.
         shards: the files of events whose form is known to be whole.
+        there: which tables, columns and indexes are known to be there.
     """
 
     def __init__(self, runs: str, schedules: str, events: str) -> None:
         self.runs, self.schedules, self.events = runs, schedules, events
         self.files = _Files()
         self.shards: set[Any] = set()
-        self._there: set[str] = set()
+        self.there: set[tuple[Any, ...]] = set()
         self._numbers = self._found()
-
-    def has(self, what: str, look: Callable[[], bool]) -> bool:
-        """Whether the history has a table, a column or an index.
-
-        Dagster asks at every turn, and what is there stays.
-        """
-        if what not in self._there and look():
-            self._there.add(what)
-        return what in self._there
 
     def is_there(self) -> bool:
         """Whether the files are those that were found."""
@@ -210,6 +201,19 @@ def _without_waiting_for_the_disk(connection: Any, _record: object) -> None:
     connection.execute("PRAGMA synchronous = NORMAL")
 
 
+def _remembered(look: Callable[..., bool]) -> Callable[..., bool]:
+    """A look at whether the history has a table, a column or an index: Dagster takes it at every turn, and it stays."""
+
+    @wraps(look)
+    def has(storage: Any, *asked: Any) -> bool:
+        there, it = storage._made.there, (look, *(each for each in asked if not isinstance(each, Connection)))
+        if it not in there and look(storage, *asked):
+            there.add(it)
+        return it in there
+
+    return has
+
+
 class _InOneFile:
     """What runs and schedules have in common: a storage that connects to one file."""
 
@@ -226,20 +230,15 @@ class _InOneFile:
 
 
 class _Runs(_InOneFile, SqliteRunStorage):
-    pass
+    has_built_index = _remembered(SqliteRunStorage.has_built_index)
+    has_run_stats_index_cols = _remembered(SqliteRunStorage.has_run_stats_index_cols)
+    has_backfill_id_column = _remembered(SqliteRunStorage.has_backfill_id_column)
 
 
 class _Schedules(_InOneFile, SqliteScheduleStorage):
-    def has_instigators_table(self) -> bool:
-        return self._made.has("table instigators", super().has_instigators_table)
-
-    def _has_instigators_table(self, conn: Connection) -> bool:
-        return self._made.has("table instigators", lambda: super(_Schedules, self)._has_instigators_table(conn))
-
-    def has_built_index(self, migration_name: str) -> bool:
-        return self._made.has(
-            f"index {migration_name}", lambda: super(_Schedules, self).has_built_index(migration_name)
-        )
+    has_built_index = _remembered(SqliteScheduleStorage.has_built_index)
+    has_instigators_table = _remembered(SqliteScheduleStorage.has_instigators_table)
+    _has_instigators_table = _remembered(SqliteScheduleStorage._has_instigators_table)
 
 
 class _Events(SqliteEventLogStorage):
@@ -284,19 +283,13 @@ class _Events(SqliteEventLogStorage):
             return True
         return False
 
+    has_secondary_index = _remembered(SqliteEventLogStorage.has_secondary_index)
+    _has_asset_key_col_on_connection = _remembered(SqliteEventLogStorage._has_asset_key_col_on_connection)
+
+    @_remembered
     def has_table(self, table_name: str) -> bool:
-        def look() -> bool:
-            with self._made.files.engine(self.conn_string_for_shard(INDEX_SHARD_NAME))[0].connect() as connection:
-                return inspect(connection).has_table(table_name)
-
-        return self._made.has(f"table {table_name}", look)
-
-    def _has_asset_key_col_on_connection(self, conn: Connection, column_name: str) -> bool:
-        look = super()._has_asset_key_col_on_connection
-        return self._made.has(f"column {AssetKeyTable.name}.{column_name}", lambda: look(conn, column_name))
-
-    def has_secondary_index(self, name: str) -> bool:
-        return self._made.has(f"index of events {name}", lambda: super(_Events, self).has_secondary_index(name))
+        with self._made.files.engine(self.conn_string_for_shard(INDEX_SHARD_NAME))[0].connect() as connection:
+            return inspect(connection).has_table(table_name)
 
     def store_event(self, event: EventLogEntry) -> None:
         super().store_event(event)

@@ -1,7 +1,6 @@
 """Runs whose process was killed, with its code location or by itself: they would count as under way for ever."""
 
 import platform
-from collections.abc import Iterable
 from time import time
 
 import dagster as dg
@@ -9,7 +8,6 @@ import dagster as dg
 from spotify_graph.automation.tags import HOST_TAG, PROCESS_TAG, RUN_TAG
 from spotify_graph.local.processes import identity, is_alive
 
-_STARTED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _SILENT_SECONDS = 60
 """A run says which process makes it as soon as it begins: one that has not after so long was killed before that."""
 WHY = "The process of this run ended before the run did. Materialize again."
@@ -30,26 +28,14 @@ def process_of(run: dg.DagsterRun) -> str | None:
     return run.tags.get(PROCESS_TAG) if run.tags.get(RUN_TAG, run.run_id) == run.run_id else None
 
 
-def end(dagster: dg.DagsterInstance, runs: Iterable[dg.RunRecord] | None = None) -> set[str]:
-    """Records those of this machine as failed, and those that nobody makes.
-
-    Args:
-        dagster: Dagster's instance.
-        runs: among which runs to look; None looks among all.
-
-    Returns:
-        The ids of those that it has recorded.
-    """
-    ended = set()
-    for record in dagster.get_run_records(dg.RunsFilter(statuses=_STARTED)) if runs is None else runs:
+def end(dagster: dg.DagsterInstance) -> None:
+    """Records those of this machine as failed, and those that nobody makes."""
+    under_way = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+    for record in dagster.get_run_records(dg.RunsFilter(statuses=under_way)):
         run = record.dagster_run
-        if run.status not in _STARTED:
-            continue
         if process := process_of(run):
             is_dead = run.tags.get(HOST_TAG, platform.node()) == platform.node() and not is_alive(process)
         else:
             is_dead = record.start_time is not None and time() - record.start_time > _SILENT_SECONDS
         if is_dead:
             dagster.report_run_failed(run, WHY)
-            ended.add(run.run_id)
-    return ended

@@ -60,9 +60,8 @@ def new_log_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     settings = answering()
     listing = listed(settings, looks_from_json(context.cursor))
     # The runs before the lake: what a run has found that ends between the two is in the lake already.
-    records = context.instance.get_run_records(dg.RunsFilter(statuses=_IN_FLIGHT))
-    dead = orphans.end(context.instance, records)
-    in_flight = [run for record in records if (run := record.dagster_run).run_id not in dead]
+    orphans.end(context.instance)
+    in_flight = context.instance.get_runs(dg.RunsFilter(statuses=_IN_FLIGHT))
     lake = Lake(settings.lake)
     release(listing, lake)
     decision = decide(
